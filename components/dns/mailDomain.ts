@@ -1,0 +1,38 @@
+// The mail domain's A and AAAA: all proxies that are wanted there and have proved themselves.
+import * as pulumi from "@pulumi/pulumi";
+import type { DnsZone } from "./hetzner";
+import { decideRecordSets, recordAdvice, type RecordDecision, type RecordType } from "./recordSets";
+
+export interface MailDomainArgs {
+  readonly mailDomain: string;
+  readonly zone: DnsZone;
+  /** Addresses of both families at which the relay answers; undefined in a preview that cannot know yet. */
+  readonly proven: readonly string[] | undefined;
+  /** The proxies: their addresses leave the records before they themselves go. */
+  readonly proxies: readonly pulumi.Resource[];
+}
+
+export class MailDomain extends pulumi.ComponentResource {
+  /** What the record sets hold after this run. */
+  readonly published: readonly string[];
+  /** What else in the zone deserves a look: sentences. */
+  readonly advice: readonly string[];
+
+  constructor(name: string, args: MailDomainArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("chatmail-proxy:dns:MailDomain", name, {}, opts);
+    const decisions = decideRecordSets(args.mailDomain, args.proven ?? [], args.zone.existing);
+    const types: RecordType[] = ["A", "AAAA"];
+    for (const type of types) {
+      const values: pulumi.Input<string>[] = args.proven ? [...valuesOf(decisions[type])] : [UNKNOWN];
+      if (values.length > 0) args.zone.recordSet(`${name}-${type}`, { name: args.mailDomain, type, values }, { parent: this, dependsOn: [...args.proxies] });
+    }
+    this.published = types.flatMap((type) => valuesOf(decisions[type]));
+    this.advice = args.proven ? recordAdvice(args.mailDomain, decisions, args.zone.existing) : [];
+    this.registerOutputs({});
+  }
+}
+
+const valuesOf = (decision: RecordDecision) => (decision.kind === "none" ? [] : decision.values);
+
+// A preview then shows that the sets will be there, and that it does not know yet with what.
+const UNKNOWN = pulumi.output(pulumi.unknown) as pulumi.Output<string>;

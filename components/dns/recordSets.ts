@@ -1,0 +1,59 @@
+// Which addresses the mail domain's A and AAAA hold, and whether they are touched at all. Pure.
+import { familyOf, type Family } from "../addresses";
+
+export type RecordType = "A" | "AAAA";
+
+export const typeOf = (family: Family): RecordType => (family === 4 ? "A" : "AAAA");
+
+/** A record set that stands in the zone now. */
+export interface ExistingSet {
+  /** Fully qualified, without a final dot. */
+  readonly name: string;
+  readonly type: string;
+  readonly values: readonly string[];
+  /** It bears this stack's label: an earlier run made or adopted it. */
+  readonly ours: boolean;
+}
+
+/**
+ * publish: the set holds these values from now on; `adopt` when a set of others stands there.
+ * keep: none of the proxies has proved itself, and a set without an address would turn mail away for good where an
+ *   address that does not answer only delays it. What stands there stays.
+ * none: nothing to publish, and nothing of ours there.
+ */
+export type RecordDecision =
+  | { readonly kind: "publish"; readonly values: readonly string[]; readonly adopt: boolean }
+  | { readonly kind: "keep"; readonly values: readonly string[] }
+  | { readonly kind: "none" };
+
+export interface RecordDecisions {
+  readonly A: RecordDecision;
+  readonly AAAA: RecordDecision;
+}
+
+/** `proven`: addresses of both families at which the relay answers and which are wanted in DNS. */
+export function decideRecordSets(mailDomain: string, proven: readonly string[], existing: readonly ExistingSet[]): RecordDecisions {
+  const decide = (family: Family): RecordDecision => {
+    const type = typeOf(family);
+    const there = existing.find((set) => set.name === mailDomain && set.type === type);
+    const values = proven.filter((address) => familyOf(address) === family).sort();
+    if (values.length > 0) return { kind: "publish", values, adopt: there !== undefined && !there.ours };
+    if (proven.length === 0 && there?.ours) return { kind: "keep", values: there.values };
+    return { kind: "none" };
+  };
+  return { A: decide(4), AAAA: decide(6) };
+}
+
+/** What else in the zone deserves a look once the mail domain's addresses change: sentences. */
+export function recordAdvice(mailDomain: string, decisions: RecordDecisions, existing: readonly ExistingSet[]): string[] {
+  const published = decisions.A.kind === "publish" || decisions.AAAA.kind === "publish";
+  if (!published) return [];
+  const old = existing.filter(({ name, type, ours }) => name === mailDomain && (type === "A" || type === "AAAA") && !ours);
+  const left = old.filter(({ type }) => decisions[type as RecordType].kind === "none");
+  const oldAddresses = new Set(old.flatMap(({ values }) => values));
+  const pointing = existing.filter(({ name, type, values }) => name !== mailDomain && (type === "A" || type === "AAAA") && values.some((value) => oldAddresses.has(value)));
+  return [
+    ...left.map(({ type, values }) => `${mailDomain} still has ${type} ${values.join(", ")}, which is no proxy: delete it if the relay is not to be reached there.`),
+    ...pointing.map(({ name, type, values }) => `${name} ${type} ${values.join(", ")} points at the mail domain's old address: change it to a CNAME of ${mailDomain}, or to the same addresses.`),
+  ];
+}

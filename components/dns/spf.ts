@@ -1,0 +1,32 @@
+// What the mail domain's SPF record must name, so that other servers take the relay's mail. Pure.
+import { familyOf } from "../addresses";
+
+export interface SpfQuestion {
+  readonly mailDomain: string;
+  /** Addresses from which the relay's mail leaves, as far as known. */
+  readonly senders: readonly string[];
+  /** TXT values of the mail domain; undefined when they could not be read. */
+  readonly texts: readonly string[] | undefined;
+}
+
+/**
+ * Without egress the relay's mail leaves from its own address, while the mail domain's A and AAAA, and so the
+ * mechanism `a`, name the proxies: the address must be named itself. Returns a sentence, or nothing when all is well.
+ */
+export function spfAdvice({ mailDomain, senders, texts }: SpfQuestion): string | undefined {
+  const needed = senders.map((address) => `ip${familyOf(address)}:${address}`);
+  if (needed.length === 0) return undefined;
+  const spf = texts?.map(unquote).find((text) => /^v=spf1( |$)/i.test(text));
+  const names = spf?.split(/\s+/).map((term) => term.replace(/^[+]/, "").replace(/\/(32|128)$/, "").toLowerCase()) ?? [];
+  // What names another host may well cover the address, which only a look-up would tell.
+  if (names.some((term) => /^(a:|mx:|include:|exists:|redirect=)/.test(term))) return undefined;
+  const missing = needed.filter((mechanism) => !names.includes(mechanism.toLowerCase()));
+  if (missing.length === 0) return undefined;
+  const now = spf ? `it says "${spf}"` : texts ? "there is none" : "it could not be read";
+  const wanted = spf ? spf.replace(/^v=spf1/i, `v=spf1 ${missing.join(" ")}`) : `v=spf1 ${missing.join(" ")} ~all`;
+  const changing = "If that address changes now and then (a home line), name a host that follows it instead (a:home.example.net).";
+  return `SPF: the relay's mail leaves from ${senders.join(" and ")}, which the SPF record of ${mailDomain} must name (${now}). Use: "${wanted}". ${changing}`;
+}
+
+/** TXT values come as quoted strings of up to 255 characters, one after the other. */
+const unquote = (text: string) => (text.startsWith('"') ? [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, part]) => part).join("") : text);

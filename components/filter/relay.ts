@@ -1,0 +1,50 @@
+// What a proxy may reach on the relay through its tunnel, as one nft file: the mail ports, and nothing else of the
+// relay or of the network behind it. A table per tunnel, so that tunnels come and go without touching each other.
+import type { TunnelPlan } from "../tunnel/addressPlan";
+import { chain, table } from "./nftables";
+import { ascending, TABLE } from "./spec";
+
+export interface RelayFilter {
+  /** The proxy's name. */
+  readonly proxy: string;
+  readonly plan: TunnelPlan;
+  readonly ports: readonly number[];
+}
+
+export const relayTable = (proxy: string) => `${TABLE}_${proxy}`;
+
+// Sources that no client on the internet has. A captured proxy could otherwise send packets that seem to come from
+// the home network, which mail servers tend to trust (postfix: mynetworks).
+const NO_CLIENT_IPV4 = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/3";
+const NO_CLIENT_IPV6 = "::/128, ::1/128, ::ffff:0:0/96, fc00::/7, fe80::/10, ff00::/8";
+
+export function renderRelayFilter({ proxy, plan, ports }: RelayFilter): string {
+  const tunnel = `"${plan.relayInterface}"`;
+  return table(relayTable(proxy), [
+    chain("input", "type filter hook input priority filter; policy accept;", [
+      `iifname != ${tunnel} accept`,
+      // Anything but the tunnel's own address (the relay's address in the home network, say) is none of a proxy's business.
+      `meta nfproto ipv4 ip daddr != ${plan.relay.ipv4} drop`,
+      `meta nfproto ipv6 ip6 daddr != ${plan.relay.ipv6} drop`,
+      `ip saddr != ${plan.proxy.ipv4} ip saddr { ${NO_CLIENT_IPV4} } drop`,
+      `ip6 saddr != ${plan.proxy.ipv6} ip6 saddr { ${NO_CLIENT_IPV6} } drop`,
+      "ct state established,related accept",
+      "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
+      "icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
+      `tcp dport { ${ascending(ports).join(", ")} } accept`,
+      "drop",
+    ]),
+    chain("forward", "type filter hook forward priority filter; policy accept;", [`iifname ${tunnel} drop`, `oifname ${tunnel} drop`]),
+    // Nothing of the relay's own starts here. In a home without IPv6 the kernel would otherwise do so: finding no route
+    // for a connection, it takes the only global address it has, the tunnel's, asks again, and our routing rule answers;
+    // every IPv6 attempt (postfix's to another server's AAAA, say) would hang in the tunnel until it times out. Refused
+    // as "no route", it fails at once, and IPv4 is tried.
+    chain("output", "type filter hook output priority filter; policy accept;", [
+      `oifname != ${tunnel} accept`,
+      "ct state established,related accept",
+      `ip daddr ${plan.proxy.ipv4} accept`,
+      `ip6 daddr ${plan.proxy.ipv6} accept`,
+      "reject with icmpx no-route",
+    ]),
+  ]);
+}

@@ -1,0 +1,109 @@
+// A server at Hetzner Cloud, bought for one proxy: addresses that outlive it, a firewall before it, a host key that
+// is known before the first contact.
+import * as hcloud from "@pulumi/hcloud";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { cloudFirewallRules } from "../filter/cloudFirewall";
+import { sshKeyPair } from "../tunnel/keys";
+import type { Reach } from "../remote/hostCommand";
+import type { ProxySettings } from "../settings";
+import { renderCloudInit } from "./cloudInit";
+import type { Host } from "./host";
+import type { ManagementKey } from "./managementKey";
+
+export interface HetznerHostArgs {
+  readonly settings: ProxySettings;
+  /** The proxy's own DNS name, which its addresses' reverse DNS gives. */
+  readonly dnsName: string;
+  readonly key: ManagementKey;
+  /** TCP ports of the relay that are handed on, and the tunnel's UDP port. */
+  readonly ports: readonly number[];
+  readonly tunnelPort: number;
+  /** What Hetzner Cloud's objects are labelled with. */
+  readonly labels: Record<string, string>;
+}
+
+export const SSH_PORT = 22;
+
+export class HetznerHost extends pulumi.ComponentResource implements Host {
+  readonly ipv4: pulumi.Output<string>;
+  readonly ipv6: pulumi.Output<string>;
+  readonly machine: pulumi.Output<string>;
+  readonly reach: Reach;
+  readonly become = "root" as const;
+  // A new server boots within a minute as a rule; cloud-init then restarts sshd once.
+  readonly firstContactAttempts = 40;
+
+  constructor(name: string, args: HetznerHostArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("chatmail-proxy:hosts:HetznerHost", name, {}, opts);
+    const child = { parent: this };
+    const { settings } = args;
+    // Names are unique per project at Hetzner Cloud, which may hold other stacks; a DNS name is unique anyway.
+    const cloudName = args.dnsName;
+    const common = { labels: { ...args.labels, proxy: settings.name }, deleteProtection: settings.deleteProtection };
+
+    const hostKeySeed = new random.RandomPassword(`${name}-host-key`, { length: 64, special: false }, child);
+    const hostKey = hostKeySeed.result.apply((seed) => sshKeyPair(seed, "ssh host key", settings.name));
+
+    const address = (type: "ipv4" | "ipv6") =>
+      new hcloud.PrimaryIp(
+        `${name}-${type}`,
+        { ...common, name: `${cloudName}-${type}`, type, location: settings.location, autoDelete: false },
+        child,
+      );
+    const [primaryIpv4, primaryIpv6] = [address("ipv4"), address("ipv6")];
+
+    const firewall = new hcloud.Firewall(
+      `${name}-firewall`,
+      { name: cloudName, labels: common.labels, rules: cloudFirewallRules({ sshPort: SSH_PORT, ports: args.ports, tunnelPort: args.tunnelPort }) },
+      child,
+    );
+
+    const server = new hcloud.Server(
+      `${name}-server`,
+      {
+        ...common,
+        name: cloudName,
+        serverType: settings.serverType,
+        image: settings.image,
+        location: settings.location,
+        backups: settings.backups,
+        rebuildProtection: settings.deleteProtection,
+        sshKeys: [args.key.atHetzner.id],
+        // Not secret in the provider's schema, though it holds the host key.
+        userData: pulumi.secret(hostKey.apply((pair) => renderCloudInit({ hostKey: pair }))),
+        firewallIds: [numericId(firewall)],
+        publicNets: [{ ipv4Enabled: true, ipv4: numericId(primaryIpv4), ipv6Enabled: true, ipv6: numericId(primaryIpv6) }],
+      },
+      {
+        ...child,
+        // Its name and its addresses are free only once the old one is gone.
+        deleteBeforeReplace: true,
+        // Both count only at the first boot; a later wording of ours is no reason to buy another server.
+        ignoreChanges: ["userData", "sshKeys"],
+      },
+    );
+
+    this.ipv4 = primaryIpv4.ipAddress;
+    // The primary IP is a whole /64; the server takes the first address in it.
+    this.ipv6 = primaryIpv6.ipAddress.apply((network) => `${network.replace(/::$/, "")}::1`);
+    this.machine = server.id;
+    this.reach = {
+      // By way of the server, so that nobody knocks before it is there.
+      host: pulumi.all([this.ipv4, server.id]).apply(([ipv4]) => ipv4),
+      port: SSH_PORT,
+      user: "root",
+      hostKey: pulumi.unsecret(hostKey.publicKey),
+      privateKey: args.key.privateKey,
+    };
+
+    const reverse = (type: "ipv4" | "ipv6", primaryIp: hcloud.PrimaryIp, ipAddress: pulumi.Output<string>) =>
+      new hcloud.Rdns(`${name}-ptr-${type}`, { primaryIpId: numericId(primaryIp), ipAddress, dnsPtr: args.dnsName }, { ...child, deletedWith: primaryIp });
+    reverse("ipv4", primaryIpv4, this.ipv4);
+    reverse("ipv6", primaryIpv6, this.ipv6);
+
+    this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6 });
+  }
+}
+
+const numericId = (resource: pulumi.CustomResource) => resource.id.apply(Number);

@@ -1,0 +1,35 @@
+# shellcheck shell=sh
+# All in main, called by the last line: a transfer of this file that was cut off runs nothing.
+
+main() {
+	set -eu
+	umask 077
+	LC_ALL=C
+	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+	export LC_ALL PATH
+	verb=${1:-}
+	[ $# = 0 ] || shift
+	case $verb in
+	setup) setup ;;
+	prepare) prepare "$@" ;;
+	wan) wan ;;
+	admin-keys) admin_keys ;;
+	install) install_set "$@" ;;
+	arm) arm_set "$@" ;;
+	confirm) confirm_set "$@" ;;
+	revert) revert_set "$@" ;;
+	remove) remove_set "$@" ;;
+	load-filters) load_filters ;;
+	heal-filters) heal_filters ;;
+	routes) routes "$@" ;;
+	unroutes) unroutes "$@" ;;
+	watch) watch "$@" ;;
+	through) through "$@" ;;
+	relay-facts) relay_facts ;;
+	outbound) outbound "$@" ;;
+	uninstall) uninstall ;;
+	*) fail "unknown verb '$verb'" ;;
+	esac
+}
+
+main "$@"

@@ -1,0 +1,50 @@
+# shellcheck shell=sh
+# Debian packages: install what is missing, remember what we added, take just that away again.
+
+installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# prepare PACKAGE...: a fresh server is still busy with itself; then what is missing is installed.
+prepare() {
+	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
+	[ -d /run/systemd/system ] || fail "this host does not run systemd; Debian 12 or 13 is what is supported here"
+	have apt-get || fail "this host has no apt-get; Debian 12 or 13 is what is supported here"
+	if have cloud-init; then
+		# Status 2 is "done, with warnings of its own"; what counts is that it has ended.
+		timeout 600 cloud-init status --wait >/dev/null || [ $? != 124 ] || fail "cloud-init is still busy after 600 s; see /var/log/cloud-init-output.log"
+	fi
+	missing=
+	for package in "$@"; do
+		installed "$package" || missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	lock
+	say "installing$missing"
+	apt_get update || fail "apt-get update failed; see the lines above"
+	# Recommended packages would bring a kernel along with wireguard-tools.
+	# shellcheck disable=SC2086 # a list of words on purpose
+	apt_get install -y --no-install-recommends $missing || fail "could not install$missing; see the lines above"
+	# shellcheck disable=SC2086
+	printf '%s\n' $missing >>"$STATE/packages.added"
+}
+
+apt_get() {
+	DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 timeout 900 \
+		apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" >&2 </dev/null
+}
+
+# Takes away the packages that we added, unless somebody uses them by now. No --autoremove: what else it would take
+# is not ours to decide.
+purge_added() {
+	[ -f "$STATE/packages.added" ] || return 0
+	gone=
+	while read -r package; do
+		case $package in
+		wireguard-tools) [ -z "$(wg show interfaces 2>/dev/null)$(ls -A /etc/wireguard 2>/dev/null)" ] || continue ;;
+		nftables) [ -z "$(nft list tables 2>/dev/null)" ] || continue ;;
+		esac
+		gone="$gone $package"
+	done <"$STATE/packages.added"
+	[ -n "$gone" ] || return 0
+	# shellcheck disable=SC2086 # a list of words on purpose
+	apt_get purge -y $gone || say "could not remove$gone; do so by hand when you like"
+}

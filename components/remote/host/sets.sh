@@ -1,0 +1,229 @@
+# shellcheck shell=sh
+# Sets: named groups of files and units that come, change and go together.
+#
+# A set arrives as a bundle on stdin (see bundle.ts): `file MODE PATH` with its lines behind `|`, `unit NAME` for each
+# unit that runs on these files, `end DIGEST`. A set that could lock its operator out is armed: loaded, but stored
+# only once a new SSH connection has confirmed it; until then a timer outside the session stands ready to go back.
+#
+#   $STATE/sets/NAME/next      the bundle that came last: its files, numbered, and `index` with mode and path
+#   $STATE/sets/NAME/live      the same of what is stored and survives a reboot
+#   $STATE/sets/NAME/status    armed | confirmed | reverted, digest, time
+
+set_dir() { printf '%s/sets/%s' "$STATE" "$1"; }
+
+# receive SET: unpacks the bundle on stdin into next/. A transfer that was cut off has no `end` and changes nothing.
+receive() {
+	dir=$(set_dir "$1")
+	rm -rf "$dir/coming"
+	mkdir -p "$dir/coming"
+	: >"$dir/coming/index"
+	: >"$dir/coming/units"
+	count=0
+	complete=
+	while IFS= read -r line; do
+		case $line in
+		'|'*) printf '%s\n' "${line#|}" >>"$dir/coming/$count" ;;
+		'file '*)
+			count=$((count + 1))
+			: >"$dir/coming/$count"
+			rest=${line#file }
+			printf '%s %s %s\n' "$count" "${rest%% *}" "${rest#* }" >>"$dir/coming/index"
+			;;
+		'unit '*) printf '%s\n' "${line#unit }" >>"$dir/coming/units" ;;
+		'end '*) complete=${line#end } ;;
+		*) fail "the bundle of $1 has a line that is none of file, unit, end" ;;
+		esac
+	done
+	[ -n "$complete" ] || fail "the bundle of $1 arrived cut off; nothing was changed"
+	printf '%s\n' "$complete" >"$dir/coming/digest"
+	rm -rf "$dir/next"
+	mv "$dir/coming" "$dir/next"
+}
+
+# each_file SIDE SET FUNCTION: calls FUNCTION with stored copy, mode and path of each file of next/ or live/.
+each_file() {
+	stored=$(set_dir "$2")/$1
+	[ -f "$stored/index" ] || return 0
+	while read -r number mode path; do
+		"$3" "$stored/$number" "$mode" "$path" </dev/null || return 1
+	done <"$stored/index"
+}
+
+check_file() {
+	case $3 in
+	*.nft) nft -c -f "$1" >&2 || fail "nft refuses the new $3; the old rules are still in force" ;;
+	esac
+}
+
+# Brings a file's content into force from where it lies, without storing it.
+load_file() {
+	case $3 in
+	*.nft) run nft -f "$1" || fail "loading $3 failed; the old rules are still in force" ;;
+	/etc/sysctl.d/*)
+		remember_sysctls "$1"
+		run sysctl -q -p "$1" >&2 || fail "a kernel setting of $3 was refused"
+		;;
+	esac
+}
+
+changed=
+store_file() {
+	if ! cmp -s "$1" "$3"; then
+		write_file "$2" "$3" <"$1"
+		changed=yes
+	fi
+	chmod "$2" "$3"
+}
+
+# What a key was before we first touched it, so that leaving puts it back.
+remember_sysctls() {
+	while IFS= read -r line; do
+		case $line in '' | '#'* | ';'*) continue ;; esac
+		key=$(printf '%s' "${line%%=*}" | sed 's/^-//; s/ //g')
+		grep -qs "^$key=" "$STATE/sysctl.before" && continue
+		before=$(sysctl -n "$key" 2>/dev/null) || continue
+		printf '%s=%s\n' "$key" "$before" >>"$STATE/sysctl.before"
+	done <"$1"
+}
+
+# Undoes load_file for a file that is to be gone.
+unload_file() {
+	case $3 in
+	*.nft)
+		table=$(table_of "$1")
+		if nft list table inet "$table" >/dev/null 2>&1; then run nft delete table inet "$table"; fi
+		;;
+	/etc/sysctl.d/*)
+		[ ! -f "$STATE/sysctl.before" ] || run sysctl -q -p "$STATE/sysctl.before" >&2 || true
+		;;
+	esac
+}
+
+# store SET: next becomes live: files in their places, files that are no longer in the set gone.
+store() {
+	dir=$(set_dir "$1")
+	if [ -f "$dir/live/index" ]; then
+		while read -r number _mode path; do
+			grep -q " $path\$" "$dir/next/index" && continue
+			unload_file "$dir/live/$number" 0 "$path"
+			rm -f "$path"
+			changed=yes
+		done <"$dir/live/index"
+		while read -r unit; do
+			grep -qx "$unit" "$dir/next/units" || run systemctl disable --now "$unit" >&2 || true
+		done <"$dir/live/units"
+	fi
+	each_file next "$1" store_file
+	rm -rf "$dir/live"
+	cp -a "$dir/next" "$dir/live"
+}
+
+start_units() {
+	systemctl daemon-reload
+	while read -r unit; do
+		run systemctl -q enable "$unit" >&2
+		if [ -n "$changed" ] || ! systemctl -q is-active "$unit"; then
+			run systemctl restart "$unit" </dev/null || {
+				systemctl status --no-pager --lines=20 "$unit" >&2 </dev/null || true
+				fail "$unit did not start; see the lines above, and: journalctl -u $unit"
+			}
+		fi
+	done <"$(set_dir "$1")/live/units"
+}
+
+set_status() { printf '%s %s %s\n' "$2" "$3" "$(date +%s)" | write_file 600 "$(set_dir "$1")/status"; }
+
+# install SET: for sets that cannot lock anybody out.
+install_set() {
+	lock
+	receive "$1"
+	each_file next "$1" check_file
+	store "$1"
+	each_file live "$1" load_file
+	start_units "$1"
+	set_status "$1" confirmed "$(cat "$(set_dir "$1")/live/digest")"
+}
+
+revert_unit() { printf 'chatmail-proxy-revert-%s' "$1"; }
+
+# arm SET SECONDS: loads the bundle on stdin; unless `confirm` comes within SECONDS, all is as it was before.
+arm_set() {
+	lock
+	receive "$1"
+	load_armed "$1" "$2"
+}
+
+load_armed() {
+	each_file next "$1" check_file
+	disarm "$1"
+	# A timer of systemd's own: it outlives this session, which the new rules may cut.
+	run systemd-run --quiet --collect --unit="$(revert_unit "$1")" --on-active="$2" --timer-property=AccuracySec=1s "$LIB/hostctl" revert "$1" "$2" >&2 ||
+		fail "no timer could be set for going back; nothing was changed"
+	set_status "$1" armed "$(cat "$(set_dir "$1")/next/digest")"
+	each_file next "$1" load_file
+	say "$1: new rules are loaded; they are taken back in $2 s unless a new SSH connection confirms them"
+}
+
+disarm() { systemctl stop "$(revert_unit "$1").timer" 2>/dev/null || true; }
+
+# revert SET SECONDS: what is stored comes back into force; where nothing is, what we loaded goes.
+revert_set() {
+	lock
+	read -r status digest _time <"$(set_dir "$1")/status" || true
+	[ "$status" = armed ] || return 0
+	if [ -f "$(set_dir "$1")/live/index" ]; then
+		each_file live "$1" load_file
+	else
+		each_file next "$1" unload_file
+	fi
+	set_status "$1" reverted "$digest"
+	say "$1: new rules not confirmed within $2 s over a new SSH connection; the previous rules are in force again"
+}
+
+# confirm SET SECONDS [final]: run over a new connection, with the digest of what is to be confirmed on stdin. After a
+# restore that lies further back (an earlier run that lost its network) the rules are loaded once more, for the next
+# connection to confirm.
+confirm_set() {
+	read -r wanted
+	lock
+	dir=$(set_dir "$1")
+	[ -f "$dir/status" ] || fail "$1: nothing was loaded on this host that could be confirmed; run: pulumi up --replace with this proxy's filter"
+	read -r status digest time <"$dir/status"
+	[ "$digest" = "$wanted" ] || fail "$1: this host holds other rules than those to be confirmed; run pulumi up once more"
+	case $status in
+	armed)
+		disarm "$1"
+		store "$1"
+		start_units "$1"
+		set_status "$1" confirmed "$digest"
+		say "$1: confirmed; the new rules stay, also after a reboot"
+		;;
+	confirmed) say "$1: in force" ;;
+	reverted)
+		if [ "${3:-}" = final ] || [ $(($(date +%s) - time)) -lt 180 ]; then
+			fail "$1: new rules not confirmed within $2 s over a new SSH connection; the previous rules are in force again. Do the new rules let you in? (SSH port, your own address)"
+		fi
+		load_armed "$1" "$2"
+		;;
+	esac
+}
+
+# remove SET: units stopped, rules unloaded, files gone. Goes on past what is missing.
+remove_set() {
+	lock
+	dir=$(set_dir "$1")
+	disarm "$1"
+	if [ -f "$dir/live/units" ]; then
+		while read -r unit; do
+			run systemctl -q disable --now "$unit" >&2 </dev/null || true
+		done <"$dir/live/units"
+	fi
+	for side in next live; do
+		each_file "$side" "$1" unload_file || true
+		each_file "$side" "$1" delete_file || true
+	done
+	systemctl daemon-reload || true
+	rm -rf "$dir"
+}
+
+delete_file() { rm -f "$3"; }

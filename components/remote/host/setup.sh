@@ -1,0 +1,104 @@
+# shellcheck shell=sh
+# hostctl's own place on the host: its units, and its leaving without a trace.
+
+UNITS=/etc/systemd/system
+NETWORKD=/etc/systemd/networkd.conf.d
+
+# setup: units that stand beside hostctl. nftables.service flushes everything when it stops, starts or reloads, and
+# its package restarts it on upgrades: the drop-in loads our rules again each time. systemd-networkd, where it is in
+# use, takes away routing rules that are not its own whenever it starts, unless told not to.
+setup() {
+	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
+	[ -d /run/systemd/system ] || fail "this host does not run systemd; Debian 12 or 13 is what is supported here"
+	write_file 644 "$UNITS/chatmail-proxy-filter.service" <<-END
+		[Unit]
+		Description=chatmail-proxy: packet filter
+		DefaultDependencies=no
+		Wants=network-pre.target
+		Before=network-pre.target shutdown.target
+		Conflicts=shutdown.target
+		After=nftables.service local-fs.target
+
+		[Service]
+		Type=oneshot
+		RemainAfterExit=yes
+		ExecStart=$LIB/hostctl load-filters
+		ExecReload=$LIB/hostctl load-filters
+
+		[Install]
+		WantedBy=sysinit.target
+	END
+	write_file 644 "$UNITS/chatmail-proxy-heal.service" <<-END
+		[Unit]
+		Description=chatmail-proxy: puts back rules that others took away
+
+		[Service]
+		Type=oneshot
+		ExecStart=$LIB/hostctl heal-filters
+	END
+	write_file 644 "$UNITS/chatmail-proxy-heal.timer" <<-END
+		[Unit]
+		Description=chatmail-proxy: puts back rules that others took away
+
+		[Timer]
+		OnActiveSec=30
+		OnUnitActiveSec=30
+		AccuracySec=5
+
+		[Install]
+		WantedBy=timers.target
+	END
+	write_file 644 "$UNITS/nftables.service.d/chatmail-proxy.conf" <<-END
+		[Service]
+		ExecStartPost=-$LIB/hostctl load-filters
+		ExecReload=-$LIB/hostctl load-filters
+		ExecStopPost=-$LIB/hostctl load-filters
+	END
+	write_file 644 "$UNITS/chatmail-proxy-watch@.service" <<-END
+		[Unit]
+		Description=chatmail-proxy: keeps tunnel %i alive
+		After=wg-quick@%i.service
+
+		[Service]
+		ExecStart=$LIB/hostctl watch %i
+		Restart=always
+		RestartSec=5
+
+		[Install]
+		WantedBy=multi-user.target
+	END
+	write_file 644 "$NETWORKD/chatmail-proxy.conf" <<-END
+		[Network]
+		ManageForeignRoutingPolicyRules=no
+	END
+	systemctl daemon-reload
+	# A watch that runs still holds the hostctl of before.
+	systemctl try-restart 'chatmail-proxy-watch@*.service' || true
+}
+
+# uninstall: the last step. Sets that are still there go first, so that it also serves a person who runs it by hand.
+uninstall() {
+	for dir in "$STATE"/sets/*; do
+		[ ! -d "$dir" ] || "$LIB/hostctl" remove "$(basename "$dir")" || true
+	done
+	systemctl -q disable --now chatmail-proxy-filter.service 2>/dev/null || true
+	purge_added
+	rm -rf "$UNITS"/chatmail-proxy-*.service "$UNITS"/chatmail-proxy-*.timer "$UNITS/nftables.service.d/chatmail-proxy.conf" "$NETWORKD/chatmail-proxy.conf"
+	rmdir "$UNITS/nftables.service.d" "$NETWORKD" 2>/dev/null || true
+	systemctl daemon-reload
+	rm -rf "$ETC" "$LIB" "$STATE"
+}
+
+MARK_BEGIN='# chatmail-proxy: begin (written by pulumi up)'
+MARK_END='# chatmail-proxy: end'
+
+# admin_keys: the public keys on stdin may log in as this host's root, besides those that could before.
+admin_keys() {
+	file=$HOME/.ssh/authorized_keys
+	mkdir -p "$HOME/.ssh"
+	ours=$(cat)
+	{
+		[ ! -f "$file" ] || sed "/^$MARK_BEGIN\$/,/^$MARK_END\$/d" "$file"
+		[ -z "$ours" ] || printf '%s\n' "$MARK_BEGIN" "$ours" "$MARK_END"
+	} | write_file 600 "$file"
+}

@@ -1,0 +1,45 @@
+// hostctl: the one program of ours on every Linux host, put together from its parts. Knows no Pulumi.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Where hostctl lives on a host. */
+export const HOSTCTL = "/usr/local/lib/chatmail-proxy/hostctl";
+
+const PARTS = ["common", "sets", "packages", "tunnel", "facts", "setup", "main"];
+
+/** The whole program, POSIX sh. */
+export function hostctlProgram(): string {
+  const parts = PARTS.map((part) => readFileSync(join(__dirname, "host", `${part}.sh`), "utf8"));
+  return ["#!/bin/sh", "# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.", ...parts].join("\n");
+}
+
+/**
+ * Seconds after which a verb is ended on the host. The provider waits for a running command without end; the slowest
+ * verb waits for a new server's cloud-init and apt.
+ */
+const TIME_LIMIT = 1800;
+
+/** Who the commands on a host run as: root itself, or a user with sudo that asks nothing. */
+export type Become = "root" | "sudo";
+
+/** The command that runs a verb of hostctl. Arguments are words of ours: names, numbers, addresses; never secrets. */
+export function hostctl(become: Become, ...words: (string | number)[]): string {
+  const odd = words.find((word) => !/^[\w./:@=-]+$/.test(String(word)));
+  if (odd !== undefined) throw new Error(`not a plain command line: ${JSON.stringify(odd)} in it would need quotes`);
+  const line = [`timeout ${TIME_LIMIT}`, HOSTCTL, ...words].join(" ");
+  return become === "sudo" ? `sudo -n ${line}` : line;
+}
+
+/** The command that installs hostctl from stdin and sets up its units. */
+export function installHostctl(become: Become): string {
+  return asRoot(become, `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && chmod 755 ${HOSTCTL}.new && mv ${HOSTCTL}.new ${HOSTCTL} && ${HOSTCTL} setup`);
+}
+
+/** The command that runs a verb for leaving; a host on which hostctl is gone already has nothing to leave. */
+export function hostctlIfThere(become: Become, ...words: string[]): string {
+  return asRoot(become, `[ ! -x ${HOSTCTL} ] || ${hostctl("root", ...words)}`);
+}
+
+const asRoot = (become: Become, script: string) => `${become === "sudo" ? "sudo -n " : ""}sh -c '${script}'`;
+
+const dir = (path: string) => path.slice(0, path.lastIndexOf("/"));

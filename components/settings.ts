@@ -1,0 +1,69 @@
+// The only reader of the stack's configuration: everything is read and checked here, before anything is made.
+import * as pulumi from "@pulumi/pulumi";
+import { operatorError } from "./operatorError";
+import { checkAgent, type Agent } from "./settings/agent";
+import { checkPrivateKey, checkSettings, checkToken, formatComplaints, type Complaint } from "./settings/check";
+import type { Settings } from "./settings/schema";
+
+export type { ProxySettings, RelaySettings, Settings, TunnelSettings } from "./settings/schema";
+
+export interface StackSettings extends Settings {
+  /** Private key for the relay's SSH, where the operator gave one; else the SSH agent is asked. */
+  readonly relaySshPrivateKey: pulumi.Output<string> | undefined;
+}
+
+/** Settings that are plain text in the stack file; all others are YAML values, which reach us as JSON. */
+const TEXT_KEYS = new Set(["mailDomain", "relaySshKey"]);
+
+/** Reads and checks all settings. Throws one RunError that lists every fault by its key. */
+export function readSettings(agent: Agent): StackSettings {
+  const namespace = pulumi.getProject();
+  const raw = rawSettings(namespace);
+  const token = pulumi.runtime.getConfig("hcloud:token") ?? process.env.HCLOUD_TOKEN;
+  const key = raw.relaySshKey as string | undefined;
+  const secrets = [...checkPrivateKey(key), ...checkToken(token), ...checkAgent(agent, key !== undefined), ...plainSecrets([`${namespace}:relaySshKey`, "hcloud:token"])];
+
+  const checked = checkSettings(raw);
+  const complaints = "complaints" in checked ? [...checked.complaints, ...secrets] : secrets;
+  if (complaints.length > 0) throw operatorError(formatComplaints(complaints, namespace));
+
+  return {
+    ...(checked as { settings: Settings }).settings,
+    relaySshPrivateKey: key === undefined ? undefined : pulumi.secret(key),
+  };
+}
+
+// Config's own getters stop at the first fault and print the value of a secret that is none; we need all keys at
+// once, unknown ones too.
+function rawSettings(namespace: string): Record<string, unknown> {
+  const ours = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(`${namespace}:`));
+  return Object.fromEntries(
+    ours
+      .filter(([, value]) => !UNSET.has(value))
+      .map(([key, value]) => {
+        const name = key.slice(namespace.length + 1);
+        return [name, TEXT_KEYS.has(name) ? value : parseJson(value)];
+      }),
+  );
+}
+
+// The SDK knows which keys are encrypted in the stack file, but its types do not say so.
+const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
+
+/** Complaints about secrets that stand in the stack file for everybody to read. */
+function plainSecrets(keys: readonly string[]): Complaint[] {
+  return keys
+    .filter((key) => pulumi.runtime.getConfig(key) && !isConfigSecret(key))
+    .map((key) => ({ key, text: `is in the stack file in plain text. Regard it as known to others: make a new one, and set it with: pulumi config set --secret ${key}` }));
+}
+
+/** Pulumi.yaml's defaults for what has none: without them the engine would stop at the first missing key. */
+const UNSET = new Set(["", "{}", "[]"]);
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

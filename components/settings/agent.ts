@@ -1,0 +1,32 @@
+// The operator's SSH agent: whether there is one, and whether it answers.
+import { connect } from "node:net";
+import type { Complaint } from "./check";
+
+/** none: SSH_AUTH_SOCK is not set. silent: it is, and nobody answers there. */
+export type Agent = { readonly kind: "none" | "answers" } | { readonly kind: "silent"; readonly path: string };
+
+export async function findAgent(path: string | undefined = process.env.SSH_AUTH_SOCK): Promise<Agent> {
+  if (!path) return { kind: "none" };
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const done = (agent: Agent) => {
+      socket.destroy();
+      resolve(agent);
+    };
+    socket.setTimeout(3000, () => done({ kind: "silent", path }));
+    socket.on("error", () => done({ kind: "silent", path }));
+    socket.on("connect", () => done({ kind: "answers" }));
+  });
+}
+
+/** `key`: whether relaySshKey is set. */
+export function checkAgent(agent: Agent, key: boolean): Complaint[] {
+  if (agent.kind === "silent") {
+    // The command provider asks the agent whenever the variable is set, and fails if it cannot, even with a key.
+    return [{ key: "SSH_AUTH_SOCK", text: `${JSON.stringify(agent.path)} is no SSH agent that answers, and no connection would be made, with a key neither. Start the agent anew, or: unset SSH_AUTH_SOCK` }];
+  }
+  if (agent.kind === "none" && !key) {
+    return [{ key: "relaySshKey", text: "is missing, and there is no SSH agent either. Set a key that may log in to the relay (pulumi config set --secret relaySshKey < ~/.ssh/id_ed25519), or start an agent (ssh-add)." }];
+  }
+  return [];
+}

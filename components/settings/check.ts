@@ -1,0 +1,134 @@
+// From the raw settings to checked ones, or to all complaints at once. Pure.
+import type { z } from "zod";
+import { planComplaints } from "../tunnel/addressPlan";
+import { CHATMAIL_PORTS, settingsSchema, type Settings } from "./schema";
+import { port, shown, TOKEN_LENGTH } from "./values";
+
+/** Something wrong with one setting: `key` as in the stack file (`proxies[1].name`), `text` goes on from there. */
+export interface Complaint {
+  readonly key: string;
+  readonly text: string;
+}
+
+export type Checked = { settings: Settings } | { complaints: Complaint[] };
+
+/**
+ * Checks everything, and goes on after the first fault: what two settings have to do with each other is checked
+ * wherever both could be read.
+ */
+export function checkSettings(raw: Record<string, unknown>): Checked {
+  const whole = settingsSchema.safeParse(raw);
+  const complaints = [...(whole.error?.issues ?? []).map(complaintOf), ...crossChecks(readableParts(raw))];
+  return whole.success && complaints.length === 0 ? { settings: whole.data } : { complaints };
+}
+
+/** Complaint about Hetzner Cloud's token, of which only the length is told. */
+export function checkToken(token: string | undefined): Complaint[] {
+  const key = "hcloud:token";
+  if (!token) return [{ key, text: "is missing. Make a token with read and write access in the Hetzner Cloud console, then: pulumi config set --secret hcloud:token" }];
+  if (token.length === TOKEN_LENGTH) return [];
+  return [{ key, text: `has ${token.length} characters, a Hetzner Cloud token has ${TOKEN_LENGTH}. Copy it whole, without spaces or quotes.` }];
+}
+
+/** Complaint about the operator's private key for the relay, of which only the form is told. */
+export function checkPrivateKey(text: string | undefined): Complaint[] {
+  if (text === undefined) return [];
+  const key = "relaySshKey";
+  if (!/^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\r?\n/.test(text)) {
+    return [{ key, text: `is no private SSH key (it has ${text.length} characters). Set it from the file: pulumi config set --secret relaySshKey < ~/.ssh/id_ed25519` }];
+  }
+  if (isEncrypted(text)) {
+    return [{ key, text: "is locked with a passphrase, which nobody could type in here. Leave relaySshKey away and use an SSH agent (ssh-add), or make a key for this purpose." }];
+  }
+  return [];
+}
+
+export function formatComplaints(complaints: readonly Complaint[], project: string): string {
+  const lines = complaints.map(({ key, text }) => `  ${key}${key ? (/^is |^has /.test(text) ? " " : ": ") : ""}${text}`);
+  const count = complaints.length === 1 ? "One setting needs" : `${complaints.length} settings need`;
+  return [`${count} a change before anything is made (namespace ${project}, in Pulumi.<stack>.yaml):`, ...lines].join("\n");
+}
+
+function complaintOf(issue: z.core.$ZodIssue): Complaint {
+  return { key: keyOf(issue.path), text: issue.message };
+}
+
+/** ["proxies", 1, "name"] as it is written: proxies[1].name */
+function keyOf(path: readonly PropertyKey[]): string {
+  return path.map((part, i) => (typeof part === "number" ? `[${part}]` : (i > 0 ? "." : "") + String(part))).join("");
+}
+
+/** Each setting by itself, read as far as it can be. */
+interface ReadableParts {
+  readonly mailDomain?: string;
+  /** Entry by entry, each undefined where it cannot be read. */
+  readonly ports: (number | undefined)[];
+  readonly tunnel?: Settings["tunnel"];
+  readonly dns?: Settings["dns"];
+  /** The entries of the list as they stand, each undefined where it cannot be read. */
+  readonly proxies: ({ name: string; slot?: number | undefined } | undefined)[];
+}
+
+function readableParts(raw: Record<string, unknown>): ReadableParts {
+  const { shape } = settingsSchema;
+  const read = <T extends z.ZodType>(schema: T, value: unknown) => schema.safeParse(value).data;
+  const entries = Array.isArray(raw.proxies) ? (raw.proxies as unknown[]) : [];
+  const entry = shape.proxies.element.pick({ name: true, slot: true }).loose();
+  return {
+    mailDomain: read(shape.mailDomain, raw.mailDomain),
+    ports: Array.isArray(raw.ports) ? (raw.ports as unknown[]).map((value) => read(port, value)) : CHATMAIL_PORTS,
+    tunnel: read(shape.tunnel, raw.tunnel),
+    dns: read(shape.dns, raw.dns),
+    proxies: entries.map((value) => read(entry, value)),
+  };
+}
+
+function crossChecks(parts: ReadableParts): Complaint[] {
+  return [...checkZone(parts), ...checkPorts(parts), ...checkNames(parts), ...checkPlan(parts)];
+}
+
+function checkZone({ mailDomain, dns }: ReadableParts): Complaint[] {
+  // Whole labels: notexample.org is not in example.org.
+  if (!mailDomain || !dns || mailDomain === dns.zone || mailDomain.endsWith(`.${dns.zone}`)) return [];
+  return [{ key: "dns.zone", text: `${shown(dns.zone)} does not contain the mail domain ${mailDomain}. Name the zone that does.` }];
+}
+
+/** The port on which a proxy's own SSH answers. */
+const SSH_PORT = 22;
+
+function checkPorts({ ports, tunnel }: ReadableParts): Complaint[] {
+  return ports.flatMap((number, i) => {
+    const key = `ports[${i}]`;
+    if (number === undefined) return [];
+    if (ports.indexOf(number) < i) return [{ key, text: `${number} is named twice. Remove one.` }];
+    if (number === SSH_PORT) return [{ key, text: `${number} is the proxy's own SSH port; forwarding it would lock you out. Remove it.` }];
+    if (number === tunnel?.port) return [{ key, text: `${number} is also tunnel.port. Change one of them.` }];
+    return [];
+  });
+}
+
+function checkNames({ proxies }: ReadableParts): Complaint[] {
+  const names = proxies.map((proxy) => proxy?.name);
+  return names.flatMap((name, i) =>
+    name !== undefined && names.indexOf(name) < i
+      ? [{ key: `proxies[${i}].name`, text: `${shown(name)} is taken by proxies[${names.indexOf(name)}]. Give each proxy a name of its own.` }]
+      : [],
+  );
+}
+
+function checkPlan({ proxies, tunnel }: ReadableParts): Complaint[] {
+  if (!tunnel) return [];
+  const readable = proxies.flatMap((proxy, index) => (proxy ? [{ ...proxy, index }] : []));
+  return planComplaints(readable, tunnel).map(({ index, text }) => ({ key: `proxies[${readable[index]?.index}].slot`, text }));
+}
+
+// PEM keys say it in a header; OpenSSH's own format in the cipher's name behind the magic.
+function isEncrypted(text: string): boolean {
+  if (/ENCRYPTED/.test(text)) return true;
+  const body = /BEGIN OPENSSH PRIVATE KEY-----([^-]*)-----END/.exec(text)?.[1] ?? "";
+  const bytes = Buffer.from(body, "base64");
+  const magic = "openssh-key-v1\0";
+  if (bytes.subarray(0, magic.length).toString("latin1") !== magic) return false;
+  const length = bytes.readUInt32BE(magic.length);
+  return bytes.subarray(magic.length + 4, magic.length + 4 + length).toString("latin1") !== "none";
+}

@@ -1,0 +1,52 @@
+// What of the plan is taken on the relay already: networks, routing tables, interface names. Pure.
+import { overlap, parseRange, familyOf, type Range } from "../addresses";
+import type { RelayFacts } from "../remote/facts";
+import type { Complaint } from "../settings/check";
+import type { TunnelPlan } from "./addressPlan";
+
+export function relayConflicts(plans: readonly TunnelPlan[], facts: RelayFacts): Complaint[] {
+  const ours = new Set([...facts.ours, ...plans.map(({ relayInterface }) => relayInterface)]);
+  const others = facts.addresses.concat(facts.routes).filter(({ device, cidr }) => !ours.has(device) && cidr !== "default");
+  return [
+    ...(facts.ipv6 ? [] : [{ key: "relay", text: "has IPv6 switched off (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 to it even where the home line has none: switch it on." }]),
+    ...plans.flatMap((plan) => [...addressConflicts(plan, others), ...tableConflicts(plan, facts, ours), ...nameConflicts(plan, facts)]),
+  ];
+}
+
+function addressConflicts(plan: TunnelPlan, others: readonly { device: string; cidr: string }[]): Complaint[] {
+  const tunnel = [plan.relay.ipv4, plan.relay.ipv6, plan.proxy.ipv4, plan.proxy.ipv6].map((address) => networkOf(address) as Range);
+  const seen = new Set<string>();
+  return others.flatMap(({ device, cidr }) => {
+    const network = networkOf(cidr);
+    if (!network || network.prefix === 0 || !tunnel.some((address) => overlap(address, network)) || seen.has(cidr)) return [];
+    seen.add(cidr);
+    const key = network.family === 4 ? "tunnel.ipv4Range" : "tunnel.ipv6Range";
+    const mine = network.family === 4 ? plan.relay.ipv4 : plan.relay.ipv6;
+    return [{ key, text: `the relay already uses ${cidr} on ${device}, and ${mine} for ${plan.relayInterface} lies in it. Choose a range that is free there.` }];
+  });
+}
+
+function tableConflicts(plan: TunnelPlan, facts: RelayFacts, ours: ReadonlySet<string>): Complaint[] {
+  const table = String(plan.routingTable);
+  const user = facts.tables.find((used) => used.table === table && !ours.has(used.device));
+  const rule = facts.rules.find((line) => line.endsWith(`lookup ${table}`) && !line.includes(plan.relay.ipv4) && !line.includes(plan.relay.ipv6));
+  if (!user && !rule) return [];
+  const by = user ? `routes on ${user.device}` : `the rule "${rule}"`;
+  return [{ key: "tunnel.routingTables", text: `the relay's routing table ${table}, meant for ${plan.relayInterface}, is in use already (${by}). Choose a first table whose successors are free.` }];
+}
+
+function nameConflicts(plan: TunnelPlan, facts: RelayFacts): Complaint[] {
+  const taken = facts.addresses.some(({ device }) => device === plan.relayInterface) && !facts.ours.includes(plan.relayInterface);
+  return taken ? [{ key: "proxies", text: `the relay already has an interface ${plan.relayInterface} that is not ours. Give this proxy another name.` }] : [];
+}
+
+/** The network that an address with or without a prefix lies in. */
+function networkOf(cidr: string): Range | undefined {
+  const [address = "", prefix] = cidr.split("/");
+  const family = familyOf(address);
+  if (!family) return undefined;
+  const whole = parseRange(`${address}/${family === 4 ? 32 : 128}`) as Range;
+  if (prefix === undefined) return whole;
+  const bits = BigInt((family === 4 ? 32 : 128) - Number(prefix));
+  return { family, first: (whole.first >> bits) << bits, prefix: Number(prefix), size: 1n << bits };
+}

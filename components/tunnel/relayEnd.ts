@@ -1,0 +1,52 @@
+// One tunnel's end on the relay: its keys, its interface, its routes and what may come in by it.
+import type * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { bundle } from "../remote/bundle";
+import { hostCommand } from "../remote/hostCommand";
+import { hostctlIfThere } from "../remote/hostctl";
+import type { Relay } from "../relay";
+import { keysSet, relayEndSet, type RelayEnd, type TunnelKeys } from "./wireguard";
+
+export interface RelayTunnelEndArgs {
+  readonly relay: Relay;
+  readonly end: pulumi.Input<RelayEnd>;
+  /** Known without waiting: names of sets and files. */
+  readonly proxy: string;
+  readonly interfaceName: string;
+  readonly keys: pulumi.Output<TunnelKeys>;
+}
+
+export class RelayTunnelEnd extends pulumi.ComponentResource {
+  /** Done when the interface is up. */
+  readonly installed: command.remote.Command;
+
+  constructor(name: string, args: RelayTunnelEndArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("chatmail-proxy:tunnel:RelayTunnelEnd", name, {}, opts);
+    const { relay } = args;
+    const common = { reach: relay.reach, become: relay.become };
+    const set = `tunnel-${args.proxy}`;
+
+    const keys = hostCommand(
+      `${name}-keys`,
+      {
+        ...common,
+        words: ["install", `${set}-keys`],
+        stdin: pulumi.secret(args.keys.apply((pair) => bundle(keysSet(args.interfaceName, pair)).text)),
+        quiet: true,
+        undo: hostctlIfThere(relay.become, "remove", `${set}-keys`),
+      },
+      { parent: this, dependsOn: relay.prepared },
+    );
+    this.installed = hostCommand(
+      name,
+      {
+        ...common,
+        words: ["install", set],
+        stdin: pulumi.output(args.end).apply((end) => bundle(relayEndSet(end)).text),
+        undo: hostctlIfThere(relay.become, "remove", set),
+      },
+      { parent: this, dependsOn: keys },
+    );
+    this.registerOutputs({});
+  }
+}

@@ -1,0 +1,42 @@
+// Every text that we render for a host, in small cases with documentation addresses and one-letter keys. The golden
+// test compares them with the files beside it; the lab hands the same texts to the programs that will read them.
+import { parseRange, type Range } from "../../components/addresses";
+import { renderProxyFilter } from "../../components/filter/nftables";
+import { renderRelayFilter } from "../../components/filter/relay";
+import { renderSysctl } from "../../components/filter/sysctl";
+import { renderCloudInit } from "../../components/hosts/cloudInit";
+import { unattendedUpgradesSet } from "../../components/hosts/unattendedUpgrades";
+import { bundle } from "../../components/remote/bundle";
+import { planTunnel } from "../../components/tunnel/addressPlan";
+import { keysSet, proxyEndSet, relayEndSet } from "../../components/tunnel/wireguard";
+
+const plan = planTunnel({ name: "hel1", slot: 1 }, { ipv4Range: range("192.0.2.0/24"), ipv6Range: range("2001:db8:7::/64"), routingTables: 5_182_000 });
+const PORTS = [993, 25, 80, 143, 443, 465, 587];
+/** 32 bytes of one letter, as WireGuard writes them. */
+const key = (letter: string) => Buffer.alloc(32, letter).toString("base64");
+
+const proxyEnd = proxyEndSet({ plan, mtu: 1420, port: 51820, peerPublicKey: key("R") });
+const relayEnd = relayEndSet({ proxy: "hel1", plan, mtu: 1420, peerPublicKey: key("P"), endpoint: "203.0.113.5:51820", ports: PORTS });
+const content = (set: typeof proxyEnd, suffix: string) => set.files.find(({ path }) => path.endsWith(suffix))?.content ?? "";
+
+/** File name of the golden text, and the text as it is rendered now. The ending tells who reads it. */
+export const CASES: Readonly<Record<string, string>> = {
+  "proxy-routed.nft": renderProxyFilter({ wan: ["eth0"], sshPort: 22, ports: PORTS, tunnel: { interface: "wg-relay", port: 51820, relay: plan.relay } }),
+  "proxy-two-wans.nft": renderProxyFilter({ wan: ["ens3", "he-ipv6"], sshPort: 2222, ports: [443, 25], tunnel: { interface: "wg-relay", port: 443, relay: plan.relay } }),
+  "relay-end.nft": renderRelayFilter({ proxy: "hel1", plan, ports: PORTS }),
+  "relay-end-hyphen.nft": renderRelayFilter({ proxy: "a-1", plan: { ...plan, relayInterface: "wg-a-1" }, ports: [25] }),
+  "proxy-end.wg": content(proxyEnd, ".conf"),
+  "relay-end.wg": content(relayEnd, "wireguard/wg-hel1.conf"),
+  "relay-end-ipv6.wg": content(relayEndSet({ proxy: "hel1", plan, mtu: 1280, peerPublicKey: key("P"), endpoint: "[2001:db8:c000::1]:51820", ports: PORTS }), "wireguard/wg-hel1.conf"),
+  "relay-end.env": content(relayEnd, "chatmail-proxy/wg-hel1.conf"),
+  "proxy.sysctl": renderSysctl([{ name: "eth0", acceptRa: 1 }]),
+  "proxy-static.sysctl": renderSysctl([{ name: "eth0.100", acceptRa: 2 }, { name: "ens4", acceptRa: 0 }]),
+  "server.cloud-config": renderCloudInit({ hostKey: { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", publicKey: `ssh-ed25519 ${"A".repeat(68)} hel1` } }),
+  "upgrades.apt": unattendedUpgradesSet("03:17").files[0]?.content ?? "",
+  "keys.bundle": bundle(keysSet("wg-relay", { privateKey: key("k"), presharedKey: key("s") })).text,
+  "proxy-end.bundle": bundle(proxyEnd).text,
+};
+
+function range(text: string): Range {
+  return parseRange(text) as Range;
+}

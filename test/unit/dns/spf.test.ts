@@ -1,0 +1,28 @@
+import { spfAdvice } from "../../../components/dns/spf";
+
+const ask = (texts: string[] | undefined, senders = ["198.51.100.20"]) => spfAdvice({ mailDomain: "chat.example.org", senders, texts });
+
+describe("spfAdvice", () => {
+  it("says what to add to the record that is there", () => {
+    expect(ask(["v=spf1 a ~all"])).toContain('it says "v=spf1 a ~all"). Use: "v=spf1 ip4:198.51.100.20 a ~all".');
+  });
+
+  it("reads a record that is quoted in parts", () => expect(ask(['"v=spf1 ip4:198.51" ".100.20 ~all"'])).toBeUndefined());
+
+  it("says what the record would be where there is none", () => {
+    expect(ask(["google-site-verification=x"])).toContain('there is none). Use: "v=spf1 ip4:198.51.100.20 ~all".');
+  });
+
+  it.each([["v=spf1 ip4:198.51.100.20 ~all"], ["v=spf1 +ip4:198.51.100.20/32 -all"], ["V=SPF1 a IP4:198.51.100.20 ~all"]])("is content with %s", (text) => expect(ask([text])).toBeUndefined());
+
+  it("is content with a record that names another host, which may follow the address", () => {
+    expect(ask(["v=spf1 a:home.example.net ~all"])).toBeUndefined();
+    expect(ask(["v=spf1 include:example.net ~all"])).toBeUndefined();
+  });
+
+  it("asks for both families where mail leaves by both", () => {
+    expect(ask(["v=spf1 a ~all"], ["198.51.100.20", "2001:db8::7"])).toContain('"v=spf1 ip4:198.51.100.20 ip6:2001:db8::7 a ~all"');
+  });
+
+  it("says nothing while no sender is known", () => expect(ask(["v=spf1 a ~all"], [])).toBeUndefined());
+});

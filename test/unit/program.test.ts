@@ -1,0 +1,324 @@
+import { presharedKey, sshKeyPair, wireGuardKeyPair } from "../../components/tunnel/keys";
+import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers, OURS, RELAY_FACTS, rrset } from "./aStack";
+import { UNKNOWN, type Registered, type Run } from "./engine";
+
+const COMMAND = "command:remote:Command";
+const RRSET = "hcloud:index/zoneRrset:ZoneRrset";
+const SERVER = "hcloud:index/server:Server";
+
+const rows = (run: Run, type: string) => run.registered.filter((resource) => resource.type === type);
+const values = (resource: Registered) => (resource.inputs.records as { value: string }[]).map(({ value }) => value);
+
+describe("a stack with one proxy", () => {
+  let run: Run;
+  beforeAll(async () => {
+    run = await aStack({ settings: { adminKeys: [HOST_KEY] } });
+  });
+
+  it("ends without an error", () => expect(run.errors).toEqual([]));
+
+  it("buys a server in the location given, with its own addresses, firewall and key", () => {
+    const server = run.one(SERVER, "hel1-server");
+    expect(server.inputs).toMatchObject({
+      name: "hel1.proxy.example.org",
+      serverType: "cx23",
+      image: "debian-13",
+      location: "hel1",
+      backups: false,
+      deleteProtection: false,
+      sshKeys: ["management-key-id"],
+      labels: { ...OURS, proxy: "hel1" },
+    });
+    expect(server.inputs).not.toHaveProperty("datacenter");
+    expect(server.dependsOn).toEqual(["hel1-firewall", "hel1-host-key", "hel1-ipv4", "hel1-ipv6", "management-key"]);
+  });
+
+  it("replaces a server only after the old one is gone, and not for a new wording of user data", () => {
+    expect(run.one(SERVER, "hel1-server").options).toMatchObject({ deleteBeforeReplace: true, ignoreChanges: ["userData", "sshKeys"], protect: false });
+  });
+
+  it("keeps the addresses apart from the server, in its location", () => {
+    for (const type of ["ipv4", "ipv6"]) {
+      expect(run.one("hcloud:index/primaryIp:PrimaryIp", `hel1-${type}`).inputs).toMatchObject({ type, location: "hel1", autoDelete: false });
+    }
+  });
+
+  it("gives both addresses the proxy's name as reverse DNS, gone with the address", () => {
+    const names = rows(run, "hcloud:index/rdns:Rdns").map(({ inputs, options }) => [inputs.ipAddress, inputs.dnsPtr, options.deletedWith]);
+    expect(names).toEqual([
+      ["203.0.113.120", "hel1.proxy.example.org", "hel1-ipv4"],
+      ["2001:db8:c000:78::1", "hel1.proxy.example.org", "hel1-ipv6"],
+    ]);
+  });
+
+  it("opens the cloud firewall for SSH, the tunnel, ICMP and the mail ports alone", () => {
+    const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { direction: string; protocol: string; port?: string }[];
+    expect(rules.map(({ direction, protocol, port }) => `${direction} ${protocol} ${port ?? ""}`.trim())).toEqual([
+      "in icmp", "in tcp 22", "in udp 51820", "in tcp 25", "in tcp 80", "in tcp 143", "in tcp 443", "in tcp 465", "in tcp 587", "in tcp 993",
+    ]);
+  });
+
+  it("reaches the server with the management key, and the relay with the operator's agent, both by a pinned host key", () => {
+    const commands = rows(run, COMMAND);
+    expect(commands.length).toBeGreaterThan(10);
+    const management = sshKeyPair("management-key".padEnd(64, "x"), "ssh management key", "chatmail-proxy-test");
+    const host = sshKeyPair("hel1-host-key".padEnd(64, "x"), "ssh host key", "hel1");
+    for (const { name, inputs } of commands) {
+      const connection = inputs.connection as Record<string, unknown>;
+      const onRelay = name.startsWith("relay") || name.startsWith("hel1-relay-end");
+      // Exactly the provider's fields: an unknown one makes it print the private key.
+      expect(Object.keys(connection).sort()).toEqual(["dialErrorLimit", "host", "hostKey", "perDialTimeout", "port", ...(onRelay ? [] : ["privateKey"]), "user"]);
+      expect(connection).toMatchObject(onRelay ? { host: "192.168.77.10", hostKey: HOST_KEY } : { host: "203.0.113.120", hostKey: host.publicKey, privateKey: management.privateKey });
+    }
+  });
+
+  it("has the host key in the server's user data before the first contact", () => {
+    const host = sshKeyPair("hel1-host-key".padEnd(64, "x"), "ssh host key", "hel1");
+    const { ssh_keys: keys } = JSON.parse(String(run.one(SERVER, "hel1-server").inputs.userData).replace("#cloud-config\n", "")) as { ssh_keys: Record<string, string> };
+    expect(keys).toEqual({ ed25519_private: host.privateKey, ed25519_public: host.publicKey });
+  });
+
+  it("installs all on a machine anew when it is another machine", () => {
+    for (const { name, inputs, options } of rows(run, COMMAND).filter(({ name }) => name.startsWith("hel1") && !name.startsWith("hel1-relay-end"))) {
+      expect([name, inputs.triggers, options.deleteBeforeReplace]).toEqual([name, ["hel1-server-id"], true]);
+      // Nothing to undo there: the machine goes as a whole, and may be dead by then.
+      expect(inputs).not.toHaveProperty("delete");
+    }
+  });
+
+  it("takes its things off the relay again", () => {
+    const undone = rows(run, COMMAND).filter(({ inputs }) => inputs.delete !== undefined).map(({ name, inputs }) => [name, /hostctl (remove \S+|uninstall)/.exec(String(inputs.delete))?.[1]]);
+    expect(Object.fromEntries(undone as [string, string][])).toEqual({ "relay-hostctl": "uninstall", "hel1-relay-end-keys": "remove tunnel-hel1-keys'", "hel1-relay-end": "remove tunnel-hel1'" });
+  });
+
+  it("loads rules first, confirms them over a second connection, and brings up the tunnel after that", () => {
+    expect(run.one(COMMAND, "hel1-filter").inputs.create).toMatch(/hostctl arm filter 60$/);
+    expect(run.one(COMMAND, "hel1-filter-confirm").dependsOn).toContain("hel1-filter");
+    expect(run.one(COMMAND, "hel1-filter-in-force").dependsOn).toContain("hel1-filter-confirm");
+    expect(run.one(COMMAND, "hel1-tunnel").dependsOn).toContain("hel1-filter-in-force");
+  });
+
+  it("keeps trying to confirm until well after the host has gone back by itself", () => {
+    const { dialErrorLimit, perDialTimeout } = run.one(COMMAND, "hel1-filter-confirm").inputs.connection as Record<string, number>;
+    expect((dialErrorLimit as number) * (perDialTimeout as number)).toBeGreaterThan(60 + 30);
+  });
+
+  it("publishes the proxy's own name and the mail domain, whose records go before the proxy does", () => {
+    expect(values(run.one(RRSET, "hel1-A"))).toEqual(["203.0.113.120"]);
+    expect(values(run.one(RRSET, "mail-domain-A"))).toEqual(["203.0.113.120"]);
+    expect(values(run.one(RRSET, "mail-domain-AAAA"))).toEqual(["2001:db8:c000:78::1"]);
+    expect(run.one(RRSET, "mail-domain-A").inputs).toMatchObject({ zone: "example.org", name: "chat", ttl: 300, labels: OURS });
+    expect(run.one(RRSET, "mail-domain-A").dependsOn).toEqual(expect.arrayContaining(["hel1-server", "hel1-relay-end", "hel1-ipv4"]));
+  });
+
+  it("says what SPF must name, since mail leaves from the relay's own address", () => {
+    expect(run.warnings).toEqual([expect.stringContaining('SPF: the relay\'s mail leaves from 198.51.100.20')]);
+  });
+
+  it("gives the outputs that an operator wants", () => {
+    expect(run.outputs).toMatchObject({
+      mailDomain: "chat.example.org",
+      published: ["203.0.113.120", "2001:db8:c000:78::1"],
+      proxies: { hel1: { dnsName: "hel1.proxy.example.org", ipv4: "203.0.113.120", ipv6: "2001:db8:c000:78::1", wireGuardPublicKey: wireGuardKeyPair("hel1-proxy-key".padEnd(64, "x"), "wireguard proxy").publicKey } },
+    });
+    expect(run.outputs.readme).toContain("| hel1 | hel1.proxy.example.org | 203.0.113.120 | 2001:db8:c000:78::1 | works, published |");
+  });
+
+  it("adds the operator's keys on the proxy", () => expect(run.one(COMMAND, "hel1-admin-keys").inputs.stdin).toBe(`${HOST_KEY}\n`));
+});
+
+describe("secrets", () => {
+  const seed = (name: string) => name.padEnd(64, "x");
+  const psk = presharedKey(seed("hel1-preshared-key"), "wireguard preshared");
+  const wireGuard = [wireGuardKeyPair(seed("hel1-proxy-key"), "wireguard proxy").privateKey, wireGuardKeyPair(seed("hel1-relay-key"), "wireguard relay").privateKey, psk];
+  const body = (pem: string) => pem.split("\n")[3] as string;
+  const operator = sshKeyPair("o".repeat(64), "test", "operator").privateKey;
+  const ssh = [sshKeyPair(seed("management-key"), "ssh management key", "chatmail-proxy-test"), sshKeyPair(seed("hel1-host-key"), "ssh host key", "hel1")].map(({ privateKey }) => body(privateKey));
+
+  it("stand in no input that is not marked secret, in no command line, environment or trigger", async () => {
+    const run = await aStack({ settings: { relaySshKey: operator } });
+    const secrets = [...wireGuard, ...ssh, body(operator)];
+    const seen = new Set<string>();
+    for (const resource of run.registered) {
+      for (const [key, value] of Object.entries(resource.inputs)) {
+        const text = JSON.stringify(value).replaceAll("\\n", "\n");
+        for (const secret of secrets.filter((each) => text.includes(each) || text.includes(JSON.stringify(each).slice(1, -1)))) {
+          seen.add(secret);
+          expect([resource.name, key, resource.secrets]).toEqual([resource.name, key, expect.arrayContaining([key])]);
+          expect(["stdin", "connection", "userData"]).toContain(key);
+        }
+      }
+    }
+    // All of them are in use somewhere, so that the test looks for what is really there.
+    expect([...seen].sort()).toEqual([...secrets].sort());
+  });
+
+  it("go to the hosts by commands whose output is not shown", async () => {
+    const run = await aStack();
+    for (const { name, inputs } of rows(run, COMMAND).filter(({ secrets }) => secrets.includes("stdin"))) expect([name, inputs.logging]).toEqual([name, "none"]);
+  });
+
+  it("come from passwords without special characters, never from an ID", async () => {
+    const run = await aStack();
+    expect(rows(run, "random:index/randomPassword:RandomPassword").map(({ name, inputs }) => [name, inputs.length, inputs.special]).sort()).toEqual(
+      ["hel1-host-key", "hel1-preshared-key", "hel1-proxy-key", "hel1-relay-key", "management-key"].map((name) => [name, 64, false]),
+    );
+  });
+
+  it("leave the program only as secret outputs", async () => {
+    const { outputs } = await aStack();
+    const { managementPrivateKey, ...open } = outputs;
+    expect(managementPrivateKey).toContain("OPENSSH PRIVATE KEY");
+    for (const secret of [...wireGuard, ...ssh]) expect(JSON.stringify(open)).not.toContain(secret);
+  });
+});
+
+describe("another generation of keys", () => {
+  const seeds = async (keyGeneration: number) => {
+    const run = await aStack({ settings: { tunnel: { keyGeneration } } });
+    return Object.fromEntries(rows(run, "random:index/randomPassword:RandomPassword").map(({ name, inputs }) => [name, inputs.keepers]));
+  };
+
+  it("makes the tunnel's keys anew, and none by which a host is reached", async () => {
+    const [first, second] = [await seeds(1), await seeds(2)];
+    const changed = Object.keys(first).filter((name) => JSON.stringify(first[name]) !== JSON.stringify(second[name]));
+    expect(changed.sort()).toEqual(["hel1-preshared-key", "hel1-proxy-key", "hel1-relay-key"]);
+  });
+});
+
+describe("a preview of a new stack", () => {
+  it("plans the mail domain's records without knowing their values, and waits for nothing", async () => {
+    const run = await aStack({ preview: true });
+    expect(values(run.one(RRSET, "mail-domain-A"))).toEqual([UNKNOWN]);
+    expect(run.one(SERVER, "hel1-server").inputs.publicNets).toEqual([{ ipv4Enabled: true, ipv4: UNKNOWN, ipv6Enabled: true, ipv6: UNKNOWN }]);
+    expect(run.errors).toEqual([]);
+  });
+});
+
+describe("adding and removing a proxy", () => {
+  const of = (run: Run, proxy: string) => run.registered.filter(({ name }) => name.startsWith(`${proxy}-`)).map(({ type, name, inputs }) => JSON.stringify([type, name, inputs])).sort();
+
+  it("leaves the other proxy's resources as they are, in whatever order they stand", async () => {
+    const alone = of(await aStack({ proxies: ["hel1"] }), "hel1");
+    expect(alone.length).toBeGreaterThan(20);
+    expect(of(await aStack({ proxies: ["hel1", "ash1"] }), "hel1")).toEqual(alone);
+    expect(of(await aStack({ proxies: ["ash1", "hel1"] }), "hel1")).toEqual(alone);
+  });
+
+  it("puts all proxies' addresses into one record set of each family", async () => {
+    const run = await aStack({ proxies: ["hel1", "ash1"] });
+    expect(values(run.one(RRSET, "mail-domain-A"))).toHaveLength(2);
+    expect(values(run.one(RRSET, "mail-domain-AAAA"))).toHaveLength(2);
+  });
+});
+
+describe("a proxy that does not prove itself", () => {
+  const failing = (name: string) => aStack({ proxies: ["hel1", "ash1"], outside: (target) => (target.address === addresses[name]?.[4] || target.address === addresses[name]?.[6] ? noneAnswers(target) : allAnswer(target)) });
+  const addresses: Record<string, { 4: string; 6: string }> = {};
+  beforeAll(async () => {
+    const { outputs } = await aStack({ proxies: ["hel1", "ash1"] });
+    for (const [name, { ipv4, ipv6 }] of Object.entries(outputs.proxies as Record<string, { ipv4: string; ipv6: string }>)) addresses[name] = { 4: ipv4, 6: ipv6 };
+  });
+
+  it("stays out of the records, while the others' are up to date and the run fails by its name", async () => {
+    const run = await failing("ash1");
+    expect(values(run.one(RRSET, "mail-domain-A"))).toEqual([addresses.hel1?.[4]]);
+    expect(run.errors).toEqual([expect.stringContaining(`ash1 (${addresses.ash1?.[4]}): no answer from here on ports 25, 80, 143, 443, 465, 587, 993`)]);
+  });
+
+  it("publishes nothing where nothing stood, if it is the only one", async () => {
+    const run = await aStack({ outside: noneAnswers });
+    expect(rows(run, RRSET).map(({ name }) => name).sort()).toEqual(["hel1-A", "hel1-AAAA"]);
+    expect(run.errors).toEqual([expect.stringContaining("Nothing is published under the mail domain by this stack.")]);
+  });
+
+  it("leaves an existing address of others alone, if it is the only one", async () => {
+    const run = await aStack({ outside: noneAnswers, rrsets: [rrset("chat", "A", ["198.51.100.20"])] });
+    expect(rows(run, RRSET).some(({ name }) => name === "mail-domain-A")).toBe(false);
+  });
+
+  it("keeps what was published before, if it is the only one: no address at all would turn mail away for good", async () => {
+    const run = await aStack({ outside: noneAnswers, rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS)] });
+    expect(values(run.one(RRSET, "mail-domain-A"))).toEqual(["203.0.113.120"]);
+    expect(rows(run, RRSET).some(({ name }) => name === "mail-domain-AAAA")).toBe(false);
+  });
+});
+
+describe("the mail domain's records", () => {
+  it("are adopted where somebody else made them", async () => {
+    const run = await aStack({ rrsets: [rrset("chat", "A", ["198.51.100.20"])] });
+    expect(run.one(RRSET, "mail-domain-A").options.importId).toBe("example.org/chat/A");
+    expect(run.one(RRSET, "mail-domain-AAAA").options.importId).toBe("");
+  });
+
+  it("are not adopted a second time, which would delete them", async () => {
+    const run = await aStack({ rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS)] });
+    expect(run.one(RRSET, "mail-domain-A").options.importId).toBe("");
+  });
+
+  it("stand at the zone's top where the mail domain is the zone", async () => {
+    const run = await aStack({ settings: { mailDomain: "example.org" }, rrsets: [rrset("@", "A", ["198.51.100.20"])] });
+    expect(run.one(RRSET, "mail-domain-A")).toMatchObject({ inputs: { name: "@" }, options: { importId: "example.org/@/A" } });
+  });
+
+  it("do not hold a proxy that is drained, which goes on working", async () => {
+    const run = await aStack({ proxies: ["hel1", { name: "ash1", host: "hetzner", location: "ash", publish: false }] });
+    expect(values(run.one(RRSET, "mail-domain-A"))).toHaveLength(1);
+    expect(run.outputs.readme).toMatch(/\| ash1 \|.*\| works, drained \|/);
+  });
+
+  it("make other names that point at the old address worth a word", async () => {
+    const run = await aStack({ rrsets: [rrset("chat", "A", ["198.51.100.20"]), rrset("mta-sts.chat", "A", ["198.51.100.20"])] });
+    expect(run.warnings).toContainEqual(expect.stringContaining("mta-sts.chat.example.org A 198.51.100.20 points at the mail domain's old address"));
+  });
+});
+
+describe("a relay that already uses what the plan wants", () => {
+  it.each([
+    ["a network", "route docker0 10.213.0.0/16", "tunnel.ipv4Range: the relay already uses 10.213.0.0/16 on docker0, and 10.213.109.6 for wg-hel1 lies in it. Choose a range that is free there."],
+    ["an IPv6 network", "address eth1 fd6d:6169:6c70::9/64", "tunnel.ipv6Range: the relay already uses fd6d:6169:6c70::9/64 on eth1"],
+    ["a routing table", "table tun0 5184881", "tunnel.routingTables: the relay's routing table 5184881, meant for wg-hel1, is in use already (routes on tun0)."],
+    ["a rule's table", "rule 100: from 198.51.100.0/24 lookup 5184881", 'tunnel.routingTables: the relay\'s routing table 5184881, meant for wg-hel1, is in use already (the rule "100: from 198.51.100.0/24 lookup 5184881").'],
+    ["the interface's name", "address wg-hel1 198.51.100.7/32", "proxies: the relay already has an interface wg-hel1 that is not ours."],
+    ["no IPv6 at all", "ipv6 off", "relay has IPv6 switched off"],
+  ])("(%s) is found before anything is bought", async (_what, line, expected) => {
+    const facts = line.startsWith("ipv6") ? RELAY_FACTS.replace("ipv6 on", line) : `${RELAY_FACTS}\n${line}`;
+    await expect(aStack({ relayFacts: facts })).rejects.toThrow(expected);
+  });
+
+  it("is not mistaken for our own earlier run", async () => {
+    const own = ["ours wg-hel1", "address wg-hel1 10.213.109.6/32", "table wg-hel1 5184881", "rule 4710: from 10.213.109.6 lookup 5184881"].join("\n");
+    const run = await aStack({ relayFacts: `${RELAY_FACTS}\n${own}` });
+    expect(run.errors).toEqual([]);
+  });
+});
+
+describe("the check of the relay's own way out", () => {
+  it("comes after everything else, and holds up nothing", async () => {
+    const run = await aStack();
+    expect(run.one(COMMAND, "relay-outbound").dependsOn).toEqual(expect.arrayContaining(["mail-domain-A", "mail-domain-AAAA"]));
+    expect(run.registered.filter(({ dependsOn }) => dependsOn.includes("relay-outbound"))).toEqual([]);
+  });
+
+  it("can be switched off", async () => {
+    const run = await aStack({ settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, outboundCheck: false } } });
+    expect(rows(run, COMMAND).some(({ name }) => name === "relay-outbound")).toBe(false);
+  });
+});
+
+describe("a relay that is reached as another user than root", () => {
+  it("is asked by sudo -n everywhere", async () => {
+    const run = await aStack({ settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY, user: "admin" } } } });
+    for (const { name, inputs } of rows(run, COMMAND).filter(({ name }) => name.startsWith("relay") || name.startsWith("hel1-relay-end"))) {
+      for (const line of [inputs.create, inputs.delete].filter((each) => each !== undefined)) expect([name, line]).toEqual([name, expect.stringMatching(/^sudo -n /)]);
+    }
+  });
+});
+
+describe("the proxy's view of the relay", () => {
+  it("is taken again when what is seen from outside changes, and only then", async () => {
+    const stdin = async (outside: Parameters<typeof aStack>[0]) => (await aStack(outside)).one(COMMAND, "hel1-through").inputs.stdin;
+    expect(await stdin({})).toBe(await stdin({ inside: INSIDE }));
+    expect(await stdin({ outside: noneAnswers })).not.toBe(await stdin({}));
+  });
+});

@@ -1,0 +1,100 @@
+import type { Answer } from "../../../components/proof/probe";
+import { judge, summary } from "../../../components/proof/verdict";
+import { parseInsideView } from "../../../components/remote/facts";
+
+const PORTS = [25, 80, 443];
+
+/** What is seen from here, the same at every port but those given. */
+const seen = (kind: Answer["kind"], others: Record<number, Answer> = {}) =>
+  PORTS.map((port) => ({ port, answer: others[port] ?? (kind === "unreachable" ? { kind, code: "ENETUNREACH" } : { kind }) }));
+
+/** What the proxy sees: open ports by family. */
+const inside = (open: { 4?: number[]; 6?: number[] }, handshake = 3) =>
+  parseInsideView(
+    [`handshake ${handshake}`, ...([4, 6] as const).flatMap((family) => PORTS.map((port) => `port ${port} ${family} ${(open[family] ?? PORTS).includes(port) ? "open" : "shut"}`))].join("\n"),
+  );
+
+describe("judge", () => {
+  it("is content when every port answers", () => {
+    expect(judge(4, seen("answered"), inside({}))).toEqual({ proven: true, notOffered: false, faults: [], notes: [] });
+  });
+
+  it("trusts what answers now over what the proxy saw earlier", () => {
+    expect(judge(4, seen("answered"), inside({ 4: [] }, 999999))).toMatchObject({ proven: true, faults: [] });
+  });
+
+  it("finds a relay that never called", () => {
+    expect(judge(4, seen("silent"), inside({ 4: [], 6: [] }, 999999))).toMatchObject({ proven: false, faults: [expect.stringContaining("no WireGuard handshake from the relay")] });
+  });
+
+  it("finds a relay on which nothing runs", () => {
+    expect(judge(4, seen("silent"), inside({ 4: [], 6: [] }))).toMatchObject({ proven: false, faults: [expect.stringContaining("are postfix, dovecot and nginx running there?")] });
+  });
+
+  it("takes a family that the relay does not serve for no fault of the proxy", () => {
+    expect(judge(6, seen("refused"), inside({ 6: [] }))).toEqual({
+      proven: false,
+      notOffered: true,
+      faults: [],
+      notes: ["the relay answers none of the ports through the tunnel over IPv6, so no IPv6 address is published"],
+    });
+  });
+
+  it("finds ports that get lost between here and the proxy", () => {
+    expect(judge(4, seen("answered", { 443: { kind: "silent" } }), inside({}))).toMatchObject({
+      proven: false,
+      faults: ["no answer from here on port 443, though the relay answers through the tunnel: something in between drops it"],
+    });
+  });
+
+  it("does not hold a network's block of port 25 against the proxy, if the rest answers", () => {
+    expect(judge(4, seen("answered", { 25: { kind: "silent" } }), inside({}))).toMatchObject({ proven: true, notes: [expect.stringContaining("port 25 is not checkable from here")] });
+  });
+
+  it("does hold a silent port 25 against it if the relay does answer none", () => {
+    expect(judge(4, seen("silent"), inside({})).proven).toBe(false);
+  });
+
+  it("goes by what the proxy sees where this machine has no such family", () => {
+    expect(judge(6, seen("unreachable"), inside({}))).toMatchObject({ proven: true, notes: [expect.stringContaining("IPv6 is not checkable from here")] });
+    expect(judge(6, seen("unreachable"), inside({ 6: [] })).proven).toBe(false);
+  });
+
+  it("notes a port on which the relay itself says no, since the way there works", () => {
+    expect(judge(4, seen("answered", { 80: { kind: "refused" } }), inside({ 4: [25, 443] }))).toMatchObject({ proven: true, notes: ["the relay refuses connections on port 80: is the service running there?"] });
+  });
+
+  it("notes a port that the relay does not offer at all", () => {
+    expect(judge(4, seen("answered", { 80: { kind: "silent" } }), inside({ 4: [25, 443] }))).toMatchObject({ proven: true, notes: ["the relay does not answer on port 80, through the tunnel neither"] });
+  });
+
+  it("passes on what is odd about an answer", () => {
+    expect(judge(4, seen("answered", { 443: { kind: "answered", note: "shows a certificate for a.example, not for b.example" } }), inside({})).notes).toEqual(["port 443 shows a certificate for a.example, not for b.example"]);
+  });
+});
+
+describe("summary", () => {
+  it("is the same for the same answers and another for others", () => {
+    const views = { 4: seen("answered"), 6: seen("answered") };
+    expect(summary(views)).toBe(summary({ 4: seen("answered"), 6: seen("answered") }));
+    expect(summary(views)).not.toBe(summary({ ...views, 6: seen("unreachable") }));
+    expect(summary(views)).toBe("IPv4: 25 answered, 80 answered, 443 answered\nIPv6: 25 answered, 80 answered, 443 answered\n");
+  });
+});
+
+describe("parseInsideView", () => {
+  it("reads hostctl's lines", () => {
+    expect(parseInsideView("handshake 12\nendpoint [2001:db8::7]:40000\nport 25 4 open 220 chat.example.org ESMTP\nport 25 6 shut\n")).toEqual({
+      handshakeAge: 12,
+      relayAddress: "2001:db8::7",
+      ports: [
+        { port: 25, family: 4, open: true, greeting: "220 chat.example.org ESMTP" },
+        { port: 25, family: 6, open: false, greeting: "" },
+      ],
+    });
+  });
+
+  it("knows a tunnel that never came up", () => {
+    expect(parseInsideView("handshake 999999\nendpoint (none)\n")).toEqual({ handshakeAge: undefined, relayAddress: undefined, ports: [] });
+  });
+});

@@ -1,0 +1,61 @@
+import fc from "fast-check";
+import { bundle } from "../../../components/remote/bundle";
+import { hostctl, hostctlIfThere, hostctlProgram, installHostctl } from "../../../components/remote/hostctl";
+
+const file = (content: string) => ({ path: "/etc/a", mode: "0644", content });
+
+describe("bundle", () => {
+  it("writes files, units and an end that tells a whole bundle from a cut one", () => {
+    const { text, digest } = bundle({ files: [file("x\n\n y\n")], units: ["a.service"] });
+    expect(text).toBe(`file 0644 /etc/a\n|x\n|\n| y\nunit a.service\nend ${digest}\n`);
+  });
+
+  it("gives another digest for any other content, mode, path or unit", () => {
+    const digests = [
+      bundle({ files: [file("x\n")] }),
+      bundle({ files: [file("y\n")] }),
+      bundle({ files: [{ ...file("x\n"), mode: "0600" }] }),
+      bundle({ files: [{ ...file("x\n"), path: "/etc/b" }] }),
+      bundle({ files: [file("x\n")], units: ["a.service"] }),
+    ].map(({ digest }) => digest);
+    expect(new Set(digests).size).toBe(5);
+  });
+
+  it("never takes a file's line for one of its own", () => {
+    fc.assert(
+      fc.property(fc.array(fc.string().filter((line) => !line.includes("\n"))), (lines) => {
+        const body = bundle({ files: [file([...lines, ""].join("\n") || "\n")] }).text.split("\n").slice(1, -2);
+        expect(body.every((line) => line.startsWith("|"))).toBe(true);
+      }),
+    );
+  });
+
+  it("refuses a file without its last newline, which hostctl would add", () => expect(() => bundle({ files: [file("x")] })).toThrow("/etc/a does not end with a newline"));
+});
+
+describe("hostctl's command lines", () => {
+  it("are short, and go by sudo -n for another user than root", () => {
+    expect(hostctl("root", "arm", "filter", 60)).toBe("timeout 1800 /usr/local/lib/chatmail-proxy/hostctl arm filter 60");
+    expect(hostctl("sudo", "prepare")).toBe("sudo -n timeout 1800 /usr/local/lib/chatmail-proxy/hostctl prepare");
+  });
+
+  it.each(["a b", "a;b", "$(a)", "`a`", "a'b", "a\nb", ""])("take no word such as %p", (word) => {
+    expect(() => hostctl("root", "remove", word)).toThrow("not a plain command line");
+    expect(() => hostctlIfThere("sudo", "remove", word)).toThrow("not a plain command line");
+  });
+
+  it("leave nothing half installed when the transfer is cut off", () => {
+    expect(installHostctl("root")).toMatch(/cat >(\S+)\.new && .* mv \1\.new \1 && \1 setup'$/);
+  });
+});
+
+describe("hostctl", () => {
+  it("runs nothing before its last line, so that a cut-off copy does nothing", () => {
+    const lines = hostctlProgram().trimEnd().split("\n");
+    expect(lines[0]).toBe("#!/bin/sh");
+    expect(lines.at(-1)).toBe('main "$@"');
+    // Everything at the left margin is a function, a constant, a comment, or the end of one.
+    const loose = lines.slice(1, -1).filter((line) => /^\S/.test(line) && !/^(#|[a-z_]+\(\) \{|\}|[A-Z_]+=|changed=$)/.test(line));
+    expect(loose).toEqual([]);
+  });
+});

@@ -1,0 +1,101 @@
+import { aStack, HOST_KEY } from "./aStack";
+
+/** The error that a stack with these settings ends with, before anything is registered. */
+async function refusal(settings: Record<string, unknown>): Promise<string> {
+  const run = aStack({ settings });
+  const error = await run.then(
+    () => undefined,
+    (reason: Error) => reason,
+  );
+  if (!error) throw new Error("these settings were accepted");
+  return error.message;
+}
+
+const hel1 = { name: "hel1", host: "hetzner", location: "hel1" };
+const ssh = { host: "192.168.77.10", hostKey: HOST_KEY };
+
+describe("settings", () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    ["no relay", { relay: undefined }, "relay is missing. Give the relay: ssh, dial, outboundCheck."],
+    ["a relay without a host key", { relay: { ssh: { host: "192.168.77.10" } } }, 'relay.ssh.hostKey is missing. Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.'],
+    ["a relay's address that is none", { relay: { ssh: { ...ssh, host: "192.168.77.300" } } }, 'relay.ssh.host: "192.168.77.300" is neither an IP address nor a domain name. Use one such as 192.168.1.10 or relay.example.org.'],
+    ["a user that is none", { relay: { ssh: { ...ssh, user: "Root!" } } }, 'relay.ssh.user: "Root!" is not a user name. Use one such as root.'],
+    ["a family that is none", { relay: { ssh, dial: "ipv5" } }, 'relay.dial: "ipv5" is neither "ipv4" nor "ipv6". Say which family the relay dials out with.'],
+    ["no mail domain", { mailDomain: "" }, "mailDomain is missing. Use a domain name such as chat.example.org."],
+    ["a mail domain that is none", { mailDomain: "chat_example" }, 'mailDomain: "chat_example" is not a domain name. Use one such as chat.example.org, without a final dot.'],
+    ["no proxies", { proxies: [] }, "proxies is missing. Give a list with an entry for each proxy."],
+    ["proxies that are no list", { proxies: { hel1 } }, "proxies: "],
+    ["a proxy name that is not a DNS label", { proxies: [{ ...hel1, name: "Hel_1" }] }, 'proxies[0].name: "Hel_1" is not a DNS label. Use lower-case letters, digits and inner hyphens, such as hel1.'],
+    ["a proxy name taken twice", { proxies: [hel1, hel1] }, 'proxies[1].name: "hel1" is taken by proxies[0]. Give each proxy a name of its own.'],
+    [
+      "a proxy name too long for an interface",
+      { proxies: [hel1, { ...hel1, name: "frankfurt-main" }] },
+      'proxies[1].name: "frankfurt-main" is too long: its interface "wg-frankfurt-main" has 17 characters, Linux allows 15. Use at most 12.',
+    ],
+    ["an unknown kind of host", { proxies: [{ ...hel1, host: "azure" }] }, 'proxies[0].host: "azure" is not a kind of host. Use "hetzner".'],
+    ["an unknown key", { poxies: [] , prots: [1] }, 'has an unknown key "prots". Known here: mailDomain, relay, relaySshKey, proxies, ports, adminKeys, tunnel, dns.'],
+    ["an unknown key of a proxy", { proxies: [{ ...hel1, region: "eu" }] }, 'proxies[0] has an unknown key "region". Known here: name, host, location, serverType, image, deleteProtection, backups, publish, slot.'],
+    ["a port of 0", { ports: [0] }, "ports[0]: 0 is not a port. Use a whole number from 1 to 65535."],
+    ["a port above 65535", { ports: [65536] }, "ports[0]: 65536 is not a port. Use a whole number from 1 to 65535."],
+    ["a port that is no number", { ports: ["smtp"] }, 'ports[0]: "smtp" is not a port. Use a whole number from 1 to 65535.'],
+    ["a port named twice", { ports: [25, 443, 25] }, "ports[2]: 25 is named twice. Remove one."],
+    ["the SSH port", { ports: [25, 22] }, "ports[1]: 22 is the proxy's own SSH port; forwarding it would lock you out. Remove it."],
+    ["the WireGuard port", { ports: [25, 443], tunnel: { port: 443 } }, "ports[1]: 443 is also tunnel.port. Change one of them."],
+    ["a range with host bits", { tunnel: { ipv4Range: "10.0.0.1/8" } }, 'tunnel.ipv4Range: "10.0.0.1/8" is not an IPv4 range in CIDR form, with all bits behind the prefix zero. Use one such as 10.213.64.0/18.'],
+    ["a range of the other family", { tunnel: { ipv6Range: "10.0.0.0/8" } }, 'tunnel.ipv6Range: "10.0.0.0/8" is not an IPv6 range in CIDR form, with all bits behind the prefix zero. Use one such as fd6d:6169:6c70::/64.'],
+    ["a range that is too small", { tunnel: { ipv4Range: "10.0.0.0/29" } }, 'tunnel.ipv4Range: "10.0.0.0/29" has the prefix /29. Use one from /8 to /28, such as 10.213.64.0/18.'],
+    ["an MTU below IPv6's least", { tunnel: { mtu: 1279 } }, "tunnel.mtu: 1279 is not an MTU. Use a whole number from 1280 to 1500."],
+    ["a zone that does not contain the mail domain", { dns: { zone: "example.net" } }, 'dns.zone: "example.net" does not contain the mail domain chat.example.org. Name the zone that does.'],
+    ["a zone that only looks as if", { mailDomain: "chat.notexample.org", dns: { zone: "example.org" } }, 'dns.zone: "example.org" does not contain the mail domain chat.notexample.org. Name the zone that does.'],
+    ["a TTL that is none", { dns: { zone: "example.org", ttl: "5m" } }, 'dns.ttl: "5m" is not a TTL in seconds. Use a whole number from 60 to 86400.'],
+    ["no token", { "hcloud:token": undefined }, "hcloud:token is missing."],
+    ["a token of the wrong length", { "hcloud:token": "abc" }, "hcloud:token has 3 characters, a Hetzner Cloud token has 64. Copy it whole, without spaces or quotes."],
+    ["two proxies in one slot", { proxies: [hel1, { ...hel1, name: "ash1", slot: 2881 }] }, 'proxies[1].slot: "ash1" and "hel1" would share slot 2881, that is, their tunnel addresses. Give one of them a free slot of its own (0 to 4095).'],
+    ["a relay key that is none", { relaySshKey: "hunter2" }, "relaySshKey is no private SSH key (it has 7 characters)."],
+    ["an admin key that is none", { adminKeys: ["ssh-ed25519 short"] }, 'adminKeys[0]: "ssh-ed25519 short" is not a public SSH key.'],
+  ])("with %s are refused, with key, value and cure", async (_what, settings, expected) => {
+    expect(await refusal(settings)).toContain(expected);
+  });
+
+  it("are refused with all faults in one message", async () => {
+    const message = await refusal({ mailDomain: "x", ports: [0, 25, 25], proxies: [{ ...hel1, name: "UPPER" }, hel1, hel1], "hcloud:token": "abc" });
+    expect(message.split("\n")).toEqual([
+      "6 settings need a change before anything is made (namespace chatmail-proxy, in Pulumi.<stack>.yaml):",
+      '  mailDomain: "x" is not a domain name. Use one such as chat.example.org, without a final dot.',
+      '  proxies[0].name: "UPPER" is not a DNS label. Use lower-case letters, digits and inner hyphens, such as hel1.',
+      "  ports[0]: 0 is not a port. Use a whole number from 1 to 65535.",
+      "  ports[2]: 25 is named twice. Remove one.",
+      '  proxies[2].name: "hel1" is taken by proxies[1]. Give each proxy a name of its own.',
+      "  hcloud:token has 3 characters, a Hetzner Cloud token has 64. Copy it whole, without spaces or quotes.",
+    ]);
+  });
+
+  it("never print a secret, however wrong it is", async () => {
+    const message = await refusal({ "hcloud:token": "verysecrettoken", relaySshKey: "verysecretkey", ports: [0] });
+    expect(message).not.toContain("verysecret");
+  });
+
+  it("refuse a secret that stands in the stack file in plain text", async () => {
+    const run = aStack({ secretKeys: ["chatmail-proxy:relaySshKey"] });
+    await expect(run).rejects.toThrow("hcloud:token is in the stack file in plain text.");
+  });
+
+  it("refuse an agent that does not answer, which the provider would stumble over even with a key", async () => {
+    const run = aStack({ agent: { kind: "silent", path: "/tmp/gone" } });
+    await expect(run).rejects.toThrow('SSH_AUTH_SOCK: "/tmp/gone" is no SSH agent that answers');
+  });
+
+  it("ask for a key where there is no agent", async () => {
+    await expect(aStack({ agent: { kind: "none" } })).rejects.toThrow("relaySshKey is missing, and there is no SSH agent either.");
+  });
+
+  it("refuse a private key that is locked with a passphrase", async () => {
+    const locked = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABA=\n-----END OPENSSH PRIVATE KEY-----\n";
+    expect(await refusal({ relaySshKey: locked })).toContain("relaySshKey is locked with a passphrase");
+  });
+
+  it("fold upper case in names", async () => {
+    const { outputs } = await aStack({ settings: { mailDomain: "Chat.Example.org", dns: { zone: "EXAMPLE.org" } } });
+    expect(outputs.mailDomain).toBe("chat.example.org");
+  });
+});
