@@ -1,0 +1,39 @@
+// lab/dirs.ts: where the lab keeps what. Reads the environment, touches no file.
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+
+export interface LabDirs {
+  /** The clone that this lab belongs to. */
+  readonly project: string;
+  /** Downloads and images; survives destroy. */
+  readonly cache: string;
+  /** Disks, keys, logs of the one lab on this machine; gone after destroy. */
+  readonly state: string;
+  /** Control socket and lock. */
+  readonly runtime: string;
+}
+
+export function labDirs(env: NodeJS.ProcessEnv = process.env): LabDirs {
+  const cacheRoot = env.CHATMAIL_PROXY_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "chatmail-proxy");
+  const dirs: LabDirs = {
+    project: resolve(__dirname, "../.."),
+    cache: join(resolve(cacheRoot), "lab"),
+    state: "/var/lib/chatmail-proxy-lab",
+    runtime: "/run/chatmail-proxy-lab",
+  };
+  // overlayfs separates its directories by ":" and its options by ",".
+  if (/[:,\\]/.test(dirs.cache))
+    throw new Error(
+      `cache directory ${dirs.cache}: overlay mounts cannot take ":", "," or "\\" in a path. Set CHATMAIL_PROXY_CACHE to another directory.`,
+    );
+  return dirs;
+}
+
+export const controlSocket = (dirs: LabDirs): string => join(dirs.runtime, "control.sock");
+export const lockFile = (dirs: LabDirs): string => join(dirs.runtime, "lock");
+export const ownerFile = (dirs: LabDirs): string => join(dirs.state, "owner.json");
+export const logFile = (dirs: LabDirs, name: string): string => join(dirs.state, "logs", `${name}.log`);
+export const keyFile = (dirs: LabDirs, name: string): string => join(dirs.state, "keys", name);
+export const machineDir = (dirs: LabDirs, id: string): string => join(dirs.state, "machines", id);
+/** Files laid over /etc for programs that run in a namespace of the lab. */
+export const etcDir = (dirs: LabDirs): string => join(dirs.state, "etc");

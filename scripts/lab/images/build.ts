@@ -1,0 +1,165 @@
+// lab/images/build.ts: builds what is missing of the images, into the cache. A layer appears there whole or not at all.
+import { createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync, renameSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { arch } from "node:os";
+import { join } from "node:path";
+import type { LabDirs } from "../dirs";
+import { attempt } from "../command";
+import { withLock } from "../lock";
+import { debianSource, type DebianSource } from "./debianMirror";
+import { layerKey, MIRROR_PACKAGES, mirrorKey, recipes, stackOf, type LayerRecipe, type Release } from "./recipes";
+
+export interface Images {
+  /** Layers top first, as overlayfs wants its lowerdir; each trusts the lab's mirror. */
+  readonly host: readonly string[];
+  readonly mail: readonly string[];
+  readonly services: readonly string[];
+  /** Web root of the package mirror. */
+  readonly mirror: string;
+}
+
+const SCRIPT = join(__dirname, "layer.sh");
+
+export async function ensureImages(dirs: LabDirs, release: Release, say: (line: string) => void): Promise<Images> {
+  const images = imagesIn(dirs, release);
+  if (missing(images).length === 0) return images;
+  mkdirSync(dirs.cache, { recursive: true });
+  await withLock(join(dirs.cache, "lock"), { directory: dirs.project, purpose: "building the lab's images", seconds: 900 }, async () => {
+    const work = join(dirs.cache, `build-${process.pid}`);
+    await removeOldBuilds(dirs);
+    mkdirSync(work, { recursive: true });
+    try {
+      await buildMissing({ dirs, work, source: await debianSource(), say }, release);
+    } finally {
+      await attempt(["rm", "-rf", work], { timeout: 120_000 });
+    }
+  });
+  const stillMissing = missing(images);
+  if (stillMissing.length > 0) throw new Error(`images: ${stillMissing.join(", ")} did not get built, though no step failed`);
+  return images;
+}
+
+/** Where the layers of a release stand, built or not. */
+export function imagesIn(dirs: LabDirs, release: Release): Images {
+  const all = recipes(release);
+  const paths = (recipe: LayerRecipe) => stackOf(recipe).map((layer) => layerPath(dirs, layer));
+  const mirror = join(dirs.cache, mirrorKey(all, scripts(), arch()));
+  return {
+    host: [join(mirror, "trust"), ...paths(all.host)],
+    mail: [join(mirror, "trust"), ...paths(all.mail)],
+    services: paths(all.services),
+    mirror: join(mirror, "www"),
+  };
+}
+
+interface Build {
+  readonly dirs: LabDirs;
+  readonly work: string;
+  readonly source: DebianSource;
+  readonly say: (line: string) => void;
+}
+
+async function buildMissing(build: Build, release: Release): Promise<void> {
+  const all = recipes(release);
+  await buildLayer(build, all.base);
+  await buildLayer(build, all.system);
+  // Two at a time: with two cores a third only makes the others slower.
+  await Promise.all([
+    buildLayer(build, all.mail),
+    buildLayer(build, all.services)
+      .then(() => buildMirror(build, release))
+      .then(() => buildLayer(build, all.host)),
+  ]);
+}
+
+async function buildLayer(build: Build, recipe: LayerRecipe): Promise<void> {
+  const path = layerPath(build.dirs, recipe);
+  if (recipe.below.length === 0) return make(build, path, ["base", recipe.release], []);
+  const lower = stackOf(recipe)
+    .slice(1)
+    .map((layer) => layerPath(build.dirs, layer))
+    .join(":");
+  return make(build, path, ["packages", recipe.release], [lower, ...recipe.packages], recipe.finish);
+}
+
+async function buildMirror(build: Build, release: Release): Promise<void> {
+  const all = recipes(release);
+  const lower = (recipe: LayerRecipe) =>
+    stackOf(recipe)
+      .map((layer) => layerPath(build.dirs, layer))
+      .join(":");
+  return make(
+    build,
+    join(build.dirs.cache, mirrorKey(all, scripts(), arch())),
+    ["mirror", release],
+    [lower(all.system), lower(all.services), ...MIRROR_PACKAGES],
+  );
+}
+
+async function make(build: Build, path: string, [kind, release]: [string, Release], args: readonly string[], stdin = ""): Promise<void> {
+  if (existsSync(path)) return;
+  const name = path.slice(build.dirs.cache.length + 1).replace(/-[0-9a-f]+$/, "");
+  const work = join(build.work, name);
+  const log = join(build.dirs.cache, `${name}.log`);
+  mkdirSync(work, { recursive: true });
+  const started = Date.now();
+  // setpriv: a build whose parent was killed must not go on beside the next one.
+  const status = await logged(
+    log,
+    [
+      "setpriv",
+      "--pdeathsig",
+      "KILL",
+      "unshare",
+      "--mount",
+      "--propagation",
+      "private",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      "sh",
+      SCRIPT,
+      kind,
+      release,
+      build.source.uri,
+      work,
+      ...args,
+    ],
+    stdin,
+    proxyEnv(build.source),
+  );
+  if (status !== 0) throw new Error(`image layer "${name}" from ${build.source.uri}: exit status ${status}. The log: ${log}\n${lastLines(log)}`);
+  renameSync(join(work, "layer"), path);
+  build.say(`image ${name}: built in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+}
+
+function logged(log: string, argv: readonly string[], stdin: string, env: NodeJS.ProcessEnv): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const out = createWriteStream(log);
+    const child = spawn(argv[0] ?? "", argv.slice(1), { stdio: ["pipe", "pipe", "pipe"], env });
+    child.stdout.pipe(out, { end: false });
+    child.stderr.pipe(out, { end: false });
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(stdin);
+    child.on("error", reject);
+    child.on("close", (code) => out.end(() => resolve(code ?? 128)));
+  });
+}
+
+const layerPath = (dirs: LabDirs, recipe: LayerRecipe): string => join(dirs.cache, layerKey(recipe, scripts(), arch()));
+
+const scripts = (): string => readFileSync(SCRIPT, "utf8");
+
+const missing = (images: Images): string[] => [...images.host, ...images.mail, ...images.services, images.mirror].filter((path) => !existsSync(path));
+
+const proxyEnv = (source: DebianSource): NodeJS.ProcessEnv => ({ ...process.env, ...(source.proxy ? { http_proxy: source.proxy } : {}) });
+
+/** What a killed build left; its mounts went with its mount namespace. */
+async function removeOldBuilds(dirs: LabDirs): Promise<void> {
+  const old = readdirSync(dirs.cache)
+    .filter((name) => /^build-\d+$/.test(name))
+    .map((name) => join(dirs.cache, name));
+  if (old.length > 0) await attempt(["rm", "-rf", ...old], { timeout: 120_000 });
+}
+
+const lastLines = (log: string): string => readFileSync(log, "utf8").trimEnd().split("\n").slice(-8).join("\n");

@@ -1,0 +1,120 @@
+// lab/images/recipes.ts: what each image layer is made of, and the key under which it is cached. Builds nothing.
+//
+//   base (debootstrap) <- system <- host      Debian with cloud-init, as a cloud sells it
+//                                <- mail      the relay and the other mail server
+//                                <- services  knot, and the tools that sign the package mirror
+//                                <- mirror    packages that hosts install, and the trust in the lab's key
+import { createHash } from "node:crypto";
+
+export type Release = "trixie" | "bookworm";
+
+export interface LayerRecipe {
+  readonly name: string;
+  readonly release: Release;
+  /** Layers below, lowest first. */
+  readonly below: readonly LayerRecipe[];
+  readonly packages: readonly string[];
+  /** POSIX sh that runs within the layer, as root, when the packages are in. */
+  readonly finish: string;
+}
+
+/** Not in any image: the program has to install them from the lab's mirror, as it must in real life. */
+export const MIRROR_PACKAGES = ["nftables", "wireguard-tools", "unattended-upgrades", "iputils-ping"] as const;
+
+export interface ImageRecipes {
+  readonly base: LayerRecipe;
+  readonly system: LayerRecipe;
+  readonly host: LayerRecipe;
+  readonly mail: LayerRecipe;
+  readonly services: LayerRecipe;
+}
+
+export function recipes(release: Release): ImageRecipes {
+  const layer = (name: string, below: readonly LayerRecipe[], packages: readonly string[], finish = ""): LayerRecipe => ({
+    name,
+    release,
+    below,
+    packages,
+    finish,
+  });
+  const base = layer("base", [], []);
+  const system = layer(
+    "system",
+    [base],
+    [
+      "systemd",
+      "systemd-sysv",
+      "dbus",
+      "openssh-server",
+      "sudo",
+      "ca-certificates",
+      "iproute2",
+      "curl",
+      "procps",
+      ...(release === "bookworm" ? [] : ["libpam-systemd"]),
+    ],
+    SYSTEM_FINISH,
+  );
+  const onSystem = [base, system];
+  return {
+    base,
+    system,
+    // wireguard-go stands in for the module where the machine's kernel has none; wg-quick prefers the kernel's.
+    host: layer("host", onSystem, ["cloud-init", "python3", "wireguard-go"], HOST_FINISH),
+    mail: layer(
+      "mail",
+      onSystem,
+      ["postfix", "dovecot-imapd", "dovecot-lmtpd", "dovecot-auth-lua", "nginx-light", "openssl", "wireguard-go", "iputils-ping"],
+      MAIL_FINISH,
+    ),
+    services: layer("services", onSystem, ["knot", "knot-dnsutils", "apt-utils", "gpg", "gpg-agent"]),
+  };
+}
+
+/** Top first, as overlayfs wants its lowerdir. */
+export const stackOf = (recipe: LayerRecipe): LayerRecipe[] => [recipe, ...[...recipe.below].reverse()];
+
+/** A layer's key holds all that went into it, the layers below and the scripts that build it. */
+export function layerKey(recipe: LayerRecipe, scripts: string, arch: string): string {
+  const below = recipe.below.map((lower) => layerKey(lower, scripts, arch));
+  const input = JSON.stringify([recipe.release, recipe.packages, recipe.finish, below, scripts, arch]);
+  return `${recipe.name}-${recipe.release}-${createHash("sha256").update(input).digest("hex").slice(0, 16)}`;
+}
+
+/** The mirror belongs to the layers that it was resolved against: its packages fit exactly those. */
+export function mirrorKey(images: ImageRecipes, scripts: string, arch: string): string {
+  const input = JSON.stringify([MIRROR_PACKAGES, layerKey(images.system, scripts, arch), layerKey(images.services, scripts, arch)]);
+  return `mirror-${images.base.release}-${createHash("sha256").update(input).digest("hex").slice(0, 16)}`;
+}
+
+// Identities are made on each machine's first boot. Interfaces are networkd's, as on Debian's own cloud images.
+const SYSTEM_FINISH = `
+rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id
+: >/etc/machine-id
+mkdir -p /var/log/journal
+systemctl enable systemd-networkd.service systemd-networkd-wait-online.service
+systemctl mask getty@tty1.service console-getty.service
+`;
+
+// At Hetzner the image lets root in with the project's keys; Debian's own default would send them to user "debian".
+// The network comes as a networkd file: cloud-init's networkd renderer knows no gateway off the link (25.1.4).
+const HOST_FINISH = `
+cat >/etc/cloud/cloud.cfg.d/90-lab.cfg <<'END'
+datasource_list: [NoCloud]
+disable_root: false
+network:
+  config: disabled
+system_info:
+  default_user:
+    name: root
+    lock_passwd: true
+    shell: /bin/bash
+    groups: []
+    sudo: null
+END
+`;
+
+const MAIL_FINISH = `
+useradd --system --uid 5000 --create-home --home-dir /home/vmail --shell /usr/sbin/nologin vmail
+rm -f /etc/nginx/sites-enabled/default
+`;

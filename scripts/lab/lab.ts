@@ -1,0 +1,66 @@
+// lab/lab.ts: the lab as its users hold it: the stack, the tests, the CLI. Start here.
+import type { ChildProcess, StdioOptions } from "node:child_process";
+import type { CommandResult } from "./command";
+import { controlClient, statusIfUp, type ControlClient, type LabStatus } from "./control";
+import { labDirs, type LabDirs } from "./dirs";
+import { API_ENDPOINT, MAIL_DOMAIN, MAIL_ZONE, RELAY_LEG } from "./plan";
+import { runIn, spawnIn, type RunOptions } from "./run";
+import { bringUp, type Progress } from "./up";
+import { caFile, operatorKeyFile, publicKey, readSecret, relayHostKeyFile, tokenFile } from "./world/keys";
+
+export interface LabHandle {
+  readonly dirs: LabDirs;
+  readonly control: ControlClient;
+  readonly hetzner: {
+    /** Reachable from the lab's namespaces only. */
+    readonly endpoint: string;
+    readonly token: string;
+    readonly zone: string;
+  };
+  readonly relay: {
+    readonly mailDomain: string;
+    /** From the operator, over the home's LAN. */
+    readonly sshHost: string;
+    /** "ssh-ed25519 AAAA…", to pin. */
+    readonly hostKey: string;
+  };
+  /** File with the private key that may log in to the relay as root. */
+  readonly operatorKeyFile: string;
+  /** PEM file of the CA that the mail servers' certificates come from. */
+  readonly caFile: string;
+  status(): Promise<LabStatus>;
+  /** Runs a program on a host to its end; fails on an exit status that is not accepted (0 by default). */
+  run(host: string, argv: readonly string[], options?: RunOptions): Promise<CommandResult>;
+  spawn(
+    host: string,
+    argv: readonly string[],
+    options?: { env?: Readonly<Record<string, string>>; stdio?: StdioOptions; cwd?: string },
+  ): Promise<ChildProcess>;
+}
+
+/** Brings the lab's world up, or finds it up. */
+export async function openLab(progress: Progress, dirs: LabDirs = labDirs()): Promise<LabHandle> {
+  await bringUp(dirs, progress);
+  return handle(dirs);
+}
+
+/** The lab that is up; fails if none is. */
+export async function currentLab(dirs: LabDirs = labDirs()): Promise<LabHandle> {
+  if ((await statusIfUp(dirs)) === undefined) throw new Error("no lab is up. Bring it up with: npm run lab");
+  return handle(dirs);
+}
+
+function handle(dirs: LabDirs): LabHandle {
+  const control = controlClient(dirs);
+  return {
+    dirs,
+    control,
+    hetzner: { endpoint: API_ENDPOINT, token: readSecret(tokenFile(dirs)), zone: MAIL_ZONE },
+    relay: { mailDomain: MAIL_DOMAIN, sshHost: RELAY_LEG.ipv4, hostKey: publicKey(relayHostKeyFile(dirs)) },
+    operatorKeyFile: operatorKeyFile(dirs),
+    caFile: caFile(dirs),
+    status: () => control.status(),
+    run: (host, argv, options) => runIn(dirs, host, argv, options),
+    spawn: (host, argv, options) => spawnIn(dirs, host, argv, options),
+  };
+}

@@ -1,0 +1,94 @@
+// lab/stack/runner.ts: runs pulumi on the lab's stack, in the operator's namespace, where it belongs.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { nodeTs } from "../../node";
+import { ensureToolchain, type Toolchain } from "../../toolchain/toolchain";
+import type { LabHandle } from "../lab";
+import type { Progress } from "../up";
+import { prepareWorkspace, pulumiHome, STACK, toolchainCache, type Workspace } from "./workspace";
+
+export interface PulumiResult {
+  readonly status: number;
+  /** stdout and stderr together, where they were captured; else empty. */
+  readonly output: string;
+}
+
+export interface PulumiOptions {
+  /** Keep the output instead of showing it. */
+  readonly capture?: boolean;
+  /** A program of a test's own in place of this clone's: a module that is the program (export =). On a stack of its own. */
+  readonly program?: string;
+  readonly stack?: string;
+}
+
+export interface LabStack {
+  readonly lab: LabHandle;
+  readonly workspace: Workspace;
+  readonly toolchain: Toolchain;
+  pulumi(args: readonly string[], options?: PulumiOptions): Promise<PulumiResult>;
+}
+
+/** The stack with its settings from `config`; without one, with those that it has, or the clone's own. */
+export async function openStack(lab: LabHandle, progress: Progress, config?: string): Promise<LabStack> {
+  const toolchain = await progress.step("toolchain", () => ensureToolchain({ cacheDir: toolchainCache(lab), pulumiHome: pulumiHome(lab), log: progress.say }));
+  const workspace = prepareWorkspace(lab, config);
+  const stack: LabStack = { lab, workspace, toolchain, pulumi: (args, options = {}) => pulumi(stack, args, options) };
+  if (workspace.secrets.length > 0) {
+    await checked(inOperator(stack, [toolchain.pulumi, "stack", "select", "--create", STACK], { capture: true }));
+    // On stdin: an argument would stand in the process list.
+    for (const { key, value } of workspace.secrets) await checked(inOperator(stack, [toolchain.pulumi, "config", "set", "--secret", key], { capture: true, stdin: value }));
+  }
+  return stack;
+}
+
+/** Whether a stack was ever opened on this lab. */
+export const hasStack = (lab: LabHandle): boolean => existsSync(join(lab.dirs.state, "stack"));
+
+/** What of pulumi's flags our own process in place of the vendor's language host knows. */
+const ENGINE_FLAGS = ["--diff", "--expect-no-changes"];
+const IMPLIED_FLAGS = ["--yes", "-y", "--skip-preview", "-f"];
+
+/** What runs the program needs the vendor's language host, or our own process in its place; all else only the CLI. */
+function pulumi(stack: LabStack, args: readonly string[], options: PulumiOptions): Promise<PulumiResult> {
+  const { toolchain, workspace, lab } = stack;
+  const [verb = "", ...flags] = args;
+  const runsProgram = verb === "up" || verb === "preview";
+  if (!runsProgram || (toolchain.languageHost && options.program === undefined)) return inOperator(stack, [toolchain.pulumi, ...args], { ...options, cwd: workspace.dir });
+  const unknown = flags.filter((flag) => !ENGINE_FLAGS.includes(flag) && !IMPLIED_FLAGS.includes(flag));
+  if (unknown.length > 0) {
+    throw new Error(`pulumi ${verb} ${unknown.join(" ")}: needs a full Pulumi CLI with its Node.js language host on PATH; without one, ${verb} knows only ${ENGINE_FLAGS.join(" and ")}`);
+  }
+  const program = options.program ?? join(lab.dirs.project, "index.ts");
+  const engine = nodeTs(join(__dirname, "engine.ts"), verb, workspace.dir, program, ...flags.filter((flag) => ENGINE_FLAGS.includes(flag)));
+  return inOperator(stack, engine, { ...options, cwd: lab.dirs.project });
+}
+
+interface RunOptions {
+  readonly capture?: boolean;
+  readonly stack?: string;
+  readonly stdin?: string;
+  readonly cwd?: string;
+}
+
+async function inOperator({ lab, workspace, toolchain }: LabStack, argv: readonly string[], { capture = false, stack = STACK, stdin, cwd = workspace.dir }: RunOptions): Promise<PulumiResult> {
+  const output = capture ? "pipe" : "inherit";
+  const child = await lab.spawn(
+    "operator",
+    // The machine's own SSH agent is none of the lab's business.
+    ["env", "-u", "SSH_AUTH_SOCK", "-u", "HCLOUD_TOKEN", ...argv],
+    { env: { ...toolchain.env, ...workspace.env, PULUMI_STACK: stack }, stdio: [stdin === undefined ? (capture ? "ignore" : "inherit") : "pipe", output, output], cwd },
+  );
+  const chunks: Buffer[] = [];
+  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
+  child.stderr?.on("data", (chunk: Buffer) => chunks.push(chunk));
+  child.stdin?.end(stdin);
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ status: code ?? 1, output: Buffer.concat(chunks).toString() }));
+  });
+}
+
+async function checked(run: Promise<PulumiResult>): Promise<void> {
+  const { status, output } = await run;
+  if (status !== 0) throw new Error(`pulumi ended with status ${status}:\n${output.trimEnd().split("\n").slice(-10).join("\n")}`);
+}

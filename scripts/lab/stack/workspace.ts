@@ -1,0 +1,67 @@
+// lab/stack/workspace.ts: a place of the lab's own for the stack: its settings, state and passphrase. Nothing of it is in
+// the clone: `up` writes an encryption salt into the stack file, and the lab's secrets are made with the lab.
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parse, stringify } from "yaml";
+import type { LabHandle } from "../lab";
+
+export const STACK = "lab";
+
+export interface Workspace {
+  /** Looks like the project to Pulumi, but for the stack file, which is the lab's own. */
+  readonly dir: string;
+  readonly stackFile: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Secret settings, which go to pulumi by stdin when the stack file lacks them. */
+  readonly secrets: readonly { readonly key: string; readonly value: string }[];
+}
+
+interface StackFile {
+  readonly encryptionsalt?: string;
+  readonly config?: Record<string, unknown>;
+}
+
+export const pulumiHome = (lab: LabHandle): string => join(lab.dirs.cache, "pulumi-home");
+export const toolchainCache = (lab: LabHandle): string => join(dirname(lab.dirs.cache), "toolchain");
+
+/** What of the project is linked into the workspace, so that `pulumi up` finds its program there. */
+const LINKS = ["Pulumi.yaml", "package.json", "tsconfig.json", "index.ts", "components", "scripts", "node_modules"];
+
+/** Settings are taken from `config`; without one they stay, or are the clone's own on the first time. */
+export function prepareWorkspace(lab: LabHandle, config?: string): Workspace {
+  const root = join(lab.dirs.state, "stack");
+  const dir = join(root, "project");
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  mkdirSync(join(root, "state"), { recursive: true });
+  const passphrase = join(root, "passphrase");
+  if (!existsSync(passphrase)) writeFileSync(passphrase, randomBytes(24).toString("base64url"), { mode: 0o600 });
+  for (const name of LINKS) if (!existsSync(join(dir, name))) symlinkSync(join(lab.dirs.project, name), join(dir, name));
+
+  const stackFile = join(dir, `Pulumi.${STACK}.yaml`);
+  const before = existsSync(stackFile) ? (parse(readFileSync(stackFile, "utf8")) as StackFile) : undefined;
+  const source = config ?? (before ? stackFile : join(lab.dirs.project, `Pulumi.${STACK}.yaml`));
+  writeFileSync(stackFile, stringify(mergeStackFile(parse(readFileSync(source, "utf8")) as StackFile, before ?? {}, lab.relay.hostKey)));
+  return {
+    dir,
+    stackFile,
+    env: { PULUMI_BACKEND_URL: `file://${join(root, "state")}`, PULUMI_CONFIG_PASSPHRASE_FILE: passphrase, PULUMI_STACK: STACK },
+    secrets: [
+      { key: "hcloud:token", value: lab.hetzner.token },
+      { key: "chatmail-proxy:relaySshKey", value: readFileSync(lab.operatorKeyFile, "utf8") },
+    ].filter(({ key }) => !isSecret(before?.config?.[key])),
+  };
+}
+
+/** The settings of the clone, with what only this lab knows: its relay's host key, and what pulumi encrypted before. */
+export function mergeStackFile(source: StackFile, before: StackFile, hostKey: string): StackFile {
+  const relayKey = "chatmail-proxy:relay";
+  const relay = (source.config?.[relayKey] ?? {}) as { ssh?: Record<string, unknown> };
+  const encrypted = Object.fromEntries(Object.entries(before.config ?? {}).filter(([, value]) => isSecret(value)));
+  return {
+    ...(before.encryptionsalt === undefined ? {} : { encryptionsalt: before.encryptionsalt }),
+    config: { ...source.config, ...(relay.ssh === undefined ? {} : { [relayKey]: { ...relay, ssh: { hostKey, ...relay.ssh } } }), ...encrypted },
+  };
+}
+
+const isSecret = (value: unknown): boolean => typeof value === "object" && value !== null && "secure" in value;

@@ -1,0 +1,47 @@
+// lab/world/mailHosts.ts: the relay at home and the other mail server, as machines of the lab.
+import { readFileSync } from "node:fs";
+import type { LabDirs } from "../dirs";
+import type { MachineSpec } from "../machines/machine";
+import { MAIL_DOMAIN, MAIL_PORTS, MX_LEG, OTHER_DOMAIN, OTHER_MX, RELAY_LEG, RELAY_LEG_V6, type Leg } from "../plan";
+import { hostsFile, NETWORK_FILE, networkdConfig, resolvConf, type GuestFile } from "../text/guest";
+import { mailServerFiles } from "../text/mailServer";
+import { caFile, certificateFor, operatorKeyFile, relayHostKeyFile } from "./keys";
+
+/** Ports on which the machine listens once it is up. Nobody logs in to mx by SSH. */
+export const readyPorts = (spec: MachineSpec): readonly number[] => (spec.kind === "relay" ? [22, ...MAIL_PORTS] : MAIL_PORTS);
+
+export function relaySpec(homeIPv6: boolean): MachineSpec {
+  return { id: "relay", name: "relay", kind: "relay", image: "mail", addresses: addressesOf(relayLeg(homeIPv6)), nic: { kind: "lan" } };
+}
+
+export function mxSpec(): MachineSpec {
+  const owned = [`${MX_LEG.ipv4}/32`, ...(MX_LEG.ipv6 ? [`${MX_LEG.ipv6}/128`] : [])];
+  return { id: "mx", name: "mx", kind: "mx", image: "mail", addresses: addressesOf(MX_LEG), nic: { kind: "link", owned } };
+}
+
+export async function relayFiles(dirs: LabDirs, homeIPv6: boolean): Promise<GuestFile[]> {
+  return [
+    ...(await mailHostFiles(dirs, MAIL_DOMAIN, MAIL_DOMAIN, relayLeg(homeIPv6))),
+    { path: "/etc/ssh/ssh_host_ed25519_key", content: readFileSync(relayHostKeyFile(dirs), "utf8"), mode: 0o600 },
+    { path: "/etc/ssh/ssh_host_ed25519_key.pub", content: readFileSync(`${relayHostKeyFile(dirs)}.pub`, "utf8") },
+    { path: "/root/.ssh/authorized_keys", content: readFileSync(`${operatorKeyFile(dirs)}.pub`, "utf8"), mode: 0o600 },
+  ];
+}
+
+export const mxFiles = (dirs: LabDirs): Promise<GuestFile[]> => mailHostFiles(dirs, OTHER_MX, OTHER_DOMAIN, MX_LEG);
+
+export const relayNetworkFile = (homeIPv6: boolean): GuestFile => ({ path: NETWORK_FILE, content: networkdConfig(relayLeg(homeIPv6)) });
+
+export const relayLeg = (homeIPv6: boolean): Leg => (homeIPv6 ? RELAY_LEG_V6 : RELAY_LEG);
+
+async function mailHostFiles(dirs: LabDirs, host: string, domain: string, leg: Leg): Promise<GuestFile[]> {
+  const { certificate, key } = await certificateFor(dirs, host);
+  return [
+    ...mailServerFiles({ host, domain, certificate, key, ca: readFileSync(caFile(dirs), "utf8") }),
+    { path: NETWORK_FILE, content: networkdConfig(leg) },
+    { path: "/etc/resolv.conf", content: resolvConf() },
+    { path: "/etc/hosts", content: hostsFile([host]) },
+  ];
+}
+
+const addressesOf = (leg: Leg): string[] => [leg.ipv4, ...(leg.ipv6 ? [leg.ipv6] : [])];

@@ -1,0 +1,45 @@
+// lab/world/mirror.ts: Debian's mirror as the lab's machines see it: files over HTTP. Knows nothing of packages.
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { join, normalize } from "node:path";
+
+export function serveMirror(root: string, addresses: readonly string[], port = 80): Promise<Server[]> {
+  return Promise.all(addresses.map((address) => listen(createMirror(root), address, port)));
+}
+
+export function createMirror(root: string): Server {
+  return createServer((request, response) => {
+    const path = fileFor(root, request.url ?? "/");
+    void stat(path)
+      .catch(() => undefined)
+      .then((found) => {
+        const known = found?.isFile() ? found : undefined;
+        if (request.method !== "GET" && request.method !== "HEAD") return response.writeHead(405).end();
+        if (known === undefined) return response.writeHead(404).end();
+        response.writeHead(200, { "content-length": known.size, "last-modified": known.mtime.toUTCString() });
+        return request.method === "HEAD" ? response.end() : createReadStream(path).pipe(response);
+      });
+  });
+}
+
+/** Always within the root: a path is made absolute before it is appended. */
+export function fileFor(root: string, url: string): string {
+  const path = new URL(url, "http://mirror").pathname;
+  return join(root, normalize(`/${decodeSafely(path)}`));
+}
+
+function decodeSafely(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function listen(server: Server, address: string, port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(new Error(`package mirror on ${address} port ${port}: ${error.message}`)));
+    server.listen(port, address, () => resolve(server));
+  });
+}
