@@ -1,0 +1,65 @@
+// `npm test`: type check, lint, unit and golden tests, the lab. `npm run test:unit` is the unit part alone.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nodeTs } from "./node";
+import { closingLine, jestCount, labObstacle, sum, verdict, type Count } from "./test/parts";
+
+const root = join(__dirname, "..");
+const unitOnly = process.argv.includes("--unit");
+
+function run(name: string, argv: readonly string[]): number {
+  const [program = "", ...args] = argv;
+  const started = Date.now();
+  process.stdout.write(`\n== ${name}\n`);
+  const { status, error } = spawnSync(program, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  if (error) process.stdout.write(`${program} cannot be started: ${error.message}\n`);
+  process.stdout.write(`== ${name}: ${status === 0 ? "ok" : "FAILED"}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+  return status ?? 1;
+}
+
+/** A tool of this clone's node_modules, started with this very Node. */
+const tool = (path: string, ...args: string[]) => [process.execPath, join(root, "node_modules", path), ...args];
+
+function jest(name: string, project: "unit" | "lab", ...args: string[]): Count {
+  const dir = mkdtempSync(join(tmpdir(), "chatmail-proxy-test-"));
+  const file = join(dir, "report.json");
+  try {
+    const status = run(name, tool("jest/bin/jest.js", "--selectProjects", project, "--json", `--outputFile=${file}`, ...args));
+    return jestCount(existsSync(file) ? readFileSync(file, "utf8") : undefined, status);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+const shellScripts = () =>
+  ["components", "scripts"].flatMap((dir) =>
+    readdirSync(join(root, dir), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith(".sh"))
+      .map((entry) => join(entry.parentPath, entry.name)),
+  );
+
+function labPart(): Count[] {
+  const obstacle = labObstacle(process.platform, process.getuid?.());
+  if (obstacle !== undefined) {
+    process.stdout.write(`\n== lab: skipped: ${obstacle}\n`);
+    // Where nobody watches, a skipped lab is a lab that proved nothing.
+    return [process.env.CI ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }];
+  }
+  const prepared = run("lab: what the tests need", nodeTs(join(root, "scripts/test/prepare.ts")));
+  const counts = [verdict(prepared), ...(prepared === 0 ? [verdict(run("shellcheck", ["shellcheck", ...shellScripts(), ".ci/run"])), jest("lab: tests", "lab", "--runInBand")] : [])];
+  return [...counts, verdict(run("lab: taken down", nodeTs(join(root, "scripts/lab.ts"), "destroy")))];
+}
+
+const counts = unitOnly
+  ? [jest("unit and golden tests", "unit")]
+  : [
+      verdict(run("type check", tool("typescript/bin/tsc", "--noEmit"))),
+      verdict(run("lint", tool("eslint/bin/eslint.js", "."))),
+      jest("unit and golden tests", "unit"),
+      ...labPart(),
+    ];
+const all = sum(counts);
+process.stdout.write(`\n${closingLine(all)}\n`);
+process.exitCode = all.failed > 0 ? 1 : 0;

@@ -1,0 +1,216 @@
+// What a second and a changed `pulumi up` do to a stack that runs, and what they must never do.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { relayTarget, newAccount, proveMail } from "../../scripts/lab/mail";
+import { failed, quiet, succeeded, theLab, type Config, type TheLab } from "./theLab";
+import { openStack } from "../../scripts/lab/stack/runner";
+import type { Target } from "./programs/target";
+
+jest.setTimeout(400_000);
+
+let the: TheLab;
+
+beforeAll(async () => {
+  the = await theLab();
+});
+afterAll(() => the?.close());
+
+const without143 = (config: Config) => {
+  config["chatmail-proxy:ports"] = [25, 80, 443, 465, 587, 993];
+};
+const servers = async () => (await the.api<{ servers: { id: number; created: string }[] }>("GET", "/servers")).servers.map(({ id, created }) => ({ id, created }));
+const rules = (host: string) => the.sh(host, "nft -s list ruleset");
+/** The stack's outputs, secret ones too. */
+const outputs = async () => JSON.parse(succeeded(await the.pulumi("stack", "output", "--json", "--show-secrets"))) as { managementPrivateKey: string; proxies: { hel1: { ipv4: string; sshHostKey: string } } };
+
+describe("a second pulumi up", () => {
+  it("changes nothing", async () => {
+    const output = succeeded(await the.up());
+    expect(output).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+  });
+
+  it("is announced as nothing by a preview", async () => {
+    succeeded(await the.preview(undefined, ["--diff", "--expect-no-changes"]));
+  });
+});
+
+describe("a changed port", () => {
+  afterAll(async () => void succeeded(await the.up()));
+
+  it("shows as text in a preview, and nothing happens yet", async () => {
+    const before = await rules("hel1");
+    const output = succeeded(await the.preview(without143));
+    expect(output).toMatch(/^\s*- .*elements = \{ 25, 80, 143, 443, 465, 587, 993 \}/m);
+    expect(output).toMatch(/^\s*\+ .*elements = \{ 25, 80, 443, 465, 587, 993 \}/m);
+    expect(output).not.toMatch(/replace/i);
+    expect(await rules("hel1")).toBe(before);
+  });
+
+  it("takes effect without another server, on the wire and on the relay's end", async () => {
+    const before = await servers();
+    const output = succeeded(await the.up(without143));
+    expect(output).not.toMatch(/replaced|deleted/);
+    expect(await servers()).toEqual(before);
+    for (const address of await the.addresses("hel1")) expect((await the.client.scan(address, 143, 143)).open).toEqual([]);
+    expect(await rules("relay")).not.toMatch(/dport \{[^}]*143/);
+    await proveMail(the.lab);
+  });
+});
+
+describe("another generation of keys", () => {
+  it("is in use at both ends after the run, and mail flows", async () => {
+    const keys = async () => (await Promise.all(["hel1", "relay"].map((host) => the.sh(host, "wg show all dump | cut -f 2-4")))).join("\n").split(/\s+/);
+    const before = await keys();
+    const output = succeeded(await the.up((config) => void (config["chatmail-proxy:tunnel"] = { keyGeneration: 2 })));
+    expect(output).not.toMatch(/Server .*(replac|delet)/);
+    const after = await keys();
+    expect(after).toHaveLength(before.length);
+    expect(after.filter((key) => key.length === 44 && before.includes(key))).toEqual([]);
+    await proveMail(the.lab);
+    succeeded(await the.up());
+  });
+});
+
+describe("what does not work", () => {
+  it("of the relay's way out on port 25 fails the run at its end, with everything else done", async () => {
+    const outbound = (target: string) => (config: Config) => void ((config["chatmail-proxy:relay"] as Record<string, unknown>).outboundCheck = target);
+    const output = failed(await the.up(outbound("192.0.2.99")));
+    expect(output).toContain("this relay cannot reach 192.0.2.99 on port 25, so mail to other servers does not leave.");
+    expect(output).toContain("published           : [");
+    succeeded(await the.up());
+  });
+
+  it("of a proxy fails the run by its name and leaves the records as they were, since there is no other", async () => {
+    const records = async () => JSON.stringify((await the.api<{ rrsets: { name: string }[] }>("GET", "/zones/example.org/rrsets")).rrsets.filter(({ name }) => name === "chat"));
+    const before = await records();
+    await the.sh("relay", "systemctl stop chatmail-proxy-watch@wg-hel1 wg-quick@wg-hel1");
+    try {
+      const output = failed(await the.up());
+      expect(output).toMatch(/hel1 \(203\.0\.113\.\d+\): /);
+      expect(output).toContain("Not everything works yet");
+      expect(await records()).toBe(before);
+    } finally {
+      await the.sh("relay", "systemctl start wg-quick@wg-hel1 chatmail-proxy-watch@wg-hel1");
+    }
+    const healed = succeeded(await the.up());
+    expect(healed).not.toMatch(/Not everything works/);
+    expect(succeeded(await the.up())).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+  });
+});
+
+describe("rules that cut off SSH", () => {
+  it("are taken back by the host itself, and the run says so", async () => {
+    const before = await rules("hel1");
+    const { managementPrivateKey: privateKey, proxies } = await outputs();
+    const file = join(the.lab.dirs.state, "lockout.json");
+    writeFileSync(file, JSON.stringify({ host: proxies.hel1.ipv4, hostKey: proxies.hel1.sshHostKey, privateKey } satisfies Target), { mode: 0o600 });
+    process.env.LOCKOUT_TARGET = file;
+    const stack = await openStack(the.lab, quiet);
+    const started = Date.now();
+    const run = stack.pulumi(["up"], { capture: true, stack: "lockout", program: join(__dirname, "programs/lockout.ts") });
+    const shut = await closedWhile(run, proxies.hel1.ipv4);
+    const output = failed(await run);
+    expect(shut).toBe(true);
+    expect(output).toContain("new rules not confirmed within 60 s over a new SSH connection; the previous rules are in force again");
+    expect(Date.now() - started).toBeLessThan(150_000);
+    expect(await rules("hel1")).toBe(before);
+    expect((await the.client.scan(proxies.hel1.ipv4, 22, 22)).open).toEqual([22]);
+    await proveMail(the.lab);
+  });
+
+  /** Whether port 22 was shut at some moment while a run went on: else the test would have tried nothing. */
+  async function closedWhile(run: Promise<unknown>, address: string): Promise<boolean> {
+    let going = true;
+    void run.finally(() => (going = false)).catch(() => undefined);
+    while (going) if ((await the.client.scan(address, 22, 22)).open.length === 0) return true;
+    return false;
+  }
+});
+
+describe("secrets", () => {
+  it("stand in plain text neither in the state, nor in what is printed, nor in logs, nor in any process list", async () => {
+    const { watch, stop } = processList();
+    const printed = await watch(async () => succeeded(await the.up(without143)) + succeeded(await the.up()) + succeeded(await the.pulumi("stack", "output")));
+    const secrets = await allSecrets();
+    expect(secrets.length).toBeGreaterThan(10);
+    const lines = stop();
+    expect(lines.some((line) => line.includes("hostctl arm filter 60"))).toBe(true); // it did see our commands
+    const { dirs } = the.lab;
+    const texts: [string, string][] = [
+      ["printed", printed],
+      ["processes", lines.join("\n")],
+      ["export", succeeded(await the.pulumi("stack", "export"))],
+      ...filesBelow(join(dirs.state, "stack")).filter(([path]) => !path.endsWith("/passphrase")),
+      ...filesBelow(join(dirs.state, "logs")),
+      ["hel1's journal", await the.sh("hel1", "journalctl --no-pager -o cat")],
+      ["the relay's journal", await the.sh("relay", "journalctl --no-pager -o cat")],
+    ];
+    expect(texts.length).toBeGreaterThan(8);
+    for (const [where, text] of texts) for (const secret of secrets) if (text.includes(secret)) throw new Error(`a secret (${secret.slice(0, 4)}…) stands in plain text in: ${where}`);
+  });
+
+  /** Everything private: seeds, and keys as the hosts hold them, whole or by a line that tells them. */
+  async function allSecrets(): Promise<string[]> {
+    const { deployment } = JSON.parse(succeeded(await the.pulumi("stack", "export", "--show-secrets"))) as { deployment: { resources: { type: string; outputs?: Record<string, unknown> }[] } };
+    const seeds = deployment.resources.filter(({ type }) => type.endsWith(":RandomPassword")).map(({ outputs }) => (JSON.parse(String((outputs?.result as { plaintext?: string })?.plaintext ?? "null")) ?? outputs?.result) as string);
+    const wireGuard = (await Promise.all(["hel1", "relay"].map((host) => the.sh(host, "cat /etc/wireguard/*.key /etc/wireguard/*.psk")))).flatMap((text) => text.split("\n"));
+    const ssh = [(await outputs()).managementPrivateKey, await the.sh("hel1", "cat /etc/ssh/ssh_host_ed25519_key"), readFileSync(the.lab.operatorKeyFile, "utf8")].map((pem) => pem.split("\n")[3] ?? "");
+    const all = [...seeds, ...wireGuard, ...ssh, the.lab.hetzner.token, readFileSync(join(the.lab.dirs.state, "stack/passphrase"), "utf8")];
+    expect(all.every((secret) => secret.length >= 20)).toBe(true);
+    return all;
+  }
+
+  function filesBelow(dir: string): [string, string][] {
+    return readdirSync(dir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => [join(entry.parentPath, entry.name), readFileSync(join(entry.parentPath, entry.name), "utf8")]);
+  }
+
+  /** Command lines of all processes on this machine, the lab's hosts among them, seen while something runs. */
+  function processList(): { watch<T>(work: () => Promise<T>): Promise<T>; stop(): string[] } {
+    const seen = new Set<string>();
+    const look = () => {
+      for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+        try {
+          seen.add(readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " "));
+        } catch {
+          // It ended meanwhile.
+        }
+      }
+    };
+    return {
+      async watch(work) {
+        const timer = setInterval(look, 15);
+        try {
+          return await work();
+        } finally {
+          clearInterval(timer);
+        }
+      },
+      stop: () => [...seen],
+    };
+  }
+});
+
+describe("host keys", () => {
+  it("of the relay are checked on first contact: with another, nothing is run there", async () => {
+    const other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1bWSd0Wd0X4cTGTQWVSBCyqBkuKh9ZC8kbHlBPqRZK";
+    const output = failed(await the.up((config) => void ((config["chatmail-proxy:relay"] as { ssh: Record<string, unknown> }).ssh.hostKey = other)));
+    expect(output).toMatch(/host key mismatch|no common algorithm for host key/);
+    succeeded(await the.up());
+  });
+
+  it("of a bought server are pinned: somebody else who answers at its address is not talked to", async () => {
+    await the.sh("hel1", "cp -a /etc/ssh /root/ssh.kept; rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; systemctl restart ssh");
+    try {
+      expect(failed(await the.up(without143))).toMatch(/host key mismatch/);
+    } finally {
+      await the.sh("hel1", "cp -a /root/ssh.kept/ssh_host_* /etc/ssh/; rm -r /root/ssh.kept; systemctl restart ssh");
+    }
+    succeeded(await the.up());
+  });
+});
+
+it("a client is still served by the end of all this", async () => {
+  for (const address of await the.addresses("hel1")) await the.client.login(newAccount(), relayTarget(address));
+});

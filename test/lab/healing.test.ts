@@ -1,0 +1,101 @@
+// What goes wrong by itself, and heals without a hand: reboots, another address at home, rules that others took away.
+import { newAccount, relayTarget } from "../../scripts/lab/mail";
+import { HOME_LINE } from "../../scripts/lab/plan";
+import { waitFor } from "../../scripts/lab/wait";
+import { theLab, type TheLab } from "./theLab";
+
+jest.setTimeout(200_000);
+
+let the: TheLab;
+
+beforeAll(async () => {
+  the = await theLab();
+  await mailFlows(30);
+});
+afterAll(() => the?.close());
+
+/** Waits until a client gets its mail at both addresses of the proxy; the seconds that took. */
+async function mailFlows(within: number): Promise<number> {
+  const started = Date.now();
+  const addresses = await the.addresses("hel1");
+  await waitFor(`mail at ${addresses.join(" and ")}`, within, async () => {
+    const logins = addresses.map((address) => the.client.login(newAccount(), relayTarget(address)));
+    return (await Promise.allSettled(logins)).every(({ status }) => status === "fulfilled") || undefined;
+  });
+  return (Date.now() - started) / 1000;
+}
+
+const tables = (host: string) => the.sh(host, "nft list tables");
+
+describe("within 60 s, mail flows again after", () => {
+  it("a reboot of the proxy", async () => {
+    await the.lab.control.reboot("hel1");
+    await mailFlows(60);
+    expect(await tables("hel1")).toContain("table inet chatmail_proxy");
+  });
+
+  it("a reboot of the proxy while nothing else moves: the tunnel is idle but for its own watch", async () => {
+    await the.lab.control.reboot("hel1");
+    const handshake = () => the.sh("hel1", "wg show wg-relay latest-handshakes 2>/dev/null | awk '$2 > 0'", "any");
+    await waitFor("a handshake by the relay's own doing", 60, async () => (await handshake()) !== "" || undefined);
+  });
+
+  it("a reboot of the relay", async () => {
+    await the.lab.control.reboot("relay");
+    await mailFlows(60);
+  });
+
+  it("a power cut of both", async () => {
+    await Promise.all(["hel1", "relay"].map((host) => the.lab.control.power(host, "off")));
+    await Promise.all(["relay", "hel1"].map((host) => the.lab.control.power(host, "on")));
+    await mailFlows(60);
+  });
+
+  it("another address of the home line", async () => {
+    await the.lab.control.setHome({ address: HOME_LINE.addresses4[1] });
+    await mailFlows(60);
+    await the.lab.control.setHome({ address: HOME_LINE.addresses4[0] });
+    await mailFlows(60);
+  });
+
+  it("the relay's tunnel was taken down by hand", async () => {
+    await the.sh("relay", "wg-quick down wg-hel1");
+    await mailFlows(60);
+  });
+
+  it("our rules on the proxy were flushed by hand", async () => {
+    await the.sh("hel1", "nft flush ruleset");
+    await mailFlows(60);
+  });
+});
+
+describe.each(["hel1", "relay"])("our rules on %s stay in force", (host) => {
+  const ours = () => the.sh(host, "nft -s list ruleset | sed -n '/table inet chatmail_proxy/,/^}/p'");
+
+  it.each([
+    ["starts", "systemctl start nftables"],
+    ["is reloaded", "systemctl reload nftables"],
+    ["is restarted", "systemctl restart nftables"],
+    ["is upgraded", "apt-get -q install -y --reinstall nftables"],
+    ["stops", "systemctl stop nftables"],
+  ])("when nftables.service %s", async (_what, command) => {
+    const before = await ours();
+    expect(before).toContain("table inet chatmail_proxy");
+    await the.sh(host, command);
+    expect(await ours()).toBe(before);
+    await mailFlows(10);
+  });
+});
+
+it("the relay's routing rules stay when systemd-networkd is restarted", async () => {
+  const rules = () => the.sh("relay", "ip -4 rule show; ip -6 rule show");
+  const before = await rules();
+  expect(before).toMatch(/from 10\.213\.\S+ lookup/);
+  // The first restart reads the setting that the second keeps to: the service ran before we came.
+  await the.sh("relay", "systemctl restart systemd-networkd; sleep 1; systemctl stop chatmail-proxy-watch@wg-hel1; systemctl restart systemd-networkd; sleep 2");
+  try {
+    expect(await rules()).toBe(before);
+  } finally {
+    await the.sh("relay", "systemctl start chatmail-proxy-watch@wg-hel1");
+  }
+});

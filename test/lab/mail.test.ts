@@ -1,0 +1,72 @@
+// Mail through a proxy, as clients and other servers meet it, over both families.
+import { createAccount, logLines, newAccount, newId, proveMail, relayTarget, sendFromOtherServer, waitForLetter } from "../../scripts/lab/mail";
+import { CLIENT_LEG, OTHER_DOMAIN } from "../../scripts/lab/plan";
+import { theLab, type TheLab } from "./theLab";
+
+jest.setTimeout(300_000);
+
+let the: TheLab;
+let proxy: Record<"IPv4" | "IPv6", string>;
+
+beforeAll(async () => {
+  the = await theLab();
+  const [ipv4 = "", ipv6 = ""] = await the.addresses("hel1");
+  proxy = { IPv4: ipv4, IPv6: ipv6 };
+});
+afterAll(() => the?.close());
+
+describe.each([["without", false], ["with", true]] as const)("in a home %s IPv6 of its own", (_word, ipv6) => {
+  beforeAll(() => the.lab.control.setHome({ ipv6 }));
+  afterAll(() => the.lab.control.setHome({ ipv6: false }));
+
+  it.each(["IPv4", "IPv6"] as const)("mail flows in and out, submitted on 465 and 587, read over IMAPS, with the page over HTTPS: %s", async (family) => {
+    expect((await proveMail(the.lab, proxy[family])).map(({ what }) => what)).toHaveLength(5);
+  });
+
+  it.each([
+    ["IPv4", CLIENT_LEG.ipv4],
+    ["IPv6", CLIENT_LEG.ipv6 ?? ""],
+  ] as const)("the relay's logs show the client's own address: %s", async (family, address) => {
+    const account = newAccount("eve");
+    await the.client.login(account, relayTarget(proxy[family]));
+    const lines = await logLines(the.lab, "relay", account.user);
+    expect(lines.join("\n")).toContain(`rip=${address}`);
+    const bob = newAccount("bob", OTHER_DOMAIN);
+    await createAccount(the.lab, "mx", bob);
+    const id = newId();
+    await the.client.submit(465, account, { from: account.user, to: bob.user, id }, relayTarget(proxy[family]));
+    expect((await logLines(the.lab, "relay", `[${address}], sasl_method=PLAIN, sasl_username=${account.user}`)).length).toBeGreaterThan(0);
+  });
+
+  it("the other server reaches port 25 over either family, and is seen with its own address", async () => {
+    const account = newAccount("carol");
+    await the.client.login(account);
+    for (const family of ["IPv4", "IPv6"] as const) {
+      const id = newId();
+      await the.client.deliver({ from: `dave@${OTHER_DOMAIN}`, to: account.user, id }, relayTarget(proxy[family]));
+      expect((await the.client.find(account, id)).size).toBeGreaterThan(0);
+    }
+  });
+});
+
+it("a message of 25 MB passes both ways", async () => {
+  const [account, bob] = [newAccount(), newAccount("bob", OTHER_DOMAIN)];
+  await the.client.login(account);
+  await createAccount(the.lab, "mx", bob);
+  const [out, back] = [newId(), newId()];
+  await the.client.submit(465, account, { from: account.user, to: bob.user, id: out, bytes: 25_000_000 });
+  expect((await waitForLetter(the.lab, "mx", bob.user, out, 60)).size).toBeGreaterThan(24_000_000);
+  await sendFromOtherServer(the.lab, { from: bob.user, to: account.user, id: back, bytes: 25_000_000 });
+  expect((await the.client.find(account, back, undefined, 60)).size).toBeGreaterThan(25_000_000);
+});
+
+it("strangers may not send through the relay: the tunnel is no trusted network", async () => {
+  await expect(the.client.deliver({ from: "eve@example.net", to: `bob@${OTHER_DOMAIN}`, id: newId() })).rejects.toThrow(/Relay access denied|554/);
+});
+
+it("the relay does not wait on IPv6 that its home has not: a connection there fails at once", async () => {
+  const started = Date.now();
+  const output = await the.sh("relay", 'bash -c "exec 3<>/dev/tcp/2001:db8:1::25/25" 2>&1', "any");
+  expect(output).toContain("unreachable");
+  expect(Date.now() - started).toBeLessThan(2000);
+});

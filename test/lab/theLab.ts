@@ -1,0 +1,88 @@
+// The lab with its stack up, for the tests that stand on it. Each file brings it to where it needs it; whoever comes
+// first builds it.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { openLab, type LabHandle } from "../../scripts/lab/lab";
+import { MailClient } from "../../scripts/lab/mail";
+import { openStack, type LabStack, type PulumiOptions, type PulumiResult } from "../../scripts/lab/stack/runner";
+import type { Progress } from "../../scripts/lab/up";
+
+export const quiet: Progress = { say: () => undefined, step: (_name, work) => work() };
+
+export interface TheLab {
+  readonly lab: LabHandle;
+  readonly client: MailClient;
+  /** pulumi up with the lab's own settings, changed as given. */
+  up(change?: (config: Config) => void, options?: PulumiOptions): Promise<PulumiResult>;
+  preview(change?: (config: Config) => void, flags?: readonly string[]): Promise<PulumiResult>;
+  pulumi(...args: string[]): Promise<PulumiResult>;
+  /** A shell command on a host; its output. Fails on an exit status other than 0 unless told "any". */
+  sh(host: string, script: string, accept?: "any"): Promise<string>;
+  /** A request to the fake Hetzner Cloud that must succeed. */
+  api<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T>;
+  /** Names of all resources of a kind at the fake Hetzner Cloud. */
+  names(kind: "servers" | "primary_ips" | "firewalls" | "ssh_keys"): Promise<string[]>;
+  /** Addresses of a proxy or another host. */
+  addresses(host: string): Promise<string[]>;
+  close(): void;
+}
+
+/** The stack's settings by their full keys. */
+export type Config = Record<string, unknown>;
+
+export async function theLab({ stack = true }: { readonly stack?: boolean } = {}): Promise<TheLab> {
+  const lab = await openLab(quiet);
+  const client = await MailClient.open(lab);
+  const files = mkdtempSync(join(tmpdir(), "lab-test-"));
+  const withSettings = async (change: (config: Config) => void): Promise<LabStack> => {
+    const file = parse(readFileSync(join(lab.dirs.project, "Pulumi.lab.yaml"), "utf8")) as { config: Config };
+    change(file.config);
+    const path = join(files, "stack.yaml");
+    writeFileSync(path, stringify(file));
+    return openStack(lab, quiet, path);
+  };
+  const run = async (verb: "up" | "preview", change: (config: Config) => void, flags: readonly string[], options: PulumiOptions = {}) =>
+    (await withSettings(change)).pulumi([verb, ...flags], { ...options, capture: true });
+
+  const sh: TheLab["sh"] = async (host, script, accept) => (await lab.run(host, ["sh", "-c", script], { timeout: 120_000, ...(accept ? { accept } : {}) })).stdout.trim();
+  const api = async <T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown) => {
+    const answer = await lab.control.api({ method, path, ...(body === undefined ? {} : { body }) });
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body as T;
+  };
+  const the: TheLab = {
+    lab,
+    client,
+    up: (change = () => undefined, options) => run("up", change, [], options),
+    preview: (change = () => undefined, flags = ["--diff"]) => run("preview", change, flags),
+    pulumi: async (...args) => (await openStack(lab, quiet)).pulumi(args, { capture: true }),
+    sh,
+    api,
+    names: async (kind) => (await api<Record<string, { name: string }[]>>("GET", `/${kind}`))[kind]?.map(({ name }) => name) ?? [],
+    addresses: async (host) => [...((await lab.status()).hosts.find(({ name }) => name === host)?.addresses ?? [])],
+    close: () => {
+      client.close();
+      rmSync(files, { recursive: true });
+    },
+  };
+  try {
+    if (stack) succeeded(await the.up());
+    return the;
+  } catch (error) {
+    the.close();
+    throw error;
+  }
+}
+
+/** The run's output, if it went well; else the test fails with it. */
+export function succeeded({ status, output }: PulumiResult): string {
+  if (status !== 0) throw new Error(`pulumi ended with status ${status}:\n${output}`);
+  return output;
+}
+
+export function failed({ status, output }: PulumiResult): string {
+  if (status === 0) throw new Error(`pulumi succeeded, and should not have:\n${output}`);
+  return output;
+}
