@@ -3,22 +3,22 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { DnsZone } from "./dns/hetzner";
 import { typeOf } from "./dns/recordSets";
-import { guardedFilter, proxyFilterSet } from "./filter/guardedFilter";
+import { guardedFilter } from "./filter/guardedFilter";
 import { HetznerHost, SSH_PORT } from "./hosts/hetzner";
 import type { ManagementKey } from "./hosts/managementKey";
-import { rebootTime, unattendedUpgradesSet } from "./hosts/unattendedUpgrades";
+import { rebootTime } from "./hosts/unattendedUpgrades";
 import { proveProxy, type Prover } from "./proof/prove";
 import type { Relay } from "./relay";
 import type { ProxyReport } from "./report";
 import { bundle } from "./remote/bundle";
 import { parseInsideView, parseWan } from "./remote/facts";
 import { hostCommand, remoteCommand } from "./remote/hostCommand";
-import { hostctlProgram, installHostctl } from "./remote/hostctl";
+import { installHostctl } from "./remote/hostctl";
 import type { ProxySettings, Settings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
 import { RelayTunnelEnd } from "./tunnel/relayEnd";
 import { tunnelSecrets } from "./tunnel/tunnelSecrets";
-import { endpoint, keysSet, PROXY_INTERFACE, proxyEndSet } from "./tunnel/wireguard";
+import { endpoint } from "./tunnel/wireguard";
 
 export interface ProxyRelayArgs {
   /** This proxy's entry in the settings. */
@@ -36,9 +36,6 @@ export interface ProxyRelayArgs {
   /** How the proof from outside is made. */
   readonly prove: Prover;
 }
-
-/** Debian packages that a proxy needs. */
-const PACKAGES = ["wireguard-tools", "nftables", "iproute2", "procps", "unattended-upgrades"];
 
 export class ProxyRelay extends pulumi.ComponentResource {
   /** The name in the settings. */
@@ -71,21 +68,22 @@ export class ProxyRelay extends pulumi.ComponentResource {
     this.ipv6 = machine.ipv6;
     this.sshHostKey = pulumi.output(machine.reach.hostKey);
     const host = { reach: machine.reach, become: machine.become, machine: machine.machine };
+    const { platform } = machine;
 
     for (const [family, address] of [[4, this.ipv4], [6, this.ipv6]] as const) {
       args.zone.recordSet(`${name}-${typeOf(family)}`, { name: dnsName, type: typeOf(family), values: [address] }, child);
     }
 
     // The host: our program on it, packages, what it is like.
-    const tool = remoteCommand(`${name}-hostctl`, { ...host, attempts: machine.firstContactAttempts, line: installHostctl(host.become), stdin: hostctlProgram() }, child);
-    const prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...PACKAGES] }, { ...child, dependsOn: tool });
+    const tool = remoteCommand(`${name}-hostctl`, { ...host, attempts: machine.firstContactAttempts, line: installHostctl(host.become), stdin: platform.program() }, child);
+    const prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...platform.packages] }, { ...child, dependsOn: tool });
     const wan = hostCommand(`${name}-wan`, { ...host, words: ["wan"] }, { ...child, dependsOn: prepared });
     hostCommand(`${name}-admin-keys`, { ...host, words: ["admin-keys"], stdin: shared.adminKeys.map((key) => `${key}\n`).join("") }, { ...child, dependsOn: tool });
-    hostCommand(`${name}-upgrades`, { ...host, words: ["install", "upgrades"], stdin: bundle(unattendedUpgradesSet(rebootTime(plan.slot))).text }, { ...child, dependsOn: prepared });
+    hostCommand(`${name}-upgrades`, { ...host, words: ["install", "upgrades"], stdin: bundle(platform.upgradesSet(rebootTime(plan.slot))).text }, { ...child, dependsOn: prepared });
 
     // The packet filter, before there is anything to reach behind it.
-    const tunnel = { interface: PROXY_INTERFACE, port: shared.tunnel.port, relay: plan.relay };
-    const set = wan.stdout.apply((stdout) => proxyFilterSet({ sshPort: SSH_PORT, ports: shared.ports, tunnel }, parseWan(stdout)));
+    const to = { kind: "tunnel", interface: platform.tunnelInterface, port: shared.tunnel.port, relay: plan.relay, egress: false } as const;
+    const set = wan.stdout.apply((stdout) => platform.filterSet({ closed: true, ssh: { port: SSH_PORT, from: [] }, ports: shared.ports, udpPorts: [], to }, parseWan(stdout)));
     const filter = guardedFilter(`${name}-filter`, { host, set }, child);
 
     // The tunnel's two ends.
@@ -94,12 +92,12 @@ export class ProxyRelay extends pulumi.ComponentResource {
     this.relayPublicKey = secrets.relayPublicKey;
     const keys = hostCommand(
       `${name}-keys`,
-      { ...host, words: ["install", "tunnel-keys"], stdin: pulumi.secret(secrets.proxyKeys.apply((pair) => bundle(keysSet(PROXY_INTERFACE, pair)).text)), quiet: true },
+      { ...host, words: ["install", "tunnel-keys"], stdin: pulumi.secret(secrets.proxyKeys.apply((pair) => bundle(platform.tunnelKeysSet(pair)).text)), quiet: true },
       { ...child, dependsOn: prepared },
     );
     const proxyEnd = hostCommand(
       `${name}-tunnel`,
-      { ...host, words: ["install", "tunnel"], stdin: secrets.relayPublicKey.apply((peerPublicKey) => bundle(proxyEndSet({ plan, mtu: shared.tunnel.mtu, port: shared.tunnel.port, peerPublicKey })).text) },
+      { ...host, words: ["install", "tunnel"], stdin: secrets.relayPublicKey.apply((peerPublicKey) => bundle(platform.tunnelSet({ plan, mtu: shared.tunnel.mtu, port: shared.tunnel.port, peerPublicKey })).text) },
       { ...child, dependsOn: [keys, filter] },
     );
     const dialled = shared.relay.dial === "ipv4" ? this.ipv4 : this.ipv6;
@@ -134,7 +132,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
       `${name}-through`,
       {
         ...host,
-        words: ["through", PROXY_INTERFACE, plan.relay.ipv4, plan.relay.ipv6, ...shared.ports],
+        words: ["through", platform.tunnelInterface, plan.relay.ipv4, plan.relay.ipv6, ...shared.ports],
         // What was seen from outside: when that changes, the proxy is asked again what it sees.
         stdin: outside.summary,
       },

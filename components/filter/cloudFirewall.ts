@@ -1,6 +1,6 @@
 // A proxy's filter as rules of Hetzner Cloud's own firewall, which stands in front of the server. It says the same
 // as the host's rules: two locks of one key, so that a mistake in one does not open the host. Pure.
-import { ascending, type ProxyFilter } from "./spec";
+import { ascending, rangeText, type ProxyFilter } from "./spec";
 
 export interface CloudFirewallRule {
   readonly direction: "in";
@@ -13,12 +13,15 @@ export interface CloudFirewallRule {
 
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
-export function cloudFirewallRules(filter: Pick<ProxyFilter, "sshPort" | "ports"> & { tunnelPort: number }): CloudFirewallRule[] {
-  const tcp = (port: number, description: string): CloudFirewallRule => ({ direction: "in", protocol: "tcp", port: String(port), sourceIps: ANYWHERE, description });
+export type OpenPorts = Pick<ProxyFilter, "ssh" | "ports" | "udpPorts"> & { /** None without a tunnel. */ readonly tunnelPort: number | undefined };
+
+export function cloudFirewallRules({ ssh, ports, udpPorts, tunnelPort }: OpenPorts): CloudFirewallRule[] {
+  const rule = (protocol: "tcp" | "udp", port: string, description: string, sourceIps = ANYWHERE): CloudFirewallRule => ({ direction: "in", protocol, port, sourceIps, description });
   return [
     { direction: "in", protocol: "icmp", sourceIps: ANYWHERE, description: "ICMP" },
-    tcp(filter.sshPort, "SSH"),
-    { direction: "in", protocol: "udp", port: String(filter.tunnelPort), sourceIps: ANYWHERE, description: "tunnel" },
-    ...ascending(filter.ports).map((port) => tcp(port, "to the relay")),
+    rule("tcp", String(ssh.port), "SSH", ssh.from.length > 0 ? [...ssh.from] : ANYWHERE),
+    ...(tunnelPort === undefined ? [] : [rule("udp", String(tunnelPort), "tunnel")]),
+    ...ascending(ports).map((port) => rule("tcp", String(port), "to the relay")),
+    ...udpPorts.map((range) => rule("udp", rangeText(range), "to the relay")),
   ];
 }

@@ -3,9 +3,6 @@ import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { bundle, type HostSet } from "../remote/bundle";
 import { hostCommand, type HostCommandArgs } from "../remote/hostCommand";
-import { renderProxyFilter } from "./nftables";
-import { renderSysctl, type Wan } from "./sysctl";
-import type { ProxyFilter } from "./spec";
 
 /** Seconds within which new rules must be confirmed over a new SSH connection, or the host goes back. */
 export const CONFIRM_WITHIN = 60;
@@ -13,16 +10,6 @@ export const CONFIRM_WITHIN = 60;
 // Tries until well after the host has gone back by itself, so that its own word on it is heard: 10 s an attempt and
 // 5 s between them when packets are dropped.
 const CONFIRM_ATTEMPTS = 12;
-
-export function proxyFilterSet(filter: Omit<ProxyFilter, "wan">, wan: readonly Wan[]): HostSet {
-  return {
-    files: [
-      { path: "/etc/chatmail-proxy/proxy.nft", mode: "0644", content: renderProxyFilter({ ...filter, wan: wan.map(({ name }) => name) }) },
-      { path: "/etc/sysctl.d/60-chatmail-proxy.conf", mode: "0644", content: renderSysctl(wan) },
-    ],
-    units: ["chatmail-proxy-filter.service", "chatmail-proxy-heal.timer"],
-  };
-}
 
 export interface GuardedFilterArgs {
   readonly host: Pick<HostCommandArgs, "reach" | "become" | "machine">;

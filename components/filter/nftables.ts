@@ -3,34 +3,74 @@
 // The file replaces our own table in one transaction and touches no other: other tables of the host stay as they
 // are. A packet must pass every base chain of its hook, so a drop here is final and an accept is not; a firewall
 // that was there before goes on filtering what we accept.
-import { ascending, TABLE, type ProxyFilter } from "./spec";
+import { familyOf } from "../addresses";
+import { ascending, rangeText, SMTP_PORT, TABLE, type Direct, type ProxyFilter, type Tunnelled } from "./spec";
 
 export function renderProxyFilter(filter: ProxyFilter): string {
-  const { ipv4, ipv6 } = filter.tunnel.relay;
+  const wan = `{ ${filter.wan.map((name) => `"${name}"`).join(", ")} }`;
+  // iifname, not iif: iif is an index, so one missing interface fails the whole load.
+  const fromWan = `iifname ${wan}`;
+  const handedOn = ["tcp dport @mail_ports", ...(filter.udpPorts.length > 0 ? ["udp dport @udp_ports"] : [])];
+  const { to } = filter;
+  const masqueraded = masquerades(to, wan);
   return table(TABLE, [
-    portSet(filter.ports),
+    portSet("mail_ports", ascending(filter.ports).map(String)),
+    ...(filter.udpPorts.length > 0 ? [portSet("udp_ports", filter.udpPorts.map((range) => rangeText(range)), "flags interval")] : []),
     chain("prerouting", "type nat hook prerouting priority dstnat; policy accept;", [
       // fib: only what is addressed to this host; what is merely routed through it is not ours to redirect.
-      `iifname ${wan(filter)} fib daddr type local tcp dport @mail_ports dnat ip to ${ipv4}`,
-      `iifname ${wan(filter)} fib daddr type local tcp dport @mail_ports dnat ip6 to ${ipv6}`,
+      ...handedOn.flatMap((ports) => targets(to).map(({ nat, address }) => `${fromWan} fib daddr type local ${ports} dnat ${nat} to ${address}`)),
     ]),
-    chain("input", "type filter hook input priority filter; policy drop;", [
-      'iifname "lo" accept',
-      "ct state established,related accept",
-      "ct state invalid drop",
-      ...acceptIcmp,
-      ...acceptDhcp,
-      `tcp dport ${filter.sshPort} accept comment "SSH"`,
-      `udp dport ${filter.tunnel.port} accept comment "tunnel"`,
-    ]),
-    chain("forward", "type filter hook forward priority filter; policy drop;", [
+    ...(masqueraded.length > 0 ? [chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", masqueraded)] : []),
+    ...(filter.closed ? [input(filter)] : []),
+    chain("forward", `type filter hook forward priority filter; policy ${filter.closed ? "drop" : "accept"};`, [
+      ...(filter.closed ? [] : notOurs(to)),
       // Both directions: the tunnel's MTU is smaller than the path's on either side of it.
       "tcp flags syn tcp option maxseg size set rt mtu",
       "ct state established,related accept",
       "ct state invalid drop",
-      `iifname ${wan(filter)} oifname "${filter.tunnel.interface}" ct status dnat tcp dport @mail_ports accept`,
+      ...handedOn.map((ports) => `${fromWan} oifname ${to.kind === "tunnel" ? `"${to.interface}"` : wan} ct status dnat ${ports} accept`),
+      ...(to.kind === "tunnel" && to.egress ? [`iifname "${to.interface}" oifname ${wan} tcp dport ${SMTP_PORT} accept`] : []),
+      ...(filter.closed ? [] : ["drop"]),
     ]),
   ]);
+}
+
+const input = ({ ssh, to }: ProxyFilter) =>
+  chain("input", "type filter hook input priority filter; policy drop;", [
+    'iifname "lo" accept',
+    "ct state established,related accept",
+    "ct state invalid drop",
+    ...acceptIcmp,
+    ...acceptDhcp,
+    ...acceptSsh(ssh),
+    ...(to.kind === "tunnel" ? [`udp dport ${to.port} accept comment "tunnel"`] : []),
+  ]);
+
+/** What others forward on this host passes as if we were not there. */
+function notOurs(to: Tunnelled | Direct): string[] {
+  if (to.kind === "tunnel") return [`iifname != "${to.interface}" oifname != "${to.interface}" accept`];
+  const { ipv4, ipv6 } = to.relay;
+  return [
+    ipv4 ? `ip daddr != ${ipv4} ip saddr != ${ipv4} accept` : "meta nfproto ipv4 accept",
+    ipv6 ? `ip6 daddr != ${ipv6} ip6 saddr != ${ipv6} accept` : "meta nfproto ipv6 accept",
+  ];
+}
+
+function targets({ relay }: Tunnelled | Direct): { nat: "ip" | "ip6"; address: string }[] {
+  return [...(relay.ipv4 ? [{ nat: "ip" as const, address: relay.ipv4 }] : []), ...(relay.ipv6 ? [{ nat: "ip6" as const, address: relay.ipv6 }] : [])];
+}
+
+function masquerades(to: Tunnelled | Direct, wan: string): string[] {
+  // Without a tunnel the relay's answers would go straight to the client, who knows nothing of the relay.
+  if (to.kind === "direct") return targets(to).map(({ nat, address }) => `oifname ${wan} ${nat} daddr ${address} ct status dnat masquerade`);
+  return to.egress ? [`iifname "${to.interface}" oifname ${wan} tcp dport ${SMTP_PORT} masquerade`] : [];
+}
+
+function acceptSsh({ port, from }: ProxyFilter["ssh"]): string[] {
+  if (from.length === 0) return [`tcp dport ${port} accept comment "SSH"`];
+  const of = (family: 4 | 6) => from.filter((network) => familyOf(network.split("/")[0] ?? "") === family);
+  const rule = (key: string, networks: string[]) => (networks.length > 0 ? [`${key} saddr { ${networks.join(", ")} } tcp dport ${port} accept comment "SSH"`] : []);
+  return [...rule("ip", of(4)), ...rule("ip6", of(6))];
 }
 
 // Without packet-too-big a connection hangs on its first full-sized packet; without neighbour discovery there is
@@ -48,11 +88,8 @@ const acceptDhcp = [
   'ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept comment "DHCPv6"',
 ];
 
-// iifname, not iif: iif is an index, so one missing interface fails the whole load.
-const wan = ({ wan }: ProxyFilter) => `{ ${wan.map((name) => `"${name}"`).join(", ")} }`;
-
-const portSet = (ports: readonly number[]) =>
-  block("set mail_ports", ["type inet_service", `elements = { ${ascending(ports).join(", ")} }`]);
+const portSet = (name: string, elements: readonly string[], ...flags: string[]) =>
+  block(`set ${name}`, ["type inet_service", ...flags, `elements = { ${elements.join(", ")} }`]);
 
 /** A whole file for one table: declared, deleted, defined, so that it loads whether or not the table is there. */
 export function table(name: string, parts: readonly string[][]): string {

@@ -1,22 +1,51 @@
 // What a proxy lets through, apart from how a packet filter says it. Pure.
 
+/** Consecutive ports, both ends included. */
+export interface PortRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How a connection reaches the relay: it comes out of the tunnel with its client's address. */
+export interface Tunnelled {
+  readonly kind: "tunnel";
+  readonly interface: string;
+  /** UDP port on which the proxy awaits the relay. */
+  readonly port: number;
+  /** The relay's addresses in the tunnel. */
+  readonly relay: { readonly ipv4: string; readonly ipv6: string };
+  /** The relay's own mail to other servers leaves through this proxy, under the proxy's address. */
+  readonly egress: boolean;
+}
+
+/** The relay has public addresses of its own; it sees the proxy's address instead of the client's. */
+export interface Direct {
+  readonly kind: "direct";
+  /** The relay's public addresses, of the families that are forwarded. */
+  readonly relay: { readonly ipv4?: string | undefined; readonly ipv6?: string | undefined };
+}
+
 export interface ProxyFilter {
   /** Interfaces towards the internet. */
   readonly wan: readonly string[];
-  /** TCP port of the proxy's own SSH. */
-  readonly sshPort: number;
+  /** The host is ours alone: what is not named here is closed. False where others use the host too: they stay as they are. */
+  readonly closed: boolean;
+  /** The proxy's own SSH: its TCP port, and the networks (CIDR) that may reach it; none means all. */
+  readonly ssh: { readonly port: number; readonly from: readonly string[] };
   /** TCP ports handed on to the relay. */
   readonly ports: readonly number[];
-  readonly tunnel: {
-    readonly interface: string;
-    /** UDP port on which the proxy awaits the relay. */
-    readonly port: number;
-    /** The relay's addresses in the tunnel. */
-    readonly relay: { readonly ipv4: string; readonly ipv6: string };
-  };
+  /** UDP ports handed on to the relay. */
+  readonly udpPorts: readonly PortRange[];
+  readonly to: Tunnelled | Direct;
 }
 
 /** Name of our table on every Linux host; all of it is ours, and nothing outside it. */
 export const TABLE = "chatmail_proxy";
 
+/** The port of mail between servers. */
+export const SMTP_PORT = 25;
+
 export const ascending = (ports: readonly number[]) => [...ports].sort((a, b) => a - b);
+
+/** 3478 or 49152-65535. */
+export const rangeText = ({ from, to }: PortRange, between = "-") => (from === to ? String(from) : `${from}${between}${to}`);

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { cloudFirewallRules } from "../filter/cloudFirewall";
 import { sshKeyPair } from "../tunnel/keys";
+import { debian } from "../platforms/debian";
 import type { Reach } from "../remote/hostCommand";
 import type { ProxySettings } from "../settings";
 import { renderCloudInit } from "./cloudInit";
@@ -29,6 +30,7 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
   readonly ipv4: pulumi.Output<string>;
   readonly ipv6: pulumi.Output<string>;
   readonly machine: pulumi.Output<string>;
+  readonly platform = debian;
   readonly reach: Reach;
   readonly become = "root" as const;
   // A new server boots within a minute as a rule; cloud-init then restarts sshd once.
@@ -55,7 +57,7 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
 
     const firewall = new hcloud.Firewall(
       `${name}-firewall`,
-      { name: cloudName, labels: common.labels, rules: cloudFirewallRules({ sshPort: SSH_PORT, ports: args.ports, tunnelPort: args.tunnelPort }) },
+      { name: cloudName, labels: common.labels, rules: cloudFirewallRules({ ssh: { port: SSH_PORT, from: [] }, ports: args.ports, udpPorts: [], tunnelPort: args.tunnelPort }) },
       child,
     );
 

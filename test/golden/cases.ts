@@ -12,6 +12,8 @@ import { keysSet, proxyEndSet, relayEndSet } from "../../components/tunnel/wireg
 
 const plan = planTunnel({ name: "hel1", slot: 1 }, { ipv4Range: range("192.0.2.0/24"), ipv6Range: range("2001:db8:7::/64"), routingTables: 5_182_000 });
 const PORTS = [993, 25, 80, 143, 443, 465, 587];
+const PLAIN = { closed: true, ssh: { port: 22, from: [] }, ports: PORTS, udpPorts: [] };
+const TUNNEL = { kind: "tunnel", interface: "wg-relay", port: 51820, relay: plan.relay, egress: false } as const;
 /** 32 bytes of one letter, as WireGuard writes them. */
 const key = (letter: string) => Buffer.alloc(32, letter).toString("base64");
 
@@ -21,8 +23,14 @@ const content = (set: typeof proxyEnd, suffix: string) => set.files.find(({ path
 
 /** File name of the golden text, and the text as it is rendered now. The ending tells who reads it. */
 export const CASES: Readonly<Record<string, string>> = {
-  "proxy-routed.nft": renderProxyFilter({ wan: ["eth0"], sshPort: 22, ports: PORTS, tunnel: { interface: "wg-relay", port: 51820, relay: plan.relay } }),
-  "proxy-two-wans.nft": renderProxyFilter({ wan: ["ens3", "he-ipv6"], sshPort: 2222, ports: [443, 25], tunnel: { interface: "wg-relay", port: 443, relay: plan.relay } }),
+  "proxy-routed.nft": renderProxyFilter({ wan: ["eth0"], ...PLAIN, to: TUNNEL }),
+  "proxy-two-wans.nft": renderProxyFilter({ wan: ["ens3", "he-ipv6"], closed: true, ssh: { port: 2222, from: ["192.0.2.0/24", "2001:db8:1::/48"] }, ports: [443, 25], udpPorts: [], to: { ...TUNNEL, port: 443 } }),
+  "proxy-egress.nft": renderProxyFilter({ wan: ["eth0"], ...PLAIN, ssh: { port: 22, from: ["192.0.2.128/25"] }, to: { ...TUNNEL, egress: true } }),
+  "proxy-shared.nft": renderProxyFilter({ wan: ["eth0"], ...PLAIN, closed: false, to: { ...TUNNEL, egress: true } }),
+  "proxy-shared-direct.nft": renderProxyFilter({ wan: ["eth0"], ...PLAIN, closed: false, to: { kind: "direct", relay: { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" } } }),
+  "proxy-udp.nft": renderProxyFilter({ wan: ["eth0"], ...PLAIN, udpPorts: [{ from: 3478, to: 3478 }, { from: 50000, to: 50999 }], to: TUNNEL }),
+  "proxy-direct.nft": renderProxyFilter({ wan: ["eth0"], ...PLAIN, to: { kind: "direct", relay: { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" } } }),
+  "proxy-direct-ipv4.nft": renderProxyFilter({ wan: ["eth0"], ...PLAIN, to: { kind: "direct", relay: { ipv4: "198.51.100.7" } } }),
   "relay-end.nft": renderRelayFilter({ proxy: "hel1", plan, ports: PORTS }),
   "relay-end-hyphen.nft": renderRelayFilter({ proxy: "a-1", plan: { ...plan, relayInterface: "wg-a-1" }, ports: [25] }),
   "proxy-end.wg": content(proxyEnd, ".conf"),
