@@ -19,7 +19,7 @@ import { waitFor } from "./wait";
 import { caFile, ensureKeys } from "./world/keys";
 import { buildInternet } from "./world/network";
 
-const RELEASE = "trixie";
+export const RELEASE = "trixie";
 /** Cold, on a slow disk, with two machines booting at once. */
 const READY_SECONDS = 180;
 

@@ -1,9 +1,13 @@
-// What the lab's tests need besides the lab: Debian packages that only they use, and an empty place. Says what it does.
+// What the lab's tests need: Debian packages, disk images, the engine, and an empty place. What is slow the first time
+// happens here, not within some test's time limit. Says what it does.
 import { destroy } from "../lab/destroy";
 import { labDirs } from "../lab/dirs";
 import { statusIfUp } from "../lab/control";
-import { ensurePackages, type Need } from "../lab/packages";
+import { ensureImages } from "../lab/images/build";
+import { ensurePackages, NEEDED, type Need } from "../lab/packages";
 import { terminalProgress } from "../lab/progress";
+import { labToolchain } from "../lab/stack/runner";
+import { RELEASE } from "../lab/up";
 
 const NEEDED_BY_TESTS: readonly Need[] = [
   { package: "shellcheck", files: ["/usr/bin/shellcheck"], for: "checking the shell scripts" },
@@ -13,10 +17,12 @@ const NEEDED_BY_TESTS: readonly Need[] = [
 
 async function main(): Promise<void> {
   const progress = terminalProgress();
-  await ensurePackages(progress.say, NEEDED_BY_TESTS);
+  await ensurePackages(progress.say, [...NEEDED, ...NEEDED_BY_TESTS]);
   const dirs = labDirs();
   if ((await statusIfUp(dirs)) !== undefined) progress.say("a lab is up; the tests take it down and build their own");
   await destroy(dirs, progress);
+  // Side by side: the one waits for downloads, the other for the compiler.
+  await Promise.all([progress.step("images", () => ensureImages(dirs, RELEASE, progress.say)), progress.step("toolchain", () => labToolchain(dirs, progress.say))]);
 }
 
 main().catch((error: unknown) => {

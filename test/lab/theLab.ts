@@ -55,7 +55,7 @@ export async function theLab({ stack = true }: { readonly stack?: boolean } = {}
   const the: TheLab = {
     lab,
     client,
-    up: (change = () => undefined, options) => run("up", change, [], options),
+    up: (change = () => undefined, options) => run("up", change, ["--yes", "--skip-preview"], options),
     preview: (change = () => undefined, flags = ["--diff"]) => run("preview", change, flags),
     pulumi: async (...args) => (await openStack(lab, quiet)).pulumi(args, { capture: true }),
     sh,

@@ -1,7 +1,7 @@
 // lab/stack/engine.ts: runs the program under the real engine where the vendor's language host is not to be had: Pulumi's
 // Automation API serves the program from this process. Started in the operator's namespace by runner.ts.
 //
-//   engine.ts up|preview WORKSPACE PROGRAM [--diff] [--expect-no-changes]
+//   engine.ts up|preview WORKSPACE PROGRAM [--diff] [--expect-no-changes] [--continue-on-error]
 import { createRequire } from "node:module";
 import { LocalWorkspace, type PulumiFn } from "@pulumi/pulumi/automation";
 import { STACK } from "./workspace";
@@ -13,6 +13,7 @@ async function main([verb, workDir, file = "", ...flags]: string[]): Promise<voi
   const options = {
     color: process.stdout.isTTY ? ("always" as const) : ("never" as const),
     diff: flags.includes("--diff"),
+    continueOnError: flags.includes("--continue-on-error"),
     expectNoChanges: flags.includes("--expect-no-changes"),
     onOutput: (text: string) => process.stdout.write(text),
   };

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { nodeTs } from "../../node";
 import { ensureToolchain, type Toolchain } from "../../toolchain/toolchain";
+import type { LabDirs } from "../dirs";
 import type { LabHandle } from "../lab";
 import type { Progress } from "../up";
 import { prepareWorkspace, pulumiHome, STACK, toolchainCache, type Workspace } from "./workspace";
@@ -30,7 +31,7 @@ export interface LabStack {
 
 /** The stack with its settings from `config`; without one, with those that it has, or the clone's own. */
 export async function openStack(lab: LabHandle, progress: Progress, config?: string): Promise<LabStack> {
-  const toolchain = await progress.step("toolchain", () => ensureToolchain({ cacheDir: toolchainCache(lab), pulumiHome: pulumiHome(lab), log: progress.say }));
+  const toolchain = await progress.step("toolchain", () => labToolchain(lab.dirs, progress.say));
   const workspace = prepareWorkspace(lab, config);
   const stack: LabStack = { lab, workspace, toolchain, pulumi: (args, options = {}) => pulumi(stack, args, options) };
   if (workspace.secrets.length > 0) {
@@ -41,11 +42,15 @@ export async function openStack(lab: LabHandle, progress: Progress, config?: str
   return stack;
 }
 
+/** The engine and the plugins in the lab's own place; the first time on a machine this may take minutes. */
+export const labToolchain = (dirs: LabDirs, say: (line: string) => void): Promise<Toolchain> =>
+  ensureToolchain({ cacheDir: toolchainCache(dirs), pulumiHome: pulumiHome(dirs), log: say });
+
 /** Whether a stack was ever opened on this lab. */
 export const hasStack = (lab: LabHandle): boolean => existsSync(join(lab.dirs.state, "stack"));
 
 /** What of pulumi's flags our own process in place of the vendor's language host knows. */
-const ENGINE_FLAGS = ["--diff", "--expect-no-changes"];
+const ENGINE_FLAGS = ["--diff", "--expect-no-changes", "--continue-on-error"];
 const IMPLIED_FLAGS = ["--yes", "-y", "--skip-preview", "-f"];
 
 /** What runs the program needs the vendor's language host, or our own process in its place; all else only the CLI. */
@@ -56,7 +61,7 @@ function pulumi(stack: LabStack, args: readonly string[], options: PulumiOptions
   if (!runsProgram || (toolchain.languageHost && options.program === undefined)) return inOperator(stack, [toolchain.pulumi, ...args], { ...options, cwd: workspace.dir });
   const unknown = flags.filter((flag) => !ENGINE_FLAGS.includes(flag) && !IMPLIED_FLAGS.includes(flag));
   if (unknown.length > 0) {
-    throw new Error(`pulumi ${verb} ${unknown.join(" ")}: needs a full Pulumi CLI with its Node.js language host on PATH; without one, ${verb} knows only ${ENGINE_FLAGS.join(" and ")}`);
+    throw new Error(`pulumi ${verb} ${unknown.join(" ")}: needs a full Pulumi CLI with its Node.js language host on PATH; without one, ${verb} knows only ${ENGINE_FLAGS.join(", ")}`);
   }
   const program = options.program ?? join(lab.dirs.project, "index.ts");
   const engine = nodeTs(join(__dirname, "engine.ts"), verb, workspace.dir, program, ...flags.filter((flag) => ENGINE_FLAGS.includes(flag)));

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse, stringify } from "yaml";
+import type { LabDirs } from "../dirs";
 import type { LabHandle } from "../lab";
 
 export const STACK = "lab";
@@ -22,8 +23,8 @@ interface StackFile {
   readonly config?: Record<string, unknown>;
 }
 
-export const pulumiHome = (lab: LabHandle): string => join(lab.dirs.cache, "pulumi-home");
-export const toolchainCache = (lab: LabHandle): string => join(dirname(lab.dirs.cache), "toolchain");
+export const pulumiHome = (dirs: LabDirs): string => join(dirs.cache, "pulumi-home");
+export const toolchainCache = (dirs: LabDirs): string => join(dirname(dirs.cache), "toolchain");
 
 /** What of the project is linked into the workspace, so that `pulumi up` finds its program there. */
 const LINKS = ["Pulumi.yaml", "package.json", "tsconfig.json", "index.ts", "components", "scripts", "node_modules"];
