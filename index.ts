@@ -1,55 +1,85 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
+import { advice, awaitsScript, senders } from "./components/advice";
 import { hetznerZone } from "./components/dns/hetzner";
 import { MailDomain } from "./components/dns/mailDomain";
 import { spfAdvice } from "./components/dns/spf";
-import { managementKey } from "./components/hosts/managementKey";
-import { operatorError } from "./components/operatorError";
-import { outputValue } from "./components/outputValue";
-import { proveFromHere, type Prover } from "./components/proof/prove";
+import { examine } from "./components/examine";
+import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
+import { silentHosts, type Knock } from "./components/hosts/silentHosts";
+import { openRelay } from "./components/openRelay";
+import { knockFromHere, proveFromHere, type Prover } from "./components/proof/prove";
 import { ProxyRelay } from "./components/proxyRelay";
 import { Relay } from "./components/relay";
-import { announce, provenAddresses, readmePage } from "./components/report";
+import { ScriptedRelay } from "./components/relayScript";
+import { announce, failingFamilies, provenAddresses, readmePage } from "./components/report";
 import { readSettings } from "./components/settings";
 import { findAgent, type Agent } from "./components/settings/agent";
-import { formatComplaints } from "./components/settings/check";
-import { planTunnel } from "./components/tunnel/addressPlan";
+import { OWN_LINE } from "./components/settings/check";
 
 /** What the program meets outside the engine: the operator's machine, and the internet as seen from there. */
 interface World {
   readonly agent: () => Promise<Agent>;
   readonly prove: Prover;
+  readonly knock: Knock;
+  /** Makes the run fail, though all of it is done. */
+  readonly fail: () => void;
 }
 
-async function main({ agent, prove }: World = { agent: findAgent, prove: proveFromHere }): Promise<pulumi.Inputs> {
-  const settings = readSettings(await agent());
+/** The exit code by which the engine knows that the program has said itself what is wrong. */
+const SAID_ALREADY = 32;
+
+const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, fail: () => void (process.exitCode = SAID_ALREADY) };
+
+async function main(world: World = HERE): Promise<pulumi.Inputs> {
+  const settings = readSettings(await world.agent());
   const { mailDomain, dns } = settings;
   const labels = { "managed-by": "chatmail-proxy", stack: pulumi.getStack() };
-  const planned = settings.proxies.map((entry) => ({ entry, plan: planTunnel(entry, settings.tunnel) }));
 
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
-  const zone = await hetznerZone({ ...dns, labels });
-  const relay = new Relay("relay", { settings: settings.relay, privateKey: settings.relaySshPrivateKey, plans: planned.map(({ plan }) => plan) });
-  const conflicts = (await outputValue(relay.conflicts)) ?? [];
-  if (conflicts.length > 0) throw operatorError(formatComplaints(conflicts, pulumi.getProject()));
+  const zone = await hetznerZone({ ...dns, mailDomain, labels });
+  const { relay, facts, wayFor } = await openRelay(settings);
+  const silent = await silentHosts(settings.proxies, labels, world.knock);
 
-  const key = managementKey("management-key", labels);
-  const proxies = planned.map(
-    ({ entry, plan }) =>
-      new ProxyRelay(entry.name, { settings: entry, shared: settings, plan, relay, zone, dnsName: `${entry.name}.${dns.proxySubdomain}.${dns.zone}`, key, labels, prove }),
+  let key: ManagementKey | undefined;
+  const egress = settings.egress.filter((name) => name !== OWN_LINE);
+  const proxies = settings.proxies.map(
+    (entry) =>
+      new ProxyRelay(entry.name, {
+        settings: entry,
+        shared: settings,
+        way: wayFor(entry),
+        egress: egress.includes(entry.name) ? { place: egress.indexOf(entry.name), ownLine: settings.egress.includes(OWN_LINE) } : undefined,
+        zone,
+        dnsName: `${entry.name}.${dns.proxySubdomain}.${dns.zone}`,
+        key: () => (key ??= managementKey("management-key", labels)),
+        operatorKey: settings.hostSshPrivateKey,
+        labels,
+        prove: world.prove,
+        silent: silent.has(entry.name),
+      }),
   );
 
-  const reports = await outputValue(pulumi.all(proxies.map(({ report }) => report)));
-  const records = new MailDomain("mail-domain", { mailDomain, zone, proven: reports && provenAddresses(reports), proxies });
-  relay.checkOutbound(records);
-
-  const spf = spfAdvice({
+  const examined = await Promise.all(proxies.map((proxy, i) => examine(proxy, { publish: settings.proxies[i]?.publish ?? true, silent: silent.has(proxy.name) })));
+  const reports = examined.flatMap(({ report }) => report ?? []);
+  // A preview knows nothing yet of what it would make.
+  const known = reports.length === proxies.length || !pulumi.runtime.isDryRun();
+  const records = new MailDomain("mail-domain", {
     mailDomain,
-    senders: [...new Set(reports?.flatMap(({ relayAddress }) => relayAddress ?? []))],
-    texts: zone.existing.find((set) => set.name === mailDomain && set.type === "TXT")?.values,
+    zone,
+    proven: known ? provenAddresses(reports) : undefined,
+    // Of a proxy whose set-up failed in this run nothing new is known.
+    unexamined: examined.flatMap(({ report, addresses }) => (report ? [] : addresses)),
+    failing: failingFamilies(reports),
+    proxies: proxies.filter((_, i) => !known || examined[i]?.report),
   });
-  const advice = [...records.advice, ...(spf ? [spf] : [])];
-  await announce(reports ?? [], records.published, advice);
+  if (relay instanceof Relay) relay.checkOutbound(records);
+
+  const situation = { settings, facts, reports, published: records.published };
+  const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values });
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation)];
+  // Until the script has run there is no fault, only something left to do.
+  await announce(awaitsScript(situation) ? reports.filter(({ tunnel }) => tunnel !== "silent") : reports, records.published, lines, world.fail);
 
   return {
     mailDomain,
@@ -57,8 +87,9 @@ async function main({ agent, prove }: World = { agent: findAgent, prove: proveFr
     proxies: Object.fromEntries(
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
-    readme: reports ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice }) : pulumi.unknown,
-    managementPrivateKey: key.privateKey,
+    readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines }) : pulumi.unknown,
+    managementPrivateKey: key?.privateKey,
+    relayScript: relay instanceof ScriptedRelay ? relay.script : undefined,
   };
 }
 

@@ -1,148 +1,226 @@
-// One proxy in front of the relay: a host, the tunnel's two ends, the packet filter, its own DNS names, and the proof
-// that mail reaches the relay through it. Who is published under the mail domain is decided elsewhere (dns/mailDomain.ts).
+// One proxy in front of the relay: a host, the tunnel's two ends, the packet filter, its own DNS names, and a look at
+// whether mail reaches the relay through it. Who is published under the mail domain is decided elsewhere (dns/mailDomain.ts).
 import * as pulumi from "@pulumi/pulumi";
 import type { DnsZone } from "./dns/hetzner";
 import { typeOf } from "./dns/recordSets";
 import { guardedFilter } from "./filter/guardedFilter";
-import { HetznerHost, SSH_PORT } from "./hosts/hetzner";
+import type { ProxyFilter } from "./filter/spec";
+import type { Host } from "./hosts/host";
 import type { ManagementKey } from "./hosts/managementKey";
+import { openHost } from "./hosts/openHost";
 import { rebootTime } from "./hosts/unattendedUpgrades";
-import { proveProxy, type Prover } from "./proof/prove";
-import type { Relay } from "./relay";
-import type { ProxyReport } from "./report";
+import { lookFromOutside, type OutsideViews, type Prover } from "./proof/prove";
+import { summary } from "./proof/verdict";
+import type { RelayEnds } from "./relay";
 import { bundle } from "./remote/bundle";
-import { parseInsideView, parseWan } from "./remote/facts";
-import { hostCommand, remoteCommand } from "./remote/hostCommand";
-import { installHostctl } from "./remote/hostctl";
-import type { ProxySettings, Settings } from "./settings";
+import { parseInsideView, parseWan, type InsideView } from "./remote/facts";
+import { hostCommand, remoteCommand, type HostCommandArgs } from "./remote/hostCommand";
+import { hostctlIfThere, installHostctl } from "./remote/hostctl";
+import type { ProxySettings, Settings, TunnelSettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
-import { RelayTunnelEnd } from "./tunnel/relayEnd";
-import { tunnelSecrets } from "./tunnel/tunnelSecrets";
-import { endpoint } from "./tunnel/wireguard";
+import { tunnelSecrets, type TunnelSecrets } from "./tunnel/tunnelSecrets";
+import { endpoint, type Egress } from "./tunnel/wireguard";
 
 export interface ProxyRelayArgs {
   /** This proxy's entry in the settings. */
   readonly settings: ProxySettings;
   /** What all proxies of the stack share. */
-  readonly shared: Pick<Settings, "mailDomain" | "ports" | "adminKeys" | "tunnel" | "relay">;
-  readonly plan: TunnelPlan;
-  readonly relay: Relay;
+  readonly shared: Pick<Settings, "mailDomain" | "ports" | "udpPorts" | "adminKeys" | "adminNetworks" | "relay">;
+  /** How the proxy reaches the relay: through a tunnel, or at its public addresses. */
+  readonly way: { readonly kind: "tunnel"; readonly settings: TunnelSettings; readonly plan: TunnelPlan; readonly relay: RelayEnds } | { readonly kind: "direct"; readonly slot: number };
+  /** Defined when the relay's own mail may leave through this proxy. */
+  readonly egress: Egress | undefined;
   readonly zone: DnsZone;
   /** The proxy's own name in that zone. */
   readonly dnsName: string;
   /** The stack's key for the servers that it buys. */
-  readonly key: ManagementKey;
+  readonly key: () => ManagementKey;
+  /** The operator's own key for machines that are there already; without one the SSH agent is asked. */
+  readonly operatorKey: pulumi.Output<string> | undefined;
   readonly labels: Record<string, string>;
-  /** How the proof from outside is made. */
+  /** How the look from outside is made. */
   readonly prove: Prover;
+  /** The host is there and does not answer: nothing is run on it. */
+  readonly silent: boolean;
 }
 
 export class ProxyRelay extends pulumi.ComponentResource {
   /** The name in the settings. */
   readonly name: string;
-  /** Public addresses. */
-  readonly ipv4: pulumi.Output<string>;
-  readonly ipv6: pulumi.Output<string>;
+  /** Public addresses; undefined for a family that the host has not. */
+  readonly ipv4: pulumi.Output<string> | undefined;
+  readonly ipv6: pulumi.Output<string> | undefined;
   /** The proxy's own name; its addresses' reverse DNS says the same. */
   readonly dnsName: string;
-  /** WireGuard's public keys, base64: the proxy's, and that of the relay's end. */
-  readonly wireGuardPublicKey: pulumi.Output<string>;
-  readonly relayPublicKey: pulumi.Output<string>;
+  /** WireGuard's public keys, base64: the proxy's, and that of the relay's end. Undefined without a tunnel. */
+  readonly wireGuardPublicKey: pulumi.Output<string> | undefined;
+  readonly relayPublicKey: pulumi.Output<string> | undefined;
   readonly sshHostKey: pulumi.Output<string>;
-  /** What this run found out about the proxy: above all, whether the relay answers at its addresses. */
-  readonly report: pulumi.Output<ProxyReport>;
+  /** What the operator's machine sees at the proxy's addresses, once all is installed. */
+  readonly outside: pulumi.Output<OutsideViews>;
+  /** What the proxy itself sees of the relay. */
+  readonly inside: pulumi.Output<InsideView>;
 
   constructor(name: string, args: ProxyRelayArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:index:ProxyRelay", name, {}, opts);
     const child = { parent: this };
-    const { shared, plan, dnsName, relay } = args;
+    const { shared, way, dnsName, settings } = args;
     this.name = name;
     this.dnsName = dnsName;
 
-    const machine = new HetznerHost(
+    const tunnelPort = way.kind === "tunnel" ? way.settings.port : undefined;
+    const slot = way.kind === "tunnel" ? way.plan.slot : way.slot;
+    const machine = openHost(
       name,
-      { settings: args.settings, dnsName, key: args.key, ports: shared.ports, tunnelPort: shared.tunnel.port, labels: args.labels },
+      {
+        settings,
+        dnsName,
+        // Other servers ask whether a sender's address bears its name, and whether that name leads back to the address.
+        reverseName: args.egress === undefined ? dnsName : shared.mailDomain,
+        key: args.key,
+        operatorKey: args.operatorKey,
+        open: { sshFrom: shared.adminNetworks, ports: shared.ports, udpPorts: shared.udpPorts, tunnelPort },
+        rebootTime: rebootTime(slot),
+        labels: args.labels,
+      },
       child,
     );
     this.ipv4 = machine.ipv4;
     this.ipv6 = machine.ipv6;
     this.sshHostKey = pulumi.output(machine.reach.hostKey);
-    const host = { reach: machine.reach, become: machine.become, machine: machine.machine };
+    const absent = settings.host !== "hetzner" && settings.gone ? "gone" : args.silent ? "silent" : undefined;
+    const host = { reach: machine.reach, become: machine.become, machine: machine.machine, absent } as const;
     const { platform } = machine;
 
     for (const [family, address] of [[4, this.ipv4], [6, this.ipv6]] as const) {
-      args.zone.recordSet(`${name}-${typeOf(family)}`, { name: dnsName, type: typeOf(family), values: [address] }, child);
+      if (address) args.zone.recordSet(`${name}-${typeOf(family)}`, { name: dnsName, type: typeOf(family), values: [address] }, child);
     }
 
     // The host: our program on it, packages, what it is like.
-    const tool = remoteCommand(`${name}-hostctl`, { ...host, attempts: machine.firstContactAttempts, line: installHostctl(host.become), stdin: platform.program() }, child);
-    const prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...platform.packages] }, { ...child, dependsOn: tool });
-    const wan = hostCommand(`${name}-wan`, { ...host, words: ["wan"] }, { ...child, dependsOn: prepared });
-    hostCommand(`${name}-admin-keys`, { ...host, words: ["admin-keys"], stdin: shared.adminKeys.map((key) => `${key}\n`).join("") }, { ...child, dependsOn: tool });
-    hostCommand(`${name}-upgrades`, { ...host, words: ["install", "upgrades"], stdin: bundle(platform.upgradesSet(rebootTime(plan.slot))).text }, { ...child, dependsOn: prepared });
-
-    // The packet filter, before there is anything to reach behind it.
-    const to = { kind: "tunnel", interface: platform.tunnelInterface, port: shared.tunnel.port, relay: plan.relay, egress: false } as const;
-    const set = wan.stdout.apply((stdout) => platform.filterSet({ closed: true, ssh: { port: SSH_PORT, from: [] }, ports: shared.ports, udpPorts: [], to }, parseWan(stdout)));
-    const filter = guardedFilter(`${name}-filter`, { host, set }, child);
-
-    // The tunnel's two ends.
-    const secrets = tunnelSecrets(name, shared.tunnel.keyGeneration, child);
-    this.wireGuardPublicKey = secrets.proxyPublicKey;
-    this.relayPublicKey = secrets.relayPublicKey;
-    const keys = hostCommand(
-      `${name}-keys`,
-      { ...host, words: ["install", "tunnel-keys"], stdin: pulumi.secret(secrets.proxyKeys.apply((pair) => bundle(platform.tunnelKeysSet(pair)).text)), quiet: true },
-      { ...child, dependsOn: prepared },
-    );
-    const proxyEnd = hostCommand(
-      `${name}-tunnel`,
-      { ...host, words: ["install", "tunnel"], stdin: secrets.relayPublicKey.apply((peerPublicKey) => bundle(platform.tunnelSet({ plan, mtu: shared.tunnel.mtu, port: shared.tunnel.port, peerPublicKey })).text) },
-      { ...child, dependsOn: [keys, filter] },
-    );
-    const dialled = shared.relay.dial === "ipv4" ? this.ipv4 : this.ipv6;
-    const relayEnd = new RelayTunnelEnd(
-      `${name}-relay-end`,
+    const tool = remoteCommand(
+      `${name}-hostctl`,
       {
-        relay,
-        proxy: args.settings.name,
-        interfaceName: plan.relayInterface,
-        keys: secrets.relayKeys,
-        end: pulumi.all([secrets.proxyPublicKey, dialled]).apply(([peerPublicKey, address]) => ({
-          proxy: args.settings.name,
-          plan,
-          mtu: shared.tunnel.mtu,
-          peerPublicKey,
-          endpoint: endpoint(address, shared.tunnel.port),
-          ports: shared.ports,
-        })),
+        ...host,
+        attempts: machine.firstContactAttempts,
+        line: installHostctl(host.become),
+        stdin: platform.program(),
+        // A machine that stays gets back what was there before; one that goes may be dead by then.
+        ...(machine.stays ? { undo: hostctlIfThere(host.become, "uninstall") } : {}),
       },
       child,
     );
+    const prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...platform.packages] }, { ...child, dependsOn: tool });
+    const wan = hostCommand(`${name}-wan`, { ...host, words: ["wan", ...(machine.wan ?? [])] }, { ...child, dependsOn: prepared });
+    hostCommand(`${name}-admin-keys`, { ...host, words: ["admin-keys"], stdin: shared.adminKeys.map((key) => `${key}\n`).join("") }, { ...child, dependsOn: tool });
+    if (machine.rebootTime !== undefined) {
+      hostCommand(`${name}-upgrades`, { ...host, words: ["install", "upgrades"], stdin: bundle(platform.upgradesSet(machine.rebootTime)).text }, { ...child, dependsOn: prepared });
+    }
 
-    // The proof.
-    const outside = proveProxy(args.prove, {
-      ipv4: this.ipv4,
-      ipv6: this.ipv6,
+    // The packet filter, before there is anything to reach behind it.
+    const spec: Omit<ProxyFilter, "wan"> = {
+      closed: machine.closed,
+      ssh: { port: machine.reach.port, from: shared.adminNetworks },
       ports: shared.ports,
-      mailDomain: shared.mailDomain,
-      after: [proxyEnd.stdout, relayEnd.installed.stdout, filter.stdout],
-    });
+      udpPorts: shared.udpPorts,
+      to:
+        way.kind === "tunnel"
+          ? { kind: "tunnel", interface: platform.tunnelInterface, port: way.settings.port, relay: way.plan.relay, egress: args.egress !== undefined }
+          : { kind: "direct", relay: { ipv4: machine.ipv4 && shared.relay.ipv4, ipv6: machine.ipv6 && shared.relay.ipv6 } },
+    };
+    const set = wan.stdout.apply((stdout) => platform.filterSet(spec, parseWan(stdout)));
+    // On a machine that serves other things too, a port may be taken.
+    const tunnelled = way.kind === "tunnel" ? [way.settings.port, way.plan.proxy.ipv4, way.plan.proxy.ipv6] : ["-", "-", "-"];
+    const free = machine.stays ? [hostCommand(`${name}-free`, { ...host, words: ["free", ...tunnelled, ...shared.ports] }, { ...child, dependsOn: prepared })] : [];
+    const filter = guardedFilter(`${name}-filter`, { host, set }, { ...child, dependsOn: free });
+
+    // The tunnel's two ends.
+    const secrets = way.kind === "tunnel" ? tunnelSecrets(name, way.settings.keyGeneration, child) : undefined;
+    this.wireGuardPublicKey = secrets?.proxyPublicKey;
+    this.relayPublicKey = secrets?.relayPublicKey;
+    const ends = way.kind === "tunnel" && secrets ? this.tunnel(args, way, { host, machine, secrets, prepared, filter }) : [];
+
+    // What an earlier way of reaching the relay left on the host.
+    const kept = ["filter", ...(machine.rebootTime === undefined ? [] : ["upgrades"]), ...(way.kind === "tunnel" ? ["tunnel-keys", "tunnel"] : [])];
+    const tidy = hostCommand(`${name}-tidy`, { ...host, words: ["keep", ...kept] }, { ...child, dependsOn: filter });
+
+    // A look from outside, and one from the proxy.
+    const installed = [filter.stdout, ...ends.map(({ stdout }) => stdout)];
+    this.outside = lookFromOutside(args.prove, { ipv4: this.ipv4, ipv6: this.ipv6, ports: shared.ports, mailDomain: shared.mailDomain, after: installed });
+    const relay = way.kind === "tunnel" ? way.plan.relay : { ipv4: shared.relay.ipv4 ?? "-", ipv6: shared.relay.ipv6 ?? "-" };
+    const check = args.egress === undefined || shared.relay.outboundCheck === false ? "-" : shared.relay.outboundCheck;
     const through = hostCommand(
       `${name}-through`,
       {
         ...host,
-        words: ["through", platform.tunnelInterface, plan.relay.ipv4, plan.relay.ipv6, ...shared.ports],
-        // What was seen from outside: when that changes, the proxy is asked again what it sees.
-        stdin: outside.summary,
+        words: ["through", way.kind === "tunnel" ? platform.tunnelInterface : "-", relay.ipv4, relay.ipv6, check, ...shared.ports],
+        // When what is seen from outside changes, the proxy is asked again what it sees.
+        stdin: this.outside.apply((views) => summary(views, new Date())),
       },
-      { ...child, dependsOn: [proxyEnd, relayEnd.installed] },
+      { ...child, dependsOn: [tidy, ...ends.map(({ resource }) => resource)] },
     );
-    const inside = through.stdout.apply(parseInsideView);
-    this.report = pulumi.all([this.ipv4, this.ipv6, outside.verdict(inside), inside]).apply(
-      ([ipv4, ipv6, verdict, { relayAddress }]): ProxyReport => ({ name: args.settings.name, publish: args.settings.publish, dnsName, ipv4, ipv6, verdict, relayAddress }),
-    );
-
+    this.inside = through.stdout.apply(parseInsideView);
     this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6, dnsName, wireGuardPublicKey: this.wireGuardPublicKey });
   }
+
+  private tunnel(args: ProxyRelayArgs, way: Extract<ProxyRelayArgs["way"], { kind: "tunnel" }>, parts: TunnelParts): Installed[] {
+    const { plan, settings: tunnel, relay } = way;
+    const { host, machine, secrets, prepared, filter } = parts;
+    const { shared } = args;
+    const child = { parent: this };
+    const keys = hostCommand(
+      `${this.name}-keys`,
+      { ...host, words: ["install", "tunnel-keys"], stdin: pulumi.secret(secrets.proxyKeys.apply((pair) => bundle(machine.platform.tunnelKeysSet(pair)).text)), quiet: true },
+      { ...child, dependsOn: prepared },
+    );
+    const proxyEnd = hostCommand(
+      `${this.name}-tunnel`,
+      {
+        ...host,
+        words: ["install", "tunnel"],
+        stdin: secrets.relayPublicKey.apply((peerPublicKey) => bundle(machine.platform.tunnelSet({ plan, mtu: tunnel.mtu, port: tunnel.port, peerPublicKey })).text),
+      },
+      { ...child, dependsOn: [keys, filter] },
+    );
+    // The family that was asked for, where the proxy has it.
+    const dialled = (shared.relay.dial === "ipv4" ? (this.ipv4 ?? this.ipv6) : (this.ipv6 ?? this.ipv4)) as pulumi.Output<string>;
+    const relayEnd = relay.addTunnel(
+      `${this.name}-relay-end`,
+      {
+        proxy: args.settings.name,
+        interfaceName: plan.relayInterface,
+        keys: secrets.relayKeys,
+        end: pulumi.all([secrets.proxyPublicKey, dialled, this.ipv4, this.ipv6]).apply(([peerPublicKey, address, ipv4, ipv6]) => ({
+          proxy: args.settings.name,
+          stack: stackMark(),
+          plan,
+          mtu: tunnel.mtu,
+          peerPublicKey,
+          endpoint: endpoint(address, tunnel.port),
+          ports: shared.ports,
+          udpPorts: shared.udpPorts,
+          publicAddresses: [ipv4, ipv6].flatMap((each) => each ?? []),
+          egress: args.egress,
+        })),
+      },
+      child,
+    );
+    return [{ resource: proxyEnd, stdout: proxyEnd.stdout }, ...(relayEnd ? [relayEnd] : [])];
+  }
+}
+
+/** How this stack marks what is its own on a relay that others may use too. */
+export const stackMark = () => `${pulumi.getProject()}/${pulumi.getStack()}`;
+
+/** Something that is installed, and when. */
+export interface Installed {
+  readonly resource: pulumi.Resource;
+  readonly stdout: pulumi.Output<string>;
+}
+
+interface TunnelParts {
+  readonly host: Pick<HostCommandArgs, "reach" | "become" | "machine" | "absent">;
+  readonly machine: Host;
+  readonly secrets: TunnelSecrets;
+  readonly prepared: pulumi.Resource;
+  readonly filter: pulumi.Resource;
 }

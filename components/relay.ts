@@ -1,17 +1,26 @@
-// The relay itself, as far as all tunnels share it: hostctl on it, what it uses already, the packages it needs. What
-// belongs to one tunnel is in tunnel/relayEnd.ts.
+// The relay itself over SSH, as far as all tunnels share it: hostctl on it, what it uses already, the packages it needs.
+// What belongs to one tunnel is in tunnel/relayEnd.ts; a relay that is set up by a script is in relayScript.ts.
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import type { Installed } from "./proxyRelay";
 import { parseRelayFacts, type RelayFacts } from "./remote/facts";
-import { hostCommand, remoteCommand, type Reach } from "./remote/hostCommand";
-import { hostctlIfThere, hostctlProgram, installHostctl, type Become } from "./remote/hostctl";
-import { relayConflicts } from "./tunnel/relayConflicts";
-import type { TunnelPlan } from "./tunnel/addressPlan";
-import type { Complaint } from "./settings/check";
+import { hostCommand, remoteCommand, type HostCommandArgs } from "./remote/hostCommand";
+import { hostctlIfThere, hostctlProgram, installHostctl, runWithoutInstalling, type Become } from "./remote/hostctl";
 import type { RelaySettings } from "./settings";
+import type { TunnelPlan } from "./tunnel/addressPlan";
+import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
+
+/** What proxies need of the relay: somewhere to put their tunnels' other ends. */
+export interface RelayEnds {
+  /** Undefined where the end is not installed by this run, but by a person. */
+  addTunnel(name: string, args: RelayTunnelEndArgs, opts: pulumi.ComponentResourceOptions): Installed | undefined;
+}
+
+/** A relay that can be reached over SSH. */
+export type ReachableRelay = RelaySettings & { readonly ssh: NonNullable<RelaySettings["ssh"]> };
 
 export interface RelayArgs {
-  readonly settings: RelaySettings;
+  readonly settings: ReachableRelay;
   /** The operator's private key for the relay; without one the SSH agent is asked. */
   readonly privateKey: pulumi.Output<string> | undefined;
   /** The tunnels that are to end here. */
@@ -19,48 +28,64 @@ export interface RelayArgs {
 }
 
 /** Debian packages that the relay's end of a tunnel needs. */
-const PACKAGES = ["wireguard-tools", "nftables", "iproute2", "iputils-ping", "procps"];
+export const RELAY_PACKAGES = ["wireguard-tools", "nftables", "iproute2", "iputils-ping", "procps"];
 
-export class Relay extends pulumi.ComponentResource {
-  readonly reach: Reach;
-  readonly become: Become;
+export class Relay extends pulumi.ComponentResource implements RelayEnds {
   readonly facts: pulumi.Output<RelayFacts>;
-  /** What of the plan is taken on the relay; nothing should be made before this is known to be empty. */
-  readonly conflicts: pulumi.Output<Complaint[]>;
   /** After this, tunnels can be installed. */
   readonly prepared: command.remote.Command;
-  /**
-   * Tries the relay's own way out on port 25, after `after`: what it finds is not for this program to mend, so it
-   * comes last and holds up nothing.
-   */
-  readonly checkOutbound: (after: pulumi.Resource) => void;
+  /** How commands of others reach it. */
+  readonly host: RelayHost;
+  private readonly outboundCheck: RelaySettings["outboundCheck"];
 
   constructor(name: string, args: RelayArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:index:Relay", name, {}, opts);
     const child = { parent: this };
-    const { ssh } = args.settings;
-    this.reach = { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.privateKey };
-    this.become = ssh.user === "root" ? "root" : "sudo";
-    const common = { reach: this.reach, become: this.become };
+    const host = (this.host = relayHost(args.settings, args.privateKey));
+    this.outboundCheck = args.settings.outboundCheck;
 
     const tool = remoteCommand(
       `${name}-hostctl`,
-      { ...common, attempts: 3, line: installHostctl(this.become), stdin: hostctlProgram(), undo: hostctlIfThere(this.become, "uninstall") },
+      { ...host, attempts: 3, line: installHostctl(host.become), stdin: hostctlProgram(), undo: hostctlIfThere(host.become, "leave") },
       child,
     );
 
     // The plan is no input of the command, but a new one is a reason to look again.
-    const look = hostCommand(`${name}-facts`, { ...common, words: ["relay-facts"], stdin: planLines(args.plans) }, { ...child, dependsOn: tool });
+    const look = hostCommand(`${name}-facts`, { ...host, words: ["relay-facts"], stdin: planLines(args.plans) }, { ...child, dependsOn: tool });
     this.facts = look.stdout.apply(parseRelayFacts);
-    this.conflicts = this.facts.apply((facts) => relayConflicts(args.plans, facts));
-
-    this.prepared = hostCommand(`${name}-prepare`, { ...common, words: ["prepare", ...PACKAGES] }, { ...child, dependsOn: look });
-    this.checkOutbound = (after) => {
-      if (args.settings.outboundCheck === false) return;
-      hostCommand(`${name}-outbound`, { ...common, words: ["outbound", args.settings.outboundCheck] }, { ...child, dependsOn: [this.prepared, after] });
-    };
+    this.prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...RELAY_PACKAGES] }, { ...child, dependsOn: look });
     this.registerOutputs({});
   }
+
+  addTunnel(name: string, args: RelayTunnelEndArgs, opts: pulumi.ComponentResourceOptions): Installed {
+    const { installed } = new RelayTunnelEnd(name, args, this, opts);
+    return { resource: installed, stdout: installed.stdout };
+  }
+
+  /**
+   * Tries the relay's own way out on port 25, after `after`: what it finds is not for this program to mend, so it
+   * comes last and holds up nothing.
+   */
+  checkOutbound(after: pulumi.Resource): void {
+    if (this.outboundCheck === false) return;
+    hostCommand("relay-outbound", { ...this.host, words: ["outbound", this.outboundCheck] }, { parent: this, dependsOn: [this.prepared, after] });
+  }
+}
+
+type RelayHost = Pick<HostCommandArgs, "reach" | "become" | "absent"> & { readonly become: Become };
+
+function relayHost({ ssh, gone }: ReachableRelay, privateKey: pulumi.Output<string> | undefined): RelayHost {
+  return {
+    reach: { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey },
+    become: ssh.user === "root" ? "root" : "sudo",
+    absent: gone ? "gone" : undefined,
+  };
+}
+
+/** A look at a relay on which nothing is to be installed. */
+export function relayFactsOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined): pulumi.Output<RelayFacts> {
+  const host = relayHost(settings, privateKey);
+  return remoteCommand("relay-look", { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: hostctlProgram() }, {}).stdout.apply(parseRelayFacts);
 }
 
 const planLines = (plans: readonly TunnelPlan[]) =>

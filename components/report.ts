@@ -1,21 +1,51 @@
 // What a run tells its operator: faults that make it fail, warnings, and a page on what now stands.
 import * as pulumi from "@pulumi/pulumi";
-import type { Verdict } from "./proof/verdict";
+import type { Family } from "./addresses";
+import { judge, type FamilyVerdict, type Inside, type OutsideView } from "./proof/verdict";
+import type { InsideView } from "./remote/facts";
 
 export interface ProxyReport {
   readonly name: string;
   readonly dnsName: string;
   readonly publish: boolean;
-  readonly ipv4: string;
-  readonly ipv6: string;
-  readonly verdict: Verdict;
+  /** One entry for each family that the proxy has. */
+  readonly families: readonly { readonly family: Family; readonly address: string; readonly verdict: FamilyVerdict }[];
+  /** Whether the relay has called; undefined where the proxy was not asked. */
+  readonly tunnel: InsideView["tunnel"] | undefined;
   /** The public address from which the relay reaches this proxy. */
   readonly relayAddress: string | undefined;
+  /** For a proxy through which the relay's own mail leaves: whether another mail server's port 25 answers there, by family. */
+  readonly outbound: readonly { readonly family: Family; readonly open: boolean }[];
+}
+
+export interface Seen {
+  readonly name: string;
+  readonly dnsName: string;
+  readonly publish: boolean;
+  readonly addresses: Readonly<Partial<Record<Family, string>>>;
+  readonly outside: Readonly<Partial<Record<Family, OutsideView>>>;
+  readonly inside: Inside;
+}
+
+export function reportOn({ name, dnsName, publish, addresses, outside, inside }: Seen): ProxyReport {
+  const view = typeof inside === "string" ? undefined : inside;
+  const families = ([4, 6] as const).flatMap((family) => {
+    const address = addresses[family];
+    return address === undefined ? [] : [{ family, address, verdict: judge(family, outside[family] ?? [], inside) }];
+  });
+  return { name, dnsName, publish, families, tunnel: view?.tunnel, relayAddress: view?.relayAddress, outbound: view?.outbound ?? [] };
 }
 
 /** Addresses that belong into the mail domain's records: wanted there, and answered by the relay. */
-export function provenAddresses(proxies: readonly ProxyReport[]): string[] {
-  return proxies.filter(({ publish }) => publish).flatMap(({ ipv4, ipv6, verdict }) => [...(verdict[4].proven ? [ipv4] : []), ...(verdict[6].proven ? [ipv6] : [])]);
+export const provenAddresses = (proxies: readonly ProxyReport[]): string[] =>
+  proxies.filter(({ publish }) => publish).flatMap(({ families }) => families.filter(({ verdict }) => verdict.proven).map(({ address }) => address));
+
+/** Families that some published proxy should serve, and none does. */
+export function failingFamilies(proxies: readonly ProxyReport[]): Family[] {
+  return ([4, 6] as const).filter((family) => {
+    const verdicts = proxies.filter(({ publish }) => publish).flatMap(({ families }) => families.filter((each) => each.family === family).map(({ verdict }) => verdict));
+    return verdicts.some(({ notOffered }) => !notOffered) && verdicts.every(({ proven }) => !proven);
+  });
 }
 
 export interface Findings {
@@ -29,11 +59,15 @@ export function findings(proxies: readonly ProxyReport[]): Findings {
   const faults: string[] = [];
   const warnings: string[] = [];
   for (const proxy of proxies) {
-    for (const [family, address] of [[4, proxy.ipv4], [6, proxy.ipv6]] as const) {
-      const verdict = proxy.verdict[family];
+    for (const { address, verdict } of proxy.families) {
       const where = `${proxy.name} (${address})`;
       for (const fault of verdict.faults) (proxy.publish ? faults : warnings).push(`${where}: ${fault}`);
       for (const note of verdict.notes) warnings.push(`${where}: ${note}`);
+    }
+    for (const { family } of proxy.outbound.filter((each) => !each.open)) {
+      const some = proxy.outbound.some((each) => each.open);
+      const text = `${proxy.name}: no other mail server's port 25 answers from there over IPv${family}, so mail cannot leave through it${some ? " by this family" : ""}. Providers block port 25 on new accounts (Hetzner until the first paid invoice; then ask in its console to open it). Until then, take it out of egress.`;
+      (some ? warnings : faults).push(text);
     }
   }
   return { faults, warnings };
@@ -41,14 +75,24 @@ export function findings(proxies: readonly ProxyReport[]): Findings {
 
 export function faultMessage(faults: readonly string[], published: readonly string[]): string {
   const dns = published.length > 0 ? `The mail domain's records hold: ${published.join(", ")}.` : "Nothing is published under the mail domain by this stack.";
-  return [`Not everything works yet (all else of this run is done; mend it and run pulumi up again):`, ...faults.map((fault) => `  - ${fault}`), dns].join("\n");
+  return [
+    "Not everything works yet. What could be set up is set up (proxies that were taken out of the settings stay until a run without faults); mend this and run pulumi up again:",
+    ...faults.map((fault) => `  - ${fault}`),
+    dns,
+  ].join("\n");
 }
 
-/** Says it all. Faults are logged as an error, not thrown: everything is made and recorded, and the run still fails. */
-export async function announce(proxies: readonly ProxyReport[], published: readonly string[], advice: readonly string[]): Promise<void> {
+/**
+ * Says it all. Faults are logged as an error, not thrown: everything is made and recorded, and `fail` sees to it that the
+ * run fails nevertheless. In a preview they are warnings: an error there would stop the `up` that is to mend them.
+ */
+export async function announce(proxies: readonly ProxyReport[], published: readonly string[], advice: readonly string[], fail: () => void): Promise<void> {
   const { faults, warnings } = findings(proxies);
   for (const warning of [...warnings, ...advice]) await pulumi.log.warn(warning);
-  if (faults.length > 0) await pulumi.log.error(faultMessage(faults, published));
+  if (faults.length === 0) return;
+  if (pulumi.runtime.isDryRun()) return pulumi.log.warn(faultMessage(faults, published));
+  await pulumi.log.error(faultMessage(faults, published));
+  fail();
 }
 
 export interface PageFacts {
@@ -61,13 +105,18 @@ export interface PageFacts {
 
 /** The stack output `readme`, in Markdown. */
 export function readmePage({ stack, mailDomain, proxies, published, advice }: PageFacts): string {
-  const state = ({ verdict, publish }: ProxyReport) => (verdict[4].proven || verdict[6].proven ? (publish ? "works, published" : "works, drained") : "does not work");
+  const state = ({ families, publish }: ProxyReport) => {
+    if (!families.some(({ verdict }) => verdict.proven)) return "does not work";
+    if (publish) return "works, published";
+    return families.some(({ address }) => published.includes(address)) ? "works, still published: there is no other" : "works, drained";
+  };
+  const address = ({ families }: ProxyReport, family: Family) => families.find((each) => each.family === family)?.address ?? "none";
   return [
     `# Proxies of ${mailDomain} (stack ${stack})`,
     "",
     "| proxy | name | IPv4 | IPv6 | state |",
     "| --- | --- | --- | --- | --- |",
-    ...proxies.map((proxy) => `| ${proxy.name} | ${proxy.dnsName} | ${proxy.ipv4} | ${proxy.ipv6} | ${state(proxy)} |`),
+    ...proxies.map((proxy) => `| ${proxy.name} | ${proxy.dnsName} | ${address(proxy, 4)} | ${address(proxy, 6)} | ${state(proxy)} |`),
     "",
     `The mail domain's A and AAAA hold: ${published.join(", ") || "nothing of this stack"}.`,
     "",

@@ -2,36 +2,48 @@
 import * as pulumi from "@pulumi/pulumi";
 import { operatorError } from "./operatorError";
 import { checkAgent, type Agent } from "./settings/agent";
-import { checkPrivateKey, checkSettings, checkToken, formatComplaints, type Complaint } from "./settings/check";
+import { checkPrivateKey, checkSettings, checkToken, formatComplaints, needsHetzner, type Complaint } from "./settings/check";
 import type { Settings } from "./settings/schema";
 
-export type { ProxySettings, RelaySettings, Settings, TunnelSettings } from "./settings/schema";
+export type { ExistingProxy, HetznerProxy, ProxySettings, RelaySettings, Settings, TunnelSettings } from "./settings/schema";
 
 export interface StackSettings extends Settings {
   /** Private key for the relay's SSH, where the operator gave one; else the SSH agent is asked. */
   readonly relaySshPrivateKey: pulumi.Output<string> | undefined;
+  /** The same for existing machines; by default the one for the relay. */
+  readonly hostSshPrivateKey: pulumi.Output<string> | undefined;
 }
 
 /** Settings that are plain text in the stack file; all others are YAML values, which reach us as JSON. */
-const TEXT_KEYS = new Set(["mailDomain", "relaySshKey"]);
+const TEXT_KEYS = new Set(["mailDomain", "relaySshKey", "hostSshKey"]);
 
 /** Reads and checks all settings. Throws one RunError that lists every fault by its key. */
 export function readSettings(agent: Agent): StackSettings {
   const namespace = pulumi.getProject();
   const raw = rawSettings(namespace);
   const token = pulumi.runtime.getConfig("hcloud:token") ?? process.env.HCLOUD_TOKEN;
-  const key = raw.relaySshKey as string | undefined;
-  const secrets = [...checkPrivateKey(key), ...checkToken(token), ...checkAgent(agent, key !== undefined), ...plainSecrets([`${namespace}:relaySshKey`, "hcloud:token"])];
+  const relayKey = raw.relaySshKey as string | undefined;
+  const hostKey = raw.hostSshKey as string | undefined;
 
   const checked = checkSettings(raw);
+  const secrets = [
+    ...checkPrivateKey("relaySshKey", relayKey),
+    ...checkPrivateKey("hostSshKey", hostKey),
+    ...(needsHetzner(raw) ? checkToken(token) : []),
+    ...checkAgent(agent, relayKey ?? hostKey),
+    ...plainSecrets([`${namespace}:relaySshKey`, `${namespace}:hostSshKey`, "hcloud:token"]),
+  ];
   const complaints = "complaints" in checked ? [...checked.complaints, ...secrets] : secrets;
   if (complaints.length > 0) throw operatorError(formatComplaints(complaints, namespace));
 
   return {
     ...(checked as { settings: Settings }).settings,
-    relaySshPrivateKey: key === undefined ? undefined : pulumi.secret(key),
+    relaySshPrivateKey: secretOf(relayKey),
+    hostSshPrivateKey: secretOf(hostKey ?? relayKey),
   };
 }
+
+const secretOf = (text: string | undefined) => (text === undefined ? undefined : pulumi.secret(text));
 
 // Config's own getters stop at the first fault and print the value of a secret that is none; we need all keys at
 // once, unknown ones too.

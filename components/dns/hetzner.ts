@@ -19,14 +19,18 @@ export interface DnsZone {
 
 export interface HetznerZoneArgs {
   readonly zone: string;
+  readonly mailDomain: string;
   /** In seconds. */
   readonly ttl: number;
   /** Marks a record set as this stack's own. */
   readonly labels: Record<string, string>;
 }
 
+/** The label by which a set is known as ours. Not the stack's: a stack may be renamed, and its sets are its own still. */
+const OWNER = "managed-by";
+
 /** Reads the zone. Throws a RunError when the token's project does not hold it. */
-export async function hetznerZone({ zone, ttl, labels }: HetznerZoneArgs): Promise<DnsZone> {
+export async function hetznerZone({ zone, mailDomain, ttl, labels }: HetznerZoneArgs): Promise<DnsZone> {
   const sets = await hcloud.getZoneRrsets({ zone }).then(
     ({ rrsets }) => rrsets,
     (error: Error) => {
@@ -37,8 +41,11 @@ export async function hetznerZone({ zone, ttl, labels }: HetznerZoneArgs): Promi
     name: set.name === "@" ? zone : `${set.name}.${zone}`,
     type: set.type,
     values: set.records.map(({ value }) => value),
-    ours: Object.entries(labels).every(([key, value]) => set.labels[key] === value),
+    ours: set.labels[OWNER] === labels[OWNER],
   }));
+
+  const alias = existing.find(({ name, type }) => name === mailDomain && type === "CNAME");
+  if (alias) throw operatorError(`dns.zone: ${mailDomain} is a CNAME of ${alias.values.join(", ")} in ${zone}, and a name with a CNAME can have no A or AAAA. Delete it there, and give ${mailDomain} its present addresses as A and AAAA instead; they are then adopted.`);
 
   return {
     existing,

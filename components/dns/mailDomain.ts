@@ -1,5 +1,6 @@
 // The mail domain's A and AAAA: all proxies that are wanted there and have proved themselves.
 import * as pulumi from "@pulumi/pulumi";
+import type { Family } from "../addresses";
 import type { DnsZone } from "./hetzner";
 import { decideRecordSets, recordAdvice, type RecordDecision, type RecordType } from "./recordSets";
 
@@ -8,6 +9,10 @@ export interface MailDomainArgs {
   readonly zone: DnsZone;
   /** Addresses of both families at which the relay answers; undefined in a preview that cannot know yet. */
   readonly proven: readonly string[] | undefined;
+  /** Addresses of which nothing is known in this run: they stay if they are published. */
+  readonly unexamined: readonly string[];
+  /** Families that some proxy should serve, and none does. */
+  readonly failing: readonly Family[];
   /** The proxies: their addresses leave the records before they themselves go. */
   readonly proxies: readonly pulumi.Resource[];
 }
@@ -20,7 +25,8 @@ export class MailDomain extends pulumi.ComponentResource {
 
   constructor(name: string, args: MailDomainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:dns:MailDomain", name, {}, opts);
-    const decisions = decideRecordSets(args.mailDomain, args.proven ?? [], args.zone.existing);
+    const standing = new Set(args.zone.existing.filter(({ name, ours }) => ours && name === args.mailDomain).flatMap(({ values }) => values));
+    const decisions = decideRecordSets(args.mailDomain, [...(args.proven ?? []), ...args.unexamined.filter((address) => standing.has(address))], args.zone.existing, args.failing);
     const types: RecordType[] = ["A", "AAAA"];
     for (const type of types) {
       const values: pulumi.Input<string>[] = args.proven ? [...valuesOf(decisions[type])] : [UNKNOWN];

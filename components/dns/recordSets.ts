@@ -17,7 +17,7 @@ export interface ExistingSet {
 
 /**
  * publish: the set holds these values from now on; `adopt` when a set of others stands there.
- * keep: none of the proxies has proved itself, and a set without an address would turn mail away for good where an
+ * keep: no proxy has proved itself for this family, and a set without an address would turn mail away for good where an
  *   address that does not answer only delays it. What stands there stays.
  * none: nothing to publish, and nothing of ours there.
  */
@@ -31,14 +31,17 @@ export interface RecordDecisions {
   readonly AAAA: RecordDecision;
 }
 
-/** `proven`: addresses of both families at which the relay answers and which are wanted in DNS. */
-export function decideRecordSets(mailDomain: string, proven: readonly string[], existing: readonly ExistingSet[]): RecordDecisions {
+/**
+ * `proven`: addresses of both families at which the relay answers and which are wanted in DNS. `failing`: families that
+ * some proxy should serve, and none does: a fault that may pass, and no reason to take a family out of DNS.
+ */
+export function decideRecordSets(mailDomain: string, proven: readonly string[], existing: readonly ExistingSet[], failing: readonly Family[] = []): RecordDecisions {
   const decide = (family: Family): RecordDecision => {
     const type = typeOf(family);
     const there = existing.find((set) => set.name === mailDomain && set.type === type);
     const values = proven.filter((address) => familyOf(address) === family).sort();
     if (values.length > 0) return { kind: "publish", values, adopt: there !== undefined && !there.ours };
-    if (proven.length === 0 && there?.ours) return { kind: "keep", values: there.values };
+    if (there?.ours && (proven.length === 0 || failing.includes(family))) return { kind: "keep", values: there.values };
     return { kind: "none" };
   };
   return { A: decide(4), AAAA: decide(6) };

@@ -5,6 +5,8 @@ export interface SpfQuestion {
   readonly mailDomain: string;
   /** Addresses from which the relay's mail leaves, as far as known. */
   readonly senders: readonly string[];
+  /** What the mail domain's A and AAAA hold, which the mechanism `a` stands for. */
+  readonly published: readonly string[];
   /** TXT values of the mail domain; undefined when they could not be read. */
   readonly texts: readonly string[] | undefined;
 }
@@ -13,14 +15,15 @@ export interface SpfQuestion {
  * Without egress the relay's mail leaves from its own address, while the mail domain's A and AAAA, and so the
  * mechanism `a`, name the proxies: the address must be named itself. Returns a sentence, or nothing when all is well.
  */
-export function spfAdvice({ mailDomain, senders, texts }: SpfQuestion): string | undefined {
+export function spfAdvice({ mailDomain, senders, published, texts }: SpfQuestion): string | undefined {
   const needed = senders.map((address) => `ip${familyOf(address)}:${address}`);
   if (needed.length === 0) return undefined;
   const spf = texts?.map(unquote).find((text) => /^v=spf1( |$)/i.test(text));
   const names = spf?.split(/\s+/).map((term) => term.replace(/^[+]/, "").replace(/\/(32|128)$/, "").toLowerCase()) ?? [];
   // What names another host may well cover the address, which only a look-up would tell.
   if (names.some((term) => /^(a:|mx:|include:|exists:|redirect=)/.test(term))) return undefined;
-  const missing = needed.filter((mechanism) => !names.includes(mechanism.toLowerCase()));
+  const covered = names.includes("a") ? new Set(published) : new Set<string>();
+  const missing = senders.filter((address) => !covered.has(address)).map((address) => `ip${familyOf(address)}:${address}`).filter((mechanism) => !names.includes(mechanism.toLowerCase()));
   if (missing.length === 0) return undefined;
   const now = spf ? `it says "${spf}"` : texts ? "there is none" : "it could not be read";
   const wanted = spf ? spf.replace(/^v=spf1/i, `v=spf1 ${missing.join(" ")}`) : `v=spf1 ${missing.join(" ")} ~all`;

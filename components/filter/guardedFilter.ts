@@ -12,7 +12,7 @@ export const CONFIRM_WITHIN = 60;
 const CONFIRM_ATTEMPTS = 12;
 
 export interface GuardedFilterArgs {
-  readonly host: Pick<HostCommandArgs, "reach" | "become" | "machine">;
+  readonly host: Pick<HostCommandArgs, "reach" | "become" | "machine" | "absent">;
   readonly set: pulumi.Input<HostSet>;
 }
 

@@ -2,13 +2,19 @@
 // relay or of the network behind it. A table per tunnel, so that tunnels come and go without touching each other.
 import type { TunnelPlan } from "../tunnel/addressPlan";
 import { chain, table } from "./nftables";
-import { ascending, TABLE } from "./spec";
+import { familyOf } from "../addresses";
+import { ascending, rangeText, SMTP_PORT, TABLE, type PortRange } from "./spec";
 
 export interface RelayFilter {
   /** The proxy's name. */
   readonly proxy: string;
   readonly plan: TunnelPlan;
   readonly ports: readonly number[];
+  readonly udpPorts: readonly PortRange[];
+  /** The proxy's public addresses. */
+  readonly publicAddresses: readonly string[];
+  /** Defined when the relay's own mail may leave through this proxy. */
+  readonly egress: unknown;
 }
 
 export const relayTable = (proxy: string) => `${TABLE}_${proxy}`;
@@ -18,7 +24,7 @@ export const relayTable = (proxy: string) => `${TABLE}_${proxy}`;
 const NO_CLIENT_IPV4 = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/3";
 const NO_CLIENT_IPV6 = "::/128, ::1/128, ::ffff:0:0/96, fc00::/7, fe80::/10, ff00::/8";
 
-export function renderRelayFilter({ proxy, plan, ports }: RelayFilter): string {
+export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresses, egress }: RelayFilter): string {
   const tunnel = `"${plan.relayInterface}"`;
   return table(relayTable(proxy), [
     chain("input", "type filter hook input priority filter; policy accept;", [
@@ -32,6 +38,7 @@ export function renderRelayFilter({ proxy, plan, ports }: RelayFilter): string {
       "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
       "icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
       `tcp dport { ${ascending(ports).join(", ")} } accept`,
+      ...(udpPorts.length > 0 ? [`udp dport { ${udpPorts.map((range) => rangeText(range)).join(", ")} } accept`] : []),
       "drop",
     ]),
     chain("forward", "type filter hook forward priority filter; policy accept;", [`iifname ${tunnel} drop`, `oifname ${tunnel} drop`]),
@@ -44,7 +51,22 @@ export function renderRelayFilter({ proxy, plan, ports }: RelayFilter): string {
       "ct state established,related accept",
       `ip daddr ${plan.proxy.ipv4} accept`,
       `ip6 daddr ${plan.proxy.ipv6} accept`,
+      ...(egress === undefined ? [] : [`tcp dport ${SMTP_PORT} accept`]),
       "reject with icmpx no-route",
     ]),
+    // A relay with a global address of its own would get its packets to the proxy back with itself as their sender, and
+    // its answers would never pass the proxy again. What it sends to its own public name stays here instead. From behind
+    // NAT the way through the proxy works, and is taken.
+    ...(publicAddresses.length === 0
+      ? []
+      : [
+          chain("hairpin", "type nat hook output priority -100; policy accept;", [
+            ...publicAddresses.flatMap((address) =>
+              familyOf(address) === 4
+                ? [`ip saddr != { ${NO_CLIENT_IPV4} } ip daddr ${address} tcp dport { ${ascending(ports).join(", ")} } dnat ip to ${plan.relay.ipv4}`]
+                : [`ip6 saddr != { ${NO_CLIENT_IPV6} } ip6 daddr ${address} tcp dport { ${ascending(ports).join(", ")} } dnat ip6 to ${plan.relay.ipv6}`],
+            ),
+          ]),
+        ]),
   ]);
 }

@@ -7,24 +7,9 @@ import { cloudFirewallRules } from "../filter/cloudFirewall";
 import { sshKeyPair } from "../tunnel/keys";
 import { debian } from "../platforms/debian";
 import type { Reach } from "../remote/hostCommand";
-import type { ProxySettings } from "../settings";
+import type { HetznerProxy } from "../settings";
 import { renderCloudInit } from "./cloudInit";
-import type { Host } from "./host";
-import type { ManagementKey } from "./managementKey";
-
-export interface HetznerHostArgs {
-  readonly settings: ProxySettings;
-  /** The proxy's own DNS name, which its addresses' reverse DNS gives. */
-  readonly dnsName: string;
-  readonly key: ManagementKey;
-  /** TCP ports of the relay that are handed on, and the tunnel's UDP port. */
-  readonly ports: readonly number[];
-  readonly tunnelPort: number;
-  /** What Hetzner Cloud's objects are labelled with. */
-  readonly labels: Record<string, string>;
-}
-
-export const SSH_PORT = 22;
+import type { Host, HostArgs } from "./host";
 
 export class HetznerHost extends pulumi.ComponentResource implements Host {
   readonly ipv4: pulumi.Output<string>;
@@ -35,14 +20,19 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
   readonly become = "root" as const;
   // A new server boots within a minute as a rule; cloud-init then restarts sshd once.
   readonly firstContactAttempts = 40;
+  readonly wan = undefined;
+  readonly stays = false;
+  readonly closed = true;
+  readonly rebootTime: string;
 
-  constructor(name: string, args: HetznerHostArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: HostArgs<HetznerProxy>, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:hosts:HetznerHost", name, {}, opts);
     const child = { parent: this };
     const { settings } = args;
     // Names are unique per project at Hetzner Cloud, which may hold other stacks; a DNS name is unique anyway.
     const cloudName = args.dnsName;
-    const common = { labels: { ...args.labels, proxy: settings.name }, deleteProtection: settings.deleteProtection };
+    const common = { labels: { ...settings.labels, ...args.labels, proxy: settings.name }, deleteProtection: settings.deleteProtection };
+    const { sshFrom, ...open } = args.open;
 
     const hostKeySeed = new random.RandomPassword(`${name}-host-key`, { length: 64, special: false }, child);
     const hostKey = hostKeySeed.result.apply((seed) => sshKeyPair(seed, "ssh host key", settings.name));
@@ -57,7 +47,7 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
 
     const firewall = new hcloud.Firewall(
       `${name}-firewall`,
-      { name: cloudName, labels: common.labels, rules: cloudFirewallRules({ ssh: { port: SSH_PORT, from: [] }, ports: args.ports, udpPorts: [], tunnelPort: args.tunnelPort }) },
+      { name: cloudName, labels: common.labels, rules: cloudFirewallRules({ ...open, ssh: { port: settings.sshPort, from: sshFrom } }) },
       child,
     );
 
@@ -71,9 +61,9 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
         location: settings.location,
         backups: settings.backups,
         rebuildProtection: settings.deleteProtection,
-        sshKeys: [args.key.atHetzner.id],
+        sshKeys: [args.key().atHetzner.id],
         // Not secret in the provider's schema, though it holds the host key.
-        userData: pulumi.secret(hostKey.apply((pair) => renderCloudInit({ hostKey: pair }))),
+        userData: pulumi.secret(hostKey.apply((pair) => renderCloudInit({ hostKey: pair, sshPort: settings.sshPort }))),
         firewallIds: [numericId(firewall)],
         publicNets: [{ ipv4Enabled: true, ipv4: numericId(primaryIpv4), ipv6Enabled: true, ipv6: numericId(primaryIpv6) }],
       },
@@ -93,17 +83,18 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
     this.reach = {
       // By way of the server, so that nobody knocks before it is there.
       host: pulumi.all([this.ipv4, server.id]).apply(([ipv4]) => ipv4),
-      port: SSH_PORT,
+      port: settings.sshPort,
       user: "root",
       hostKey: pulumi.unsecret(hostKey.publicKey),
-      privateKey: args.key.privateKey,
+      privateKey: args.key().privateKey,
     };
 
     const reverse = (type: "ipv4" | "ipv6", primaryIp: hcloud.PrimaryIp, ipAddress: pulumi.Output<string>) =>
-      new hcloud.Rdns(`${name}-ptr-${type}`, { primaryIpId: numericId(primaryIp), ipAddress, dnsPtr: args.dnsName }, { ...child, deletedWith: primaryIp });
+      new hcloud.Rdns(`${name}-ptr-${type}`, { primaryIpId: numericId(primaryIp), ipAddress, dnsPtr: args.reverseName }, { ...child, deletedWith: primaryIp });
     reverse("ipv4", primaryIpv4, this.ipv4);
     reverse("ipv6", primaryIpv6, this.ipv6);
 
+    this.rebootTime = settings.rebootTime ?? args.rebootTime;
     this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6 });
   }
 }

@@ -12,11 +12,12 @@ export interface ManagementKey {
 }
 
 export function managementKey(name: string, labels: Record<string, string>): ManagementKey {
-  const comment = `chatmail-proxy-${pulumi.getStack()}`;
+  // Without the stack's name, which may change: another comment would mean another key, and that other servers.
+  const comment = "chatmail-proxy";
   const seed = new random.RandomPassword(name, { length: 64, special: false });
   const pair = seed.result.apply((text) => sshKeyPair(text, "ssh management key", comment));
   return {
-    atHetzner: new hcloud.SshKey(name, { name: comment, publicKey: pulumi.unsecret(pair.publicKey), labels }),
+    atHetzner: new hcloud.SshKey(name, { name: `chatmail-proxy-${pulumi.getStack()}`, publicKey: pulumi.unsecret(pair.publicKey), labels }),
     privateKey: pulumi.secret(pair.privateKey),
   };
 }

@@ -1,9 +1,10 @@
-// The proof of one proxy as outputs: what the operator's machine sees, joined with what the proxy sees. It never
-// fails; what it finds is data, so that one bad proxy holds up nobody else's records.
+// What the operator's machine sees of a proxy. It never fails; what it finds is data, so that one bad proxy holds up
+// nobody else's records.
+import { connect } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
-import type { InsideView } from "../remote/facts";
+import type { Family } from "../addresses";
 import { probe, type ProbePatience, type ProbeTarget } from "./probe";
-import { judge, summary, type OutsideView, type Verdict } from "./verdict";
+import type { OutsideView } from "./verdict";
 
 /** Looks at one address from outside. */
 export type Prover = (target: ProbeTarget) => Promise<OutsideView>;
@@ -18,29 +19,42 @@ const PATIENCE: Record<"preview" | "update", ProbePatience> = {
 /** Looks with real connections from this machine. */
 export const proveFromHere: Prover = (target) => probe(target, PATIENCE[pulumi.runtime.isDryRun() ? "preview" : "update"]);
 
+/** Whether a port accepts connections, within 10 s: a machine that restarts may well be back by then. */
+export async function knockFromHere(host: string, port: number, total = 10_000): Promise<boolean> {
+  const deadline = Date.now() + total;
+  const attempt = () =>
+    new Promise<boolean>((resolve) => {
+      const socket = connect({ host, port });
+      const done = (answered: boolean) => {
+        socket.destroy();
+        resolve(answered);
+      };
+      socket.setTimeout(4000, () => done(false));
+      socket.on("error", () => done(false));
+      socket.on("connect", () => done(true));
+    });
+  for (;;) {
+    if (await attempt()) return true;
+    if (Date.now() >= deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+export type OutsideViews = Readonly<Partial<Record<Family, OutsideView>>>;
+
 export interface ProofArgs {
-  readonly ipv4: pulumi.Output<string>;
-  readonly ipv6: pulumi.Output<string>;
+  readonly ipv4: pulumi.Output<string> | undefined;
+  readonly ipv6: pulumi.Output<string> | undefined;
   readonly ports: readonly number[];
   readonly mailDomain: string;
   /** Outputs of what must be installed first. */
   readonly after: readonly pulumi.Output<unknown>[];
 }
 
-export interface Proof {
-  /** What was seen from outside, in words that change only when it does. */
-  readonly summary: pulumi.Output<string>;
-  verdict(inside: pulumi.Output<InsideView>): pulumi.Output<Verdict>;
-}
-
-export function proveProxy(prove: Prover, args: ProofArgs): Proof {
-  const views = pulumi.all([args.ipv4, args.ipv6, pulumi.all(args.after as pulumi.Output<unknown>[])]).apply(async ([ipv4, ipv6]) => {
-    const look = (address: string) => prove({ address, ports: args.ports, mailDomain: args.mailDomain });
+export function lookFromOutside(prove: Prover, args: ProofArgs): pulumi.Output<OutsideViews> {
+  return pulumi.all([args.ipv4, args.ipv6, pulumi.all(args.after as pulumi.Output<unknown>[])]).apply(async ([ipv4, ipv6]) => {
+    const look = (address: string | undefined) => (address === undefined ? undefined : prove({ address, ports: args.ports, mailDomain: args.mailDomain }));
     const [four, six] = await Promise.all([look(ipv4), look(ipv6)]);
-    return { 4: four, 6: six };
+    return { ...(four ? { 4: four } : {}), ...(six ? { 6: six } : {}) };
   });
-  return {
-    summary: views.apply(summary),
-    verdict: (inside) => pulumi.all([views, inside]).apply(([seen, view]) => ({ 4: judge(4, seen[4], view), 6: judge(6, seen[6], view) })),
-  };
 }

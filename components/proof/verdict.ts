@@ -1,4 +1,4 @@
-// Whether a proxy works, from what was seen of it from outside and through its tunnel. Pure.
+// Whether a proxy works, from what was seen of it from outside and from the proxy itself. Pure.
 import type { Family } from "../addresses";
 import type { InsideView } from "../remote/facts";
 import type { PortAnswer } from "./probe";
@@ -15,49 +15,65 @@ export interface FamilyVerdict {
   readonly notes: readonly string[];
 }
 
-export type Verdict = Readonly<Record<Family, FamilyVerdict>>;
-
 /** What the operator's machine saw at one address. */
 export type OutsideView = readonly PortAnswer[];
 
-export function judge(family: Family, outside: OutsideView, inside: InsideView): FamilyVerdict {
-  const relay = inside.ports.filter((seen) => seen.family === family);
+/** What could be learnt from the proxy itself: its view, or why there is none. */
+export type Inside = InsideView | "not asked" | "silent";
+
+export function judge(family: Family, outside: OutsideView, inside: Inside): FamilyVerdict {
+  const view = typeof inside === "string" ? undefined : inside;
+  const relay = view?.ports.filter((seen) => seen.family === family) ?? [];
   const openInside = new Set(relay.filter(({ open }) => open).map(({ port }) => port));
   const ports = (kind: PortAnswer["answer"]["kind"]) => outside.filter(({ answer }) => answer.kind === kind).map(({ port }) => port);
   const [answered, refused, silent, unreachable] = [ports("answered"), ports("refused"), ports("silent"), ports("unreachable")];
   const odd = outside.flatMap(({ port, answer }) => (answer.kind === "answered" && answer.note ? [`port ${port} ${answer.note}`] : []));
   const refusedNote = refused.length > 0 ? [`the relay refuses connections on ${portList(refused)}: is the service running there?`] : [];
+  const byWay = view?.tunnel === "none" ? "from the proxy" : "through the tunnel";
+  const firewalls = view?.firewalls ?? [];
 
-  if (answered.length === 0 && inside.handshakeAge === undefined) {
-    return failed(["no WireGuard handshake from the relay: does its network let UDP out to the tunnel's port, and is the relay up?"]);
+  if (answered.length === 0 && inside === "silent") {
+    return failed(["neither the relay's ports nor the proxy's own SSH answer: is the machine up? Nothing was changed on it in this run"]);
   }
-  if (answered.length === 0 && openInside.size === 0) {
-    const why = `the relay answers none of the ports through the tunnel over IPv${family}`;
-    const other = inside.ports.some((seen) => seen.family !== family && seen.open);
+  if (answered.length === 0 && view?.tunnel === "silent") {
+    return failed(["no WireGuard handshake from the relay: does its network let UDP out to the tunnel's port, and is the relay up?", ...firewalls]);
+  }
+  if (answered.length === 0 && view && openInside.size === 0) {
+    const why = `the relay answers none of the ports ${byWay} over IPv${family}`;
+    const other = view.ports.some((seen) => seen.family !== family && seen.open);
     return other ? { ...failed([]), notOffered: true, notes: [`${why}, so no IPv${family} address is published`] } : failed([`${why}: are postfix, dovecot and nginx running there?`]);
   }
   if (outside.length > 0 && unreachable.length === outside.length) {
-    return passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); the proxy itself reaches the relay on ${portList([...openInside])}`]);
+    const known = view ? `the proxy itself reaches the relay on ${portList([...openInside])}` : "and the proxy was not asked";
+    return { ...passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); ${known}`]), proven: view !== undefined };
   }
   // Many home lines, offices and providers drop port 25 outward. If all other ports answer, it is that.
-  const only25 = silent.length === 1 && silent[0] === 25 && openInside.has(25) && answered.length > 0;
+  const only25 = silent.length === 1 && silent[0] === 25 && (openInside.has(25) || !view) && answered.length > 0;
   if (only25) {
-    return passed([...odd, ...refusedNote, "port 25 is not checkable from here (many networks block it outward); through the tunnel the relay answers it"]);
+    const known = view ? `; ${byWay} the relay answers it` : "";
+    return passed([...odd, ...refusedNote, `port 25 is not checkable from here (many networks block it outward)${known}`]);
   }
   const lost = silent.filter((port) => openInside.has(port) || answered.length === 0);
   if (lost.length > 0) {
-    const behind = lost.some((port) => openInside.has(port)) ? ", though the relay answers through the tunnel: something in between drops it" : "";
-    return failed([`no answer from here on ${portList(lost)}${behind}`], [...odd, ...refusedNote]);
+    const behind = lost.some((port) => openInside.has(port)) ? `, though the relay answers ${byWay}: something in between drops it` : "";
+    return failed([`no answer from here on ${portList(lost)}${behind}`, ...firewalls], [...odd, ...refusedNote]);
   }
   if (answered.length === 0) return failed(refusedNote.length > 0 ? refusedNote : ["nothing answers"]);
   const closed = silent.filter((port) => !openInside.has(port));
-  return passed([...odd, ...refusedNote, ...(closed.length > 0 ? [`the relay does not answer on ${portList(closed)}, through the tunnel neither`] : [])]);
+  return passed([...odd, ...refusedNote, ...(closed.length > 0 ? [`the relay does not answer on ${portList(closed)}${view ? `, ${byWay} neither` : ""}`] : [])]);
 }
 
-/** The verdict in the short form by which a host knows that something has changed since it was asked last. */
-export function summary(views: Readonly<Record<Family, OutsideView>>): string {
-  const line = (family: Family) => views[family].map(({ port, answer }) => `${port} ${answer.kind}`).join(", ");
-  return `IPv4: ${line(4)}\nIPv6: ${line(6)}\n`;
+/**
+ * What was seen, in the short form by which a host knows that something has changed since it was asked last. Where all is
+ * well it says the same at every time; what does not answer is asked after in every run, what cannot be seen from here
+ * once a day.
+ */
+export function summary(views: Readonly<Partial<Record<Family, OutsideView>>>, now: Date): string {
+  const families = ([4, 6] as const).flatMap((family) => (views[family] ? [{ family, view: views[family] }] : []));
+  const lines = families.map(({ family, view }) => `IPv${family}: ${view.map(({ port, answer }) => `${port} ${answer.kind}`).join(", ")}`);
+  const kinds = new Set(families.flatMap(({ view }) => view.filter(({ port, answer }) => !(port === 25 && answer.kind === "silent")).map(({ answer }) => answer.kind)));
+  const again = kinds.has("silent") || kinds.has("refused") ? now.toISOString() : kinds.has("unreachable") ? now.toISOString().slice(0, 10) : undefined;
+  return [...lines, ...(again ? [`asked: ${again}`] : []), ""].join("\n");
 }
 
 const passed = (notes: string[]): FamilyVerdict => ({ proven: true, notOffered: false, faults: [], notes });

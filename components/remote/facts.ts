@@ -4,17 +4,21 @@ import type { Family } from "../addresses";
 
 /** What a proxy sees of the relay through its tunnel (`hostctl through`). */
 export interface InsideView {
-  /** Seconds since the tunnel's last handshake; undefined when there was none. */
-  readonly handshakeAge: number | undefined;
+  /** up: the relay has called (or there is no tunnel to wait for); silent: it never did. */
+  readonly tunnel: "up" | "silent" | "none";
   /** The public address from which the relay reaches the proxy. */
   readonly relayAddress: string | undefined;
   readonly ports: readonly { readonly port: number; readonly family: Family; readonly open: boolean; readonly greeting: string }[];
+  /** Families by which another mail server's port 25 was tried from the proxy, and whether it answered. */
+  readonly outbound: readonly { readonly family: Family; readonly open: boolean }[];
+  /** What of others' firewalls on the machine may stand in the way: sentences. */
+  readonly firewalls: readonly string[];
 }
 
 /** What is there on the relay (`hostctl relay-facts`). */
 export interface RelayFacts {
-  /** Interfaces of ours. */
-  readonly ours: readonly string[];
+  /** Interfaces of ours, with the stack that they belong to where that is noted. */
+  readonly ours: readonly { readonly device: string; readonly stack: string | undefined }[];
   /** Addresses with prefix, by interface. */
   readonly addresses: readonly { readonly device: string; readonly cidr: string }[];
   readonly routes: readonly { readonly device: string; readonly cidr: string }[];
@@ -22,6 +26,8 @@ export interface RelayFacts {
   readonly tables: readonly { readonly device: string; readonly table: string }[];
   readonly rules: readonly string[];
   readonly ipv6: boolean;
+  /** Something listens on TURN's UDP port. */
+  readonly turn: boolean;
   /** Values of postfix's settings; empty when there is no postfix. */
   readonly postfix: Readonly<Record<string, string>>;
 }
@@ -31,28 +37,32 @@ export function parseWan(stdout: string): Wan[] {
 }
 
 export function parseInsideView(stdout: string): InsideView {
-  const age = Number(rows(stdout, "handshake")[0]?.[0] ?? NONE);
+  const handshake = rows(stdout, "handshake")[0]?.[0];
+  const family = (word: string | undefined): Family => (word === "6" ? 6 : 4);
   const endpoint = rows(stdout, "endpoint")[0]?.[0];
   return {
-    handshakeAge: age < NONE ? age : undefined,
+    tunnel: handshake === "none" ? "none" : Number(handshake ?? NONE) < NONE ? "up" : "silent",
     relayAddress: endpoint && endpoint !== "(none)" ? endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "") : undefined,
-    ports: rows(stdout, "port").map(([port, family, state, ...greeting]) => ({
+    ports: rows(stdout, "port").map(([port, of, state, ...greeting]) => ({
       port: Number(port),
-      family: family === "6" ? 6 : 4,
+      family: family(of),
       open: state === "open",
       greeting: greeting.join(" "),
     })),
+    outbound: rows(stdout, "outbound").map(([of, state]) => ({ family: family(of), open: state === "open" })),
+    firewalls: rows(stdout, "firewall").map((words) => words.join(" ")),
   };
 }
 
 export function parseRelayFacts(stdout: string): RelayFacts {
   const pairs = (word: string) => rows(stdout, word).map(([device = "", cidr = ""]) => ({ device, cidr }));
   return {
-    ours: rows(stdout, "ours").map(([name = ""]) => name),
+    ours: rows(stdout, "ours").map(([device = "", stack]) => ({ device, stack })),
     addresses: pairs("address"),
     routes: pairs("route"),
     tables: rows(stdout, "table").map(([device = "", table = ""]) => ({ device, table })),
     rules: rows(stdout, "rule").map((words) => words.join(" ")),
+    turn: rows(stdout, "turn").length > 0,
     ipv6: rows(stdout, "ipv6")[0]?.[0] !== "off",
     postfix: Object.fromEntries(rows(stdout, "postfix").map(([key = "", ...value]) => [key, value.join(" ")])),
   };

@@ -25,6 +25,11 @@ export interface HostCommandArgs {
   readonly quiet?: boolean;
   /** A value that changes when the machine is another one, and all must be installed again. */
   readonly machine?: pulumi.Input<string>;
+  /**
+   * silent: the machine exists and does not answer: nothing is run on it, whatever has changed; a later run catches up.
+   * gone: neither now nor when the resource goes, since the machine never comes back.
+   */
+  readonly absent?: "silent" | "gone" | undefined;
   /** How many attempts to reach the host; some 5 s each when it refuses, 15 s when it is silent. Default 10. */
   readonly attempts?: number;
   /** Command line that undoes this one when the resource goes. */
@@ -53,9 +58,12 @@ export function remoteCommand(name: string, args: Omit<HostCommandArgs, "words">
     },
     // A replacement happens when the machine is another one; the old one must not be asked after the new one is set
     // up, which may well answer at the same address.
-    { ...opts, deleteBeforeReplace: true },
+    { ...opts, deleteBeforeReplace: true, ...(args.absent ? { ignoreChanges: WHAT_RUNS } : {}), ...(args.absent === "gone" ? { retainOnDelete: true } : {}) },
   );
 }
+
+// Not `triggers`: another machine is set up whatever the old one did.
+const WHAT_RUNS = ["create", "stdin", "delete", "connection", "logging"];
 
 // Exactly these fields: the provider answers an unknown one by printing the whole connection, private key included.
 function connection(reach: Reach, attempts: number): command.types.input.remote.ConnectionArgs {

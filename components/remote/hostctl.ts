@@ -35,6 +35,9 @@ export function installHostctl(become: Become): string {
   return asRoot(become, `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && chmod 755 ${HOSTCTL}.new && mv ${HOSTCTL}.new ${HOSTCTL} && ${HOSTCTL} setup`);
 }
 
+/** The command that runs a verb of the program on stdin, and leaves nothing on the host. */
+export const runWithoutInstalling = (become: Become, ...words: string[]) => asRoot(become, `timeout ${TIME_LIMIT} sh -s ${words.join(" ")}`);
+
 /** The command that runs a verb for leaving; a host on which hostctl is gone already has nothing to leave. */
 export function hostctlIfThere(become: Become, ...words: string[]): string {
   return asRoot(become, `[ ! -x ${HOSTCTL} ] || ${hostctl("root", ...words)}`);

@@ -2,6 +2,10 @@
 import { connect } from "node:net";
 import type { Complaint } from "./check";
 
+/** The command that takes a key from its file; PowerShell knows no "<". */
+export const setFromFile = (key: string, platform: string = process.platform): string =>
+  platform === "win32" ? `Get-Content -Raw ~/.ssh/id_ed25519 | pulumi config set --secret ${key}` : `pulumi config set --secret ${key} < ~/.ssh/id_ed25519`;
+
 /** none: SSH_AUTH_SOCK is not set. silent: it is, and nobody answers there. */
 export type Agent = { readonly kind: "none" | "answers" } | { readonly kind: "silent"; readonly path: string };
 
@@ -19,14 +23,16 @@ export async function findAgent(path: string | undefined = process.env.SSH_AUTH_
   });
 }
 
-/** `key`: whether relaySshKey is set. */
-export function checkAgent(agent: Agent, key: boolean): Complaint[] {
+/** `key`: a private key that is set instead. */
+export function checkAgent(agent: Agent, key: string | undefined, platform: string = process.platform): Complaint[] {
   if (agent.kind === "silent") {
     // The command provider asks the agent whenever the variable is set, and fails if it cannot, even with a key.
     return [{ key: "SSH_AUTH_SOCK", text: `${JSON.stringify(agent.path)} is no SSH agent that answers, and no connection would be made, with a key neither. Start the agent anew, or: unset SSH_AUTH_SOCK` }];
   }
-  if (agent.kind === "none" && !key) {
-    return [{ key: "relaySshKey", text: "is missing, and there is no SSH agent either. Set a key that may log in to the relay (pulumi config set --secret relaySshKey < ~/.ssh/id_ed25519), or start an agent (ssh-add)." }];
+  if (agent.kind === "none" && key === undefined) {
+    // Windows' agent is a named pipe, which the command provider does not look for.
+    const agentToo = platform === "win32" ? "" : ", or start an agent (ssh-add)";
+    return [{ key: "relaySshKey", text: `is missing, and there is no SSH agent either. Set a key that may log in to the relay (${setFromFile("relaySshKey", platform)})${agentToo}.` }];
   }
   return [];
 }

@@ -1,8 +1,10 @@
 // From the raw settings to checked ones, or to all complaints at once. Pure.
 import type { z } from "zod";
 import { planComplaints } from "../tunnel/addressPlan";
-import { CHATMAIL_PORTS, settingsSchema, type Settings } from "./schema";
-import { port, shown, TOKEN_LENGTH } from "./values";
+import { rangeText, type PortRange } from "../filter/spec";
+import { setFromFile } from "./agent";
+import { CHATMAIL_PORTS, proxyOutline, settingsSchema, type ProxySettings, type Settings } from "./schema";
+import { port, portRange, shown, TOKEN_LENGTH } from "./values";
 
 /** Something wrong with one setting: `key` as in the stack file (`proxies[1].name`), `text` goes on from there. */
 export interface Complaint {
@@ -22,6 +24,12 @@ export function checkSettings(raw: Record<string, unknown>): Checked {
   return whole.success && complaints.length === 0 ? { settings: whole.data } : { complaints };
 }
 
+/** Whether anything of these settings, as far as they can be read, is at Hetzner Cloud. */
+export function needsHetzner(raw: Record<string, unknown>): boolean {
+  const { proxies, dns } = readableParts(raw);
+  return proxies.length === 0 || proxies.some((proxy) => !proxy?.whole || proxy.whole.host === "hetzner") || !dns || dns.provider === "hetzner";
+}
+
 /** Complaint about Hetzner Cloud's token, of which only the length is told. */
 export function checkToken(token: string | undefined): Complaint[] {
   const key = "hcloud:token";
@@ -30,15 +38,14 @@ export function checkToken(token: string | undefined): Complaint[] {
   return [{ key, text: `has ${token.length} characters, a Hetzner Cloud token has ${TOKEN_LENGTH}. Copy it whole, without spaces or quotes.` }];
 }
 
-/** Complaint about the operator's private key for the relay, of which only the form is told. */
-export function checkPrivateKey(text: string | undefined): Complaint[] {
+/** Complaint about a private key of the operator's, of which only the form is told. */
+export function checkPrivateKey(key: string, text: string | undefined): Complaint[] {
   if (text === undefined) return [];
-  const key = "relaySshKey";
   if (!/^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\r?\n/.test(text)) {
-    return [{ key, text: `is no private SSH key (it has ${text.length} characters). Set it from the file: pulumi config set --secret relaySshKey < ~/.ssh/id_ed25519` }];
+    return [{ key, text: `is no private SSH key (it has ${text.length} characters). Set it from the file: ${setFromFile(key)}` }];
   }
   if (isEncrypted(text)) {
-    return [{ key, text: "is locked with a passphrase, which nobody could type in here. Leave relaySshKey away and use an SSH agent (ssh-add), or make a key for this purpose." }];
+    return [{ key, text: `is locked with a passphrase, which nobody could type in here. Leave ${key} away and use an SSH agent (ssh-add), or make a key for this purpose.` }];
   }
   return [];
 }
@@ -63,28 +70,36 @@ interface ReadableParts {
   readonly mailDomain?: string;
   /** Entry by entry, each undefined where it cannot be read. */
   readonly ports: (number | undefined)[];
+  readonly udpPorts: (PortRange | undefined)[];
+  readonly relay?: Settings["relay"];
+  readonly egress?: Settings["egress"];
   readonly tunnel?: Settings["tunnel"];
   readonly dns?: Settings["dns"];
   /** The entries of the list as they stand, each undefined where it cannot be read. */
-  readonly proxies: ({ name: string; slot?: number | undefined } | undefined)[];
+  readonly proxies: ({ name: string; slot?: number | undefined; whole?: ProxySettings | undefined } | undefined)[];
 }
 
 function readableParts(raw: Record<string, unknown>): ReadableParts {
   const { shape } = settingsSchema;
   const read = <T extends z.ZodType>(schema: T, value: unknown) => schema.safeParse(value).data;
   const entries = Array.isArray(raw.proxies) ? (raw.proxies as unknown[]) : [];
-  const entry = shape.proxies.element.pick({ name: true, slot: true }).loose();
   return {
     mailDomain: read(shape.mailDomain, raw.mailDomain),
     ports: Array.isArray(raw.ports) ? (raw.ports as unknown[]).map((value) => read(port, value)) : CHATMAIL_PORTS,
+    udpPorts: Array.isArray(raw.udpPorts) ? (raw.udpPorts as unknown[]).map((value) => read(portRange, value)) : [],
+    relay: read(shape.relay, raw.relay),
+    egress: read(shape.egress, raw.egress),
     tunnel: read(shape.tunnel, raw.tunnel),
     dns: read(shape.dns, raw.dns),
-    proxies: entries.map((value) => read(entry, value)),
+    proxies: entries.map((value) => {
+      const outline = read(proxyOutline, value);
+      return outline && { ...outline, whole: read(shape.proxies.element, value) };
+    }),
   };
 }
 
 function crossChecks(parts: ReadableParts): Complaint[] {
-  return [...checkZone(parts), ...checkPorts(parts), ...checkNames(parts), ...checkPlan(parts)];
+  return [checkZone, checkRelay, checkPorts, checkUdpPorts, checkNames, checkHosts, checkEgress, checkPlan].flatMap((check) => check(parts));
 }
 
 function checkZone({ mailDomain, dns }: ReadableParts): Complaint[] {
@@ -93,31 +108,84 @@ function checkZone({ mailDomain, dns }: ReadableParts): Complaint[] {
   return [{ key: "dns.zone", text: `${shown(dns.zone)} does not contain the mail domain ${mailDomain}. Name the zone that does.` }];
 }
 
-/** The port on which a proxy's own SSH answers. */
-const SSH_PORT = 22;
+function checkRelay({ relay, tunnel }: ReadableParts): Complaint[] {
+  if (!relay || !tunnel) return [];
+  if (tunnel === "none") {
+    return [
+      ...(relay.ipv4 || relay.ipv6 ? [] : [{ key: "relay", text: 'has no public address here, to which proxies forward when tunnel is "none". Set relay.ipv4, relay.ipv6 or both.' }]),
+      ...(relay.setup === "script" ? [{ key: "relay.setup", text: '"script" has nothing to do when tunnel is "none". Remove it.' }] : []),
+    ];
+  }
+  if (relay.setup === "ssh" && !relay.ssh) return [{ key: "relay.ssh", text: 'is missing. Give how to reach the relay over SSH: host, port, user, hostKey. (If it cannot be reached from here, set relay.setup to "script".)' }];
+  return [];
+}
 
-function checkPorts({ ports, tunnel }: ReadableParts): Complaint[] {
+const sshPortOf = (proxy: ReadableParts["proxies"][number]) => {
+  const entry = proxy?.whole;
+  return entry && (entry.host === "hetzner" ? entry.sshPort : entry.ssh.port);
+};
+
+function checkPorts({ ports, tunnel, proxies }: ReadableParts): Complaint[] {
+  const sshPorts = new Set([22, ...proxies.flatMap((proxy) => sshPortOf(proxy) ?? [])]);
   return ports.flatMap((number, i) => {
     const key = `ports[${i}]`;
     if (number === undefined) return [];
     if (ports.indexOf(number) < i) return [{ key, text: `${number} is named twice. Remove one.` }];
-    if (number === SSH_PORT) return [{ key, text: `${number} is the proxy's own SSH port; forwarding it would lock you out. Remove it.` }];
-    if (number === tunnel?.port) return [{ key, text: `${number} is also tunnel.port. Change one of them.` }];
+    if (sshPorts.has(number)) return [{ key, text: `${number} is the proxy's own SSH port; forwarding it would lock you out. Remove it.` }];
+    if (tunnel !== "none" && number === tunnel?.port) return [{ key, text: `${number} is also tunnel.port. Change one of them.` }];
     return [];
+  });
+}
+
+function checkUdpPorts({ udpPorts, tunnel }: ReadableParts): Complaint[] {
+  return udpPorts.flatMap((range, i) => {
+    const key = `udpPorts[${i}]`;
+    if (!range) return [];
+    const other = udpPorts.find((before, j) => j < i && before && before.from <= range.to && range.from <= before.to);
+    if (other) return [{ key, text: `${rangeText(range)} and ${rangeText(other)} have ports in common. Change one of them.` }];
+    if (tunnel && tunnel !== "none" && range.from <= tunnel.port && tunnel.port <= range.to) {
+      return [{ key, text: `${rangeText(range)} holds ${tunnel.port}, which is tunnel.port, by which the relay reaches the proxies. Change one of them.` }];
+    }
+    return [];
+  });
+}
+
+function checkHosts({ proxies }: ReadableParts): Complaint[] {
+  return proxies.flatMap((proxy, i): Complaint[] => {
+    const entry = proxy?.whole;
+    if (!entry || entry.host === "hetzner" || entry.ipv4 || entry.ipv6) return [];
+    return [{ key: `proxies[${i}]`, text: "has no public address. Set ipv4, ipv6 or both to what clients reach the machine at." }];
+  });
+}
+
+/** Not a proxy, but the relay's own line, at the end of `egress`. */
+export const OWN_LINE = "relay";
+
+function checkEgress({ egress = [], proxies, tunnel }: ReadableParts): Complaint[] {
+  if (egress.length > 0 && tunnel === "none") return [{ key: "egress", text: 'needs a tunnel, and tunnel is "none". Remove one of the two.' }];
+  const names = proxies.map((proxy) => proxy?.name);
+  return egress.flatMap((name, i): Complaint[] => {
+    const key = `egress[${i}]`;
+    if (egress.indexOf(name) < i) return [{ key, text: `${shown(name)} is named twice. Remove one.` }];
+    if (name === OWN_LINE) return i === egress.length - 1 && i > 0 ? [] : [{ key, text: `"${OWN_LINE}" (the relay's own line) can only be the last resort, behind a proxy. Move it to the end, or remove egress.` }];
+    // An entry that cannot be read may well be the one that is meant.
+    return names.includes(name) || names.includes(undefined) ? [] : [{ key, text: `${shown(name)} is no proxy. Use names from proxies: ${names.join(", ")}.` }];
   });
 }
 
 function checkNames({ proxies }: ReadableParts): Complaint[] {
   const names = proxies.map((proxy) => proxy?.name);
-  return names.flatMap((name, i) =>
-    name !== undefined && names.indexOf(name) < i
-      ? [{ key: `proxies[${i}].name`, text: `${shown(name)} is taken by proxies[${names.indexOf(name)}]. Give each proxy a name of its own.` }]
-      : [],
-  );
+  return names.flatMap((name, i): Complaint[] => {
+    const key = `proxies[${i}].name`;
+    if (name === undefined) return [];
+    if (name === OWN_LINE) return [{ key, text: `"${OWN_LINE}" means the relay itself. Use another name.` }];
+    const first = names.indexOf(name);
+    return first < i ? [{ key, text: `${shown(name)} is taken by proxies[${first}]. Give each proxy a name of its own.` }] : [];
+  });
 }
 
 function checkPlan({ proxies, tunnel }: ReadableParts): Complaint[] {
-  if (!tunnel) return [];
+  if (!tunnel || tunnel === "none") return [];
   const readable = proxies.flatMap((proxy, index) => (proxy ? [{ ...proxy, index }] : []));
   return planComplaints(readable, tunnel).map(({ index, text }) => ({ key: `proxies[${readable[index]?.index}].slot`, text }));
 }

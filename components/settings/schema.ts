@@ -1,6 +1,6 @@
 // What may stand in the stack's settings: keys, kinds and defaults. Pure; cross-checks are in check.ts.
 import { z } from "zod";
-import { cidr, domainName, flag, hostAddress, port, proxyName, shown, slug, sshPublicKey, unixUser, wholeNumber } from "./values";
+import { address, anyCidr, cidr, clockTime, domainName, flag, hostAddress, interfaceName, labelText, port, portRange, proxyName, shown, slug, sshPublicKey, unixUser, wholeNumber } from "./values";
 
 /** The ports of a chatmail relay: SMTP, HTTP, IMAP, HTTPS, submissions, submission, IMAPS. */
 export const CHATMAIL_PORTS = [25, 80, 143, 443, 465, 587, 993];
@@ -18,6 +18,10 @@ const object = <T extends z.ZodRawShape>(what: string, shape: T) =>
 const list = <T extends z.ZodType>(of: T, what: string) =>
   z.array(of, { error: (issue) => (issue.input === undefined ? `is missing. Give ${what}.` : `${shown(issue.input)} is not a list. Give ${what}.`) });
 
+/** One of some words; `what` goes on from "is not". */
+const oneOf = <const T extends readonly [string, ...string[]]>(words: T, what: string) =>
+  z.enum(words, { error: (issue) => `${issue.input === undefined ? "is missing." : `${shown(issue.input)} is not ${what}.`} Use ${words.map((word) => `"${word}"`).join(" or ")}.` });
+
 const relaySsh = object("how to reach the relay over SSH", {
   host: hostAddress,
   port: port.default(22),
@@ -26,30 +30,83 @@ const relaySsh = object("how to reach the relay over SSH", {
 });
 
 const relay = object("the relay", {
-  ssh: relaySsh,
+  setup: oneOf(["ssh", "script"], "a way to set up the relay").default("ssh"),
+  ssh: relaySsh.optional(),
+  ipv4: address(4).optional(),
+  ipv6: address(6).optional(),
+  gone: flag.default(false),
   dial: z.enum(["ipv4", "ipv6"], { error: (issue) => `${shown(issue.input)} is neither "ipv4" nor "ipv6". Say which family the relay dials out with.` }).default("ipv4"),
   outboundCheck: z.union([hostAddress, z.literal(false)], { error: (issue) => `${shown(issue.input)} is neither a mail server's name nor false.` }).default("gmail-smtp-in.l.google.com"),
 });
 
-const hetznerHost = object("a proxy", {
+/** What every proxy has, whatever host it stands on. */
+const anyProxy = {
   name: proxyName,
-  host: z.literal("hetzner", { error: (issue) => (issue.input === undefined ? 'is missing. Use "hetzner".' : `${shown(issue.input)} is not a kind of host. Use "hetzner".`) }),
+  publish: flag.default(true),
+  slot: wholeNumber(0, 16383, "a slot").optional(),
+};
+
+const hetznerProxy = object("a proxy on a server to buy", {
+  ...anyProxy,
+  host: z.literal("hetzner"),
   location: slug("a location", "hel1"),
   serverType: slug("a server type", "cx23").default("cx23"),
   image: slug("an image", "debian-13").default("debian-13"),
+  labels: z.record(z.string(), labelText).default({}),
   deleteProtection: flag.default(false),
   backups: flag.default(false),
-  publish: flag.default(true),
-  slot: wholeNumber(0, 16383, "a slot").optional(),
+  sshPort: port.default(22),
+  rebootTime: clockTime.optional(),
 });
 
-const tunnel = object("the tunnels", {
+/** A machine that the operator has already. */
+const existing = {
+  ...anyProxy,
+  ssh: object("how to reach the machine over SSH", {
+    host: hostAddress.optional(),
+    port: port.default(22),
+    user: unixUser.default("root"),
+    hostKey: sshPublicKey,
+  }),
+  ipv4: address(4).optional(),
+  ipv6: address(6).optional(),
+  wan: list(interfaceName, "a list of interfaces").optional(),
+  autonomousSystem: wholeNumber(1, 4_294_967_295, "an autonomous system's number").optional(),
+  gone: flag.default(false),
+};
+
+const linuxProxy = object("a proxy on an existing Linux machine", { ...existing, host: z.literal("linux"), closed: flag.default(false) });
+const freebsdProxy = object("a proxy on an existing FreeBSD machine", { ...existing, host: z.literal("freebsd"), closed: flag.default(true) });
+
+const HOSTS = ["hetzner", "linux", "freebsd"];
+
+const proxy = z.discriminatedUnion("host", [hetznerProxy, linuxProxy, freebsdProxy], {
+  error: (issue) => {
+    const { input } = issue;
+    if (input === null || typeof input !== "object" || Array.isArray(input)) return `${shown(input)} is not a proxy. Give it the keys name, host, and those of its kind of host.`;
+    const { host } = input as { host?: unknown };
+    const kinds = HOSTS.map((kind) => `"${kind}"`).join(", ");
+    return host === undefined ? `is missing. Use one of ${kinds}.` : `${shown(host)} is not a kind of host. Use one of ${kinds}.`;
+  },
+});
+
+const tunnelKeys = object("the tunnels", {
   port: port.default(51820),
   mtu: wholeNumber(1280, 1500, "an MTU").default(1420),
   ipv4Range: cidr(4, 8, 28, "10.213.64.0/18").prefault("10.213.64.0/18"),
   ipv6Range: cidr(6, 32, 124, "fd6d:6169:6c70::/64").prefault("fd6d:6169:6c70::/64"),
   routingTables: wholeNumber(1000, 4_000_000_000, "the first routing table's number").default(5_182_000),
   keyGeneration: wholeNumber(1, 1_000_000, "a generation of keys").default(1),
+});
+
+/** "none": the relay has a public address of its own, and proxies forward to it without a tunnel. */
+const tunnel = z.unknown().transform((value, context): "none" | TunnelSettings => {
+  if (value === "none") return value;
+  // Not a union, whose complaint would be that none of its members fits.
+  const result = tunnelKeys.safeParse(value ?? {});
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) context.addIssue({ code: "custom", path: issue.path, message: issue.message });
+  return z.NEVER;
 });
 
 const dns = object("the DNS settings", {
@@ -64,9 +121,13 @@ export const settingsSchema = object("the settings", {
   mailDomain: domainName,
   relay,
   relaySshKey: z.string().optional(),
-  proxies: list(hetznerHost, "a list with an entry for each proxy"),
+  hostSshKey: z.string().optional(),
+  proxies: list(proxy, "a list with an entry for each proxy"),
   ports: list(port, "a list of TCP ports").default(CHATMAIL_PORTS),
+  udpPorts: list(portRange, "a list of UDP ports").default([]),
   adminKeys: list(sshPublicKey, "a list of public SSH keys").default([]),
+  adminNetworks: list(anyCidr, "a list of networks").default([]),
+  egress: z.preprocess((value) => (typeof value === "string" ? [value] : value), list(proxyName, "a proxy's name, or a list of them").default([])),
   tunnel: tunnel.prefault({}),
   dns,
 });
@@ -74,4 +135,9 @@ export const settingsSchema = object("the settings", {
 export type Settings = z.output<typeof settingsSchema>;
 export type RelaySettings = Settings["relay"];
 export type ProxySettings = Settings["proxies"][number];
-export type TunnelSettings = Settings["tunnel"];
+export type HetznerProxy = z.output<typeof hetznerProxy>;
+export type ExistingProxy = z.output<typeof linuxProxy> | z.output<typeof freebsdProxy>;
+export type TunnelSettings = z.output<typeof tunnelKeys>;
+
+/** What the cross-checks read of an entry when the rest of it cannot be read. */
+export const proxyOutline = z.object({ name: proxyName, slot: anyProxy.slot });

@@ -1,6 +1,7 @@
 // The kinds of value a setting can have, each with what it must be and how to mend it. Pure.
 import { z } from "zod";
-import { canonicalAddress, parseRange, type Range } from "../addresses";
+import { canonicalAddress, familyOf, formatRange, parseRange, type Range } from "../addresses";
+import type { PortRange } from "../filter/spec";
 
 /** Hetzner Cloud's API tokens have this many characters; the provider refuses any other length, late and in other words. */
 export const TOKEN_LENGTH = 64;
@@ -99,6 +100,37 @@ export const cidr = (family: 4 | 6, shortest: number, longest: number, example: 
     }
     return { ok: range };
   });
+
+/** One address of a family. */
+export const address = (family: 4 | 6) =>
+  kind<string>(`Use an IPv${family} address.`, (value) => {
+    const text = typeof value === "string" ? canonicalAddress(value) : undefined;
+    return text !== undefined && familyOf(text) === family ? { ok: text } : { no: `is not an IPv${family} address. Use one such as ${family === 4 ? "203.0.113.5" : "2001:db8::5"}.` };
+  });
+
+/** A network of either family in CIDR form, as text; a single address stands for itself. */
+export const anyCidr = kind<string>("Use a network such as 198.51.100.0/24.", (value) => {
+  const text = typeof value === "string" ? value : "";
+  const family = familyOf(text);
+  const range = parseRange(family ? `${text}/${family === 4 ? 32 : 128}` : text);
+  return range ? { ok: formatRange(range) } : { no: "is not a network in CIDR form, with all bits behind the prefix zero. Use one such as 198.51.100.0/24 or 2001:db8:1::/48." };
+});
+
+/** A port, or two with a hyphen between them. */
+export const portRange = kind<PortRange>("Use a port such as 3478, or a range such as 50000-50999.", (value) => {
+  const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value)) ?? [];
+  const range = { from: Number(first ?? 0), to: Number(last ?? 0) };
+  return range.from >= 1 && range.to <= 65535 && range.from <= range.to ? { ok: range } : { no: "is not a port or a range of ports. Use one such as 3478 or 50000-50999, from 1 to 65535." };
+});
+
+/** A time of the day. */
+export const clockTime = matching(/^([01]\d|2[0-3]):[0-5]\d$/, "is not a time of the day. Use one such as 03:30 (the server's clock, which is UTC).", "Use a time such as 03:30.");
+
+/** Characters that interface names of Linux and FreeBSD have. */
+export const interfaceName = matching(/^[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}$/, "is not an interface's name. Use one such as eth0.", "Use an interface's name such as eth0.");
+
+/** A label's value at Hetzner Cloud. */
+export const labelText = matching(/^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/, "is not a label's value. Use letters, digits, and inner dots, hyphens and underscores.", "Use a label's value.");
 
 /** A public SSH key in the form of a line of authorized_keys or of a .pub file; a comment may follow. */
 export const sshPublicKey = matching(

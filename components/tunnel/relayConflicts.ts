@@ -4,12 +4,14 @@ import type { RelayFacts } from "../remote/facts";
 import type { Complaint } from "../settings/check";
 import type { TunnelPlan } from "./addressPlan";
 
-export function relayConflicts(plans: readonly TunnelPlan[], facts: RelayFacts): Complaint[] {
-  const ours = new Set([...facts.ours, ...plans.map(({ relayInterface }) => relayInterface)]);
+/** `stack`: this stack, as its tunnels are marked on the relay. */
+export function relayConflicts(plans: readonly TunnelPlan[], facts: RelayFacts, stack: string): Complaint[] {
+  const mine = new Set(facts.ours.filter((tunnel) => tunnel.stack === undefined || tunnel.stack === stack).map(({ device }) => device));
+  const ours = new Set([...mine, ...plans.map(({ relayInterface }) => relayInterface)]);
   const others = facts.addresses.concat(facts.routes).filter(({ device, cidr }) => !ours.has(device) && cidr !== "default");
   return [
     ...(facts.ipv6 ? [] : [{ key: "relay", text: "has IPv6 switched off (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 to it even where the home line has none: switch it on." }]),
-    ...plans.flatMap((plan) => [...addressConflicts(plan, others), ...tableConflicts(plan, facts, ours), ...nameConflicts(plan, facts)]),
+    ...plans.flatMap((plan) => [...addressConflicts(plan, others), ...tableConflicts(plan, facts, ours), ...nameConflicts(plan, facts, mine)]),
   ];
 }
 
@@ -18,7 +20,7 @@ function addressConflicts(plan: TunnelPlan, others: readonly { device: string; c
   const seen = new Set<string>();
   return others.flatMap(({ device, cidr }) => {
     const network = networkOf(cidr);
-    if (!network || network.prefix === 0 || !tunnel.some((address) => overlap(address, network)) || seen.has(cidr)) return [];
+    if (!network || isEverything(network) || !tunnel.some((address) => overlap(address, network)) || seen.has(cidr)) return [];
     seen.add(cidr);
     const key = network.family === 4 ? "tunnel.ipv4Range" : "tunnel.ipv6Range";
     const mine = network.family === 4 ? plan.relay.ipv4 : plan.relay.ipv6;
@@ -35,8 +37,13 @@ function tableConflicts(plan: TunnelPlan, facts: RelayFacts, ours: ReadonlySet<s
   return [{ key: "tunnel.routingTables", text: `the relay's routing table ${table}, meant for ${plan.relayInterface}, is in use already (${by}). Choose a first table whose successors are free.` }];
 }
 
-function nameConflicts(plan: TunnelPlan, facts: RelayFacts): Complaint[] {
-  const taken = facts.addresses.some(({ device }) => device === plan.relayInterface) && !facts.ours.includes(plan.relayInterface);
+// A default route; or half of one, by which VPNs outrank it.
+const isEverything = ({ prefix }: Range) => prefix <= 1;
+
+function nameConflicts(plan: TunnelPlan, facts: RelayFacts, mine: ReadonlySet<string>): Complaint[] {
+  const other = facts.ours.find(({ device }) => device === plan.relayInterface && !mine.has(device));
+  if (other) return [{ key: "proxies", text: `the relay already has a tunnel ${plan.relayInterface} of the stack ${other.stack}. Give this proxy another name, or remove it there first.` }];
+  const taken = facts.addresses.some(({ device }) => device === plan.relayInterface) && !mine.has(plan.relayInterface);
   return taken ? [{ key: "proxies", text: `the relay already has an interface ${plan.relayInterface} that is not ours. Give this proxy another name.` }] : [];
 }
 

@@ -8,8 +8,7 @@ import type { Relay } from "../relay";
 import { keysSet, relayEndSet, type RelayEnd, type TunnelKeys } from "./wireguard";
 
 export interface RelayTunnelEndArgs {
-  readonly relay: Relay;
-  readonly end: pulumi.Input<RelayEnd>;
+  readonly end: pulumi.Output<RelayEnd>;
   /** Known without waiting: names of sets and files. */
   readonly proxy: string;
   readonly interfaceName: string;
@@ -20,30 +19,29 @@ export class RelayTunnelEnd extends pulumi.ComponentResource {
   /** Done when the interface is up. */
   readonly installed: command.remote.Command;
 
-  constructor(name: string, args: RelayTunnelEndArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: RelayTunnelEndArgs, relay: Relay, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:tunnel:RelayTunnelEnd", name, {}, opts);
-    const { relay } = args;
-    const common = { reach: relay.reach, become: relay.become };
+    const { host } = relay;
     const set = `tunnel-${args.proxy}`;
 
     const keys = hostCommand(
       `${name}-keys`,
       {
-        ...common,
+        ...host,
         words: ["install", `${set}-keys`],
         stdin: pulumi.secret(args.keys.apply((pair) => bundle(keysSet(args.interfaceName, pair)).text)),
         quiet: true,
-        undo: hostctlIfThere(relay.become, "remove", `${set}-keys`),
+        undo: hostctlIfThere(host.become, "remove", `${set}-keys`),
       },
       { parent: this, dependsOn: relay.prepared },
     );
     this.installed = hostCommand(
       name,
       {
-        ...common,
+        ...host,
         words: ["install", set],
-        stdin: pulumi.output(args.end).apply((end) => bundle(relayEndSet(end)).text),
-        undo: hostctlIfThere(relay.become, "remove", set),
+        stdin: args.end.apply((end) => bundle(relayEndSet(end)).text),
+        undo: hostctlIfThere(host.become, "remove", set),
       },
       { parent: this, dependsOn: keys },
     );

@@ -3,6 +3,7 @@
 // Private and preshared keys are files of their own, so that all else can be shown in a preview. wg-quick hands
 // them over by PostUp, which its manual gives for this purpose.
 import { renderRelayFilter } from "../filter/relay";
+import type { PortRange } from "../filter/spec";
 import { HOSTCTL } from "../remote/hostctl";
 import type { HostFile, HostSet } from "../remote/bundle";
 import type { TunnelAddresses, TunnelPlan } from "./addressPlan";
@@ -25,13 +26,27 @@ export interface ProxyEnd extends TunnelEnd {
   readonly port: number;
 }
 
+/** A proxy through which the relay's own mail leaves. */
+export interface Egress {
+  /** 0 for the first choice; the next is taken while those before it are dead. */
+  readonly place: number;
+  /** When all are dead, mail leaves by the relay's own line; else it waits in the queue. */
+  readonly ownLine: boolean;
+}
+
 export interface RelayEnd extends TunnelEnd {
   /** The proxy's name. */
   readonly proxy: string;
+  /** The stack that it belongs to: one relay may be used by several. */
+  readonly stack: string;
   /** The proxy's public address and UDP port: 203.0.113.5:51820 or [2001:db8::1]:51820. */
   readonly endpoint: string;
-  /** TCP ports that the proxy may reach. */
+  /** TCP and UDP ports that the proxy may reach. */
   readonly ports: readonly number[];
+  readonly udpPorts: readonly PortRange[];
+  /** The proxy's public addresses. */
+  readonly publicAddresses: readonly string[];
+  readonly egress: Egress | undefined;
 }
 
 /** The secret half of an end: its private key and the preshared key, base64. */
@@ -71,11 +86,13 @@ export function relayEndSet(end: RelayEnd): HostSet {
     `IPV6=${end.plan.relay.ipv6}`,
     `PEER_IPV4=${end.plan.proxy.ipv4}`,
     `PEER_IPV6=${end.plan.proxy.ipv6}`,
+    `STACK=${end.stack}`,
+    ...(end.egress === undefined ? [] : [`EGRESS=${end.egress.place}`, `EGRESS_ELSE=${end.egress.ownLine ? "own-line" : "nowhere"}`]),
     "",
   ].join("\n");
   return {
     files: [
-      { path: `/etc/chatmail-proxy/${name}.nft`, mode: "0644", content: renderRelayFilter({ proxy: end.proxy, plan: end.plan, ports: end.ports }) },
+      { path: `/etc/chatmail-proxy/${name}.nft`, mode: "0644", content: renderRelayFilter(end) },
       { path: `/etc/chatmail-proxy/${name}.conf`, mode: "0644", content: routing },
       conf,
     ],

@@ -18,7 +18,10 @@ const TUNNEL = { kind: "tunnel", interface: "wg-relay", port: 51820, relay: plan
 const key = (letter: string) => Buffer.alloc(32, letter).toString("base64");
 
 const proxyEnd = proxyEndSet({ plan, mtu: 1420, port: 51820, peerPublicKey: key("R") });
-const relayEnd = relayEndSet({ proxy: "hel1", plan, mtu: 1420, peerPublicKey: key("P"), endpoint: "203.0.113.5:51820", ports: PORTS });
+const PUBLIC = ["203.0.113.5", "2001:db8:c000:5::1"];
+const RELAY_END = { proxy: "hel1", stack: "chatmail-proxy/prod", plan, mtu: 1420, peerPublicKey: key("P"), endpoint: "203.0.113.5:51820", ports: PORTS, udpPorts: [], publicAddresses: PUBLIC, egress: undefined };
+const relayEnd = relayEndSet(RELAY_END);
+const egressEnd = relayEndSet({ ...RELAY_END, egress: { place: 0, ownLine: false } });
 const content = (set: typeof proxyEnd, suffix: string) => set.files.find(({ path }) => path.endsWith(suffix))?.content ?? "";
 
 /** File name of the golden text, and the text as it is rendered now. The ending tells who reads it. */
@@ -31,15 +34,19 @@ export const CASES: Readonly<Record<string, string>> = {
   "proxy-udp.nft": renderProxyFilter({ wan: ["eth0"], ...PLAIN, udpPorts: [{ from: 3478, to: 3478 }, { from: 50000, to: 50999 }], to: TUNNEL }),
   "proxy-direct.nft": renderProxyFilter({ wan: ["eth0"], ...PLAIN, to: { kind: "direct", relay: { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" } } }),
   "proxy-direct-ipv4.nft": renderProxyFilter({ wan: ["eth0"], ...PLAIN, to: { kind: "direct", relay: { ipv4: "198.51.100.7" } } }),
-  "relay-end.nft": renderRelayFilter({ proxy: "hel1", plan, ports: PORTS }),
-  "relay-end-hyphen.nft": renderRelayFilter({ proxy: "a-1", plan: { ...plan, relayInterface: "wg-a-1" }, ports: [25] }),
+  "relay-end.nft": content(relayEnd, ".nft"),
+  "relay-end-hyphen.nft": renderRelayFilter({ ...RELAY_END, proxy: "a-1", plan: { ...plan, relayInterface: "wg-a-1" }, ports: [25], publicAddresses: ["203.0.113.5"] }),
   "proxy-end.wg": content(proxyEnd, ".conf"),
   "relay-end.wg": content(relayEnd, "wireguard/wg-hel1.conf"),
-  "relay-end-ipv6.wg": content(relayEndSet({ proxy: "hel1", plan, mtu: 1280, peerPublicKey: key("P"), endpoint: "[2001:db8:c000::1]:51820", ports: PORTS }), "wireguard/wg-hel1.conf"),
+  "relay-end-ipv6.wg": content(relayEndSet({ ...RELAY_END, mtu: 1280, endpoint: "[2001:db8:c000::1]:51820" }), "wireguard/wg-hel1.conf"),
   "relay-end.env": content(relayEnd, "chatmail-proxy/wg-hel1.conf"),
+  "relay-egress.env": content(egressEnd, "chatmail-proxy/wg-hel1.conf"),
+  "relay-egress.nft": content(egressEnd, ".nft"),
+  "relay-udp.nft": content(relayEndSet({ ...RELAY_END, udpPorts: [{ from: 3478, to: 3478 }, { from: 50000, to: 50999 }] }), ".nft"),
   "proxy.sysctl": renderSysctl([{ name: "eth0", acceptRa: 1 }]),
   "proxy-static.sysctl": renderSysctl([{ name: "eth0.100", acceptRa: 2 }, { name: "ens4", acceptRa: 0 }]),
-  "server.cloud-config": renderCloudInit({ hostKey: { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", publicKey: `ssh-ed25519 ${"A".repeat(68)} hel1` } }),
+  "server.cloud-config": renderCloudInit({ hostKey: { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", publicKey: `ssh-ed25519 ${"A".repeat(68)} hel1` }, sshPort: 22 }),
+  "server-ssh-port.cloud-config": renderCloudInit({ hostKey: { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", publicKey: `ssh-ed25519 ${"A".repeat(68)} hel1` }, sshPort: 2222 }),
   "upgrades.apt": unattendedUpgradesSet("03:17").files[0]?.content ?? "",
   "keys.bundle": bundle(keysSet("wg-relay", { privateKey: key("k"), presharedKey: key("s") })).text,
   "proxy-end.bundle": bundle(proxyEnd).text,

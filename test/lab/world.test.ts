@@ -1,5 +1,6 @@
 // The lab's world, without the stack: network, machines, DNS, mail, firewall, and what it survives. Ends with destroy.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { takeDown } from "../../scripts/lab/cleanup";
 import { controlClient } from "../../scripts/lab/control";
 import { destroy } from "../../scripts/lab/destroy";
@@ -322,7 +323,9 @@ describe("destroy", () => {
 
 function commandLineNamesLab(pid: string): boolean {
   try {
-    return /systemd-nspawn|lab\/daemon\.ts|knotd/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+    // By the lab's own places: another program of the same name may well run on this machine.
+    const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+    return line.includes(dirs.state) || line.includes(join(dirs.project, "scripts/lab/daemon.ts"));
   } catch {
     return false;
   }

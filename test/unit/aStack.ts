@@ -21,6 +21,10 @@ export interface StackCase {
   readonly rrsets?: readonly Record<string, unknown>[];
   /** What the operator's machine sees; by default every port answers. */
   readonly outside?: (target: ProbeTarget) => OutsideView;
+  /** Hosts whose SSH port does not answer. */
+  readonly silent?: readonly string[];
+  /** Servers that were bought before. */
+  readonly servers?: readonly Record<string, unknown>[];
   /** What a proxy sees through the tunnel, as hostctl prints it; by default every port answers. */
   readonly inside?: string;
   /** What the relay says of itself. */
@@ -57,14 +61,14 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
     secretKeys: stack.secretKeys ?? ["hcloud:token", "chatmail-proxy:relaySshKey"],
     expectations: expectations(stack),
     preview: stack.preview ?? false,
-    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers" }), prove: (target) => Promise.resolve(look(target)) }),
+    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers" }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), fail: () => undefined }),
   });
 }
 
-function expectations({ rrsets = [], inside = INSIDE, relayFacts = RELAY_FACTS }: StackCase): Expectations {
+function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts = RELAY_FACTS }: StackCase): Expectations {
   const stdout: Record<string, string> = { through: inside, "relay-facts": relayFacts, wan: "wan eth0 1" };
   return {
-    calls: { "hcloud:index/getZoneRrsets:getZoneRrsets": () => ({ rrsets }) },
+    calls: { "hcloud:index/getZoneRrsets:getZoneRrsets": () => ({ rrsets }), "hcloud:index/getServers:getServers": () => ({ servers }) },
     resources: {
       "random:index/randomPassword:RandomPassword": ({ name }) => ({ result: name.padEnd(64, "x") }),
       "hcloud:index/sshKey:SshKey": () => ({}),

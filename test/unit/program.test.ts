@@ -61,7 +61,7 @@ describe("a stack with one proxy", () => {
   it("reaches the server with the management key, and the relay with the operator's agent, both by a pinned host key", () => {
     const commands = rows(run, COMMAND);
     expect(commands.length).toBeGreaterThan(10);
-    const management = sshKeyPair("management-key".padEnd(64, "x"), "ssh management key", "chatmail-proxy-test");
+    const management = sshKeyPair("management-key".padEnd(64, "x"), "ssh management key", "chatmail-proxy");
     const host = sshKeyPair("hel1-host-key".padEnd(64, "x"), "ssh host key", "hel1");
     for (const { name, inputs } of commands) {
       const connection = inputs.connection as Record<string, unknown>;
@@ -87,8 +87,8 @@ describe("a stack with one proxy", () => {
   });
 
   it("takes its things off the relay again", () => {
-    const undone = rows(run, COMMAND).filter(({ inputs }) => inputs.delete !== undefined).map(({ name, inputs }) => [name, /hostctl (remove \S+|uninstall)/.exec(String(inputs.delete))?.[1]]);
-    expect(Object.fromEntries(undone as [string, string][])).toEqual({ "relay-hostctl": "uninstall", "hel1-relay-end-keys": "remove tunnel-hel1-keys'", "hel1-relay-end": "remove tunnel-hel1'" });
+    const undone = rows(run, COMMAND).filter(({ inputs }) => inputs.delete !== undefined).map(({ name, inputs }) => [name, /hostctl (remove \S+|leave|uninstall)/.exec(String(inputs.delete))?.[1]]);
+    expect(Object.fromEntries(undone as [string, string][])).toEqual({ "relay-hostctl": "leave", "hel1-relay-end-keys": "remove tunnel-hel1-keys'", "hel1-relay-end": "remove tunnel-hel1'" });
   });
 
   it("loads rules first, confirms them over a second connection, and brings up the tunnel after that", () => {
@@ -133,7 +133,7 @@ describe("secrets", () => {
   const wireGuard = [wireGuardKeyPair(seed("hel1-proxy-key"), "wireguard proxy").privateKey, wireGuardKeyPair(seed("hel1-relay-key"), "wireguard relay").privateKey, psk];
   const body = (pem: string) => pem.split("\n")[3] as string;
   const operator = sshKeyPair("o".repeat(64), "test", "operator").privateKey;
-  const ssh = [sshKeyPair(seed("management-key"), "ssh management key", "chatmail-proxy-test"), sshKeyPair(seed("hel1-host-key"), "ssh host key", "hel1")].map(({ privateKey }) => body(privateKey));
+  const ssh = [sshKeyPair(seed("management-key"), "ssh management key", "chatmail-proxy"), sshKeyPair(seed("hel1-host-key"), "ssh host key", "hel1")].map(({ privateKey }) => body(privateKey));
 
   it("stand in no input that is not marked secret, in no command line, environment or trigger", async () => {
     const run = await aStack({ settings: { relaySshKey: operator } });

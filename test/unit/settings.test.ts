@@ -12,11 +12,12 @@ async function refusal(settings: Record<string, unknown>): Promise<string> {
 }
 
 const hel1 = { name: "hel1", host: "hetzner", location: "hel1" };
+const deb1 = { name: "deb1", host: "linux", ssh: { hostKey: HOST_KEY }, ipv4: "198.51.100.130" };
 const ssh = { host: "192.168.77.10", hostKey: HOST_KEY };
 
 describe("settings", () => {
   it.each<[string, Record<string, unknown>, string]>([
-    ["no relay", { relay: undefined }, "relay is missing. Give the relay: ssh, dial, outboundCheck."],
+    ["no relay", { relay: undefined }, "relay is missing. Give the relay: setup, ssh, ipv4, ipv6, gone, dial, outboundCheck."],
     ["a relay without a host key", { relay: { ssh: { host: "192.168.77.10" } } }, 'relay.ssh.hostKey is missing. Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.'],
     ["a relay's address that is none", { relay: { ssh: { ...ssh, host: "192.168.77.300" } } }, 'relay.ssh.host: "192.168.77.300" is neither an IP address nor a domain name. Use one such as 192.168.1.10 or relay.example.org.'],
     ["a user that is none", { relay: { ssh: { ...ssh, user: "Root!" } } }, 'relay.ssh.user: "Root!" is not a user name. Use one such as root.'],
@@ -32,9 +33,31 @@ describe("settings", () => {
       { proxies: [hel1, { ...hel1, name: "frankfurt-main" }] },
       'proxies[1].name: "frankfurt-main" is too long: its interface "wg-frankfurt-main" has 17 characters, Linux allows 15. Use at most 12.',
     ],
-    ["an unknown kind of host", { proxies: [{ ...hel1, host: "azure" }] }, 'proxies[0].host: "azure" is not a kind of host. Use "hetzner".'],
-    ["an unknown key", { poxies: [] , prots: [1] }, 'has an unknown key "prots". Known here: mailDomain, relay, relaySshKey, proxies, ports, adminKeys, tunnel, dns.'],
-    ["an unknown key of a proxy", { proxies: [{ ...hel1, region: "eu" }] }, 'proxies[0] has an unknown key "region". Known here: name, host, location, serverType, image, deleteProtection, backups, publish, slot.'],
+    ["an unknown kind of host", { proxies: [{ ...hel1, host: "azure" }] }, 'proxies[0].host: "azure" is not a kind of host. Use one of "hetzner", "linux", "freebsd".'],
+    ["a proxy without a kind of host", { proxies: [{ name: "hel1", location: "hel1" }] }, 'proxies[0].host is missing. Use one of "hetzner", "linux", "freebsd".'],
+    ["a proxy that is a word", { proxies: ["hel1"] }, 'proxies[0]: "hel1" is not a proxy. Give it the keys name, host, and those of its kind of host.'],
+    ["an existing machine without a host key", { proxies: [{ ...deb1, ssh: {} }] }, 'proxies[0].ssh.hostKey is missing. Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.'],
+    ["an existing machine without an address", { proxies: [{ ...deb1, ipv4: undefined }] }, "proxies[0] has no public address. Set ipv4, ipv6 or both to what clients reach the machine at."],
+    ["an address of the other family", { proxies: [{ ...deb1, ipv4: "2001:db8::5" }] }, 'proxies[0].ipv4: "2001:db8::5" is not an IPv4 address. Use one such as 203.0.113.5.'],
+    ["an interface that is none", { proxies: [{ ...deb1, wan: ["eth 0"] }] }, 'proxies[0].wan[0]: "eth 0" is not an interface\'s name. Use one such as eth0.'],
+    ["a forwarded port that is a machine's SSH port", { proxies: [{ ...deb1, ssh: { hostKey: HOST_KEY, port: 443 } }] }, "ports[3]: 443 is the proxy's own SSH port; forwarding it would lock you out. Remove it."],
+    ["the relay's name for a proxy", { proxies: [{ ...hel1, name: "relay" }] }, 'proxies[0].name: "relay" means the relay itself. Use another name.'],
+    ["a UDP port that is none", { udpPorts: ["3478-"] }, 'udpPorts[0]: "3478-" is not a port or a range of ports. Use one such as 3478 or 50000-50999, from 1 to 65535.'],
+    ["a UDP range that is turned round", { udpPorts: ["50999-50000"] }, 'udpPorts[0]: "50999-50000" is not a port or a range of ports.'],
+    ["UDP ranges that overlap", { udpPorts: [3478, "3000-4000"] }, "udpPorts[1]: 3000-4000 and 3478 have ports in common. Change one of them."],
+    ["a UDP range that holds the tunnel's port", { udpPorts: ["49152-65535"] }, "udpPorts[0]: 49152-65535 holds 51820, which is tunnel.port, by which the relay reaches the proxies. Change one of them."],
+    ["a network that is none", { adminNetworks: ["198.51.100.20/24"] }, 'adminNetworks[0]: "198.51.100.20/24" is not a network in CIDR form, with all bits behind the prefix zero. Use one such as 198.51.100.0/24 or 2001:db8:1::/48.'],
+    ["a time that is none", { proxies: [{ ...hel1, rebootTime: "24:00" }] }, 'proxies[0].rebootTime: "24:00" is not a time of the day. Use one such as 03:30 (the server\'s clock, which is UTC).'],
+    ["an egress that is no proxy", { egress: "ash1" }, 'egress[0]: "ash1" is no proxy. Use names from proxies: hel1.'],
+    ["an egress named twice", { egress: ["hel1", "hel1"] }, 'egress[1]: "hel1" is named twice. Remove one.'],
+    ["the relay's own line as the only egress", { egress: ["relay"] }, 'egress[0]: "relay" (the relay\'s own line) can only be the last resort, behind a proxy. Move it to the end, or remove egress.'],
+    ["no tunnel and no address to forward to", { tunnel: "none" }, 'relay has no public address here, to which proxies forward when tunnel is "none". Set relay.ipv4, relay.ipv6 or both.'],
+    ["an egress without a tunnel", { tunnel: "none", relay: { ssh, ipv4: "198.51.100.7" }, egress: "hel1" }, 'egress: needs a tunnel, and tunnel is "none". Remove one of the two.'],
+    ["a script without a tunnel", { tunnel: "none", relay: { setup: "script", ipv4: "198.51.100.7" } }, 'relay.setup: "script" has nothing to do when tunnel is "none". Remove it.'],
+    ["a relay that nothing says how to reach", { relay: { dial: "ipv4" } }, 'relay.ssh is missing. Give how to reach the relay over SSH: host, port, user, hostKey. (If it cannot be reached from here, set relay.setup to "script".)'],
+    ["a way to set up the relay that is none", { relay: { ssh, setup: "by hand" } }, 'relay.setup: "by hand" is not a way to set up the relay. Use "ssh" or "script".'],
+    ["an unknown key", { poxies: [] , prots: [1] }, 'has an unknown key "prots". Known here: mailDomain, relay, relaySshKey, hostSshKey, proxies, ports, udpPorts, adminKeys, adminNetworks, egress, tunnel, dns.'],
+    ["an unknown key of a proxy", { proxies: [{ ...hel1, region: "eu" }] }, 'proxies[0] has an unknown key "region". Known here: name, publish, slot, host, location, serverType, image, labels, deleteProtection, backups, sshPort, rebootTime.'],
     ["a port of 0", { ports: [0] }, "ports[0]: 0 is not a port. Use a whole number from 1 to 65535."],
     ["a port above 65535", { ports: [65536] }, "ports[0]: 65536 is not a port. Use a whole number from 1 to 65535."],
     ["a port that is no number", { ports: ["smtp"] }, 'ports[0]: "smtp" is not a port. Use a whole number from 1 to 65535.'],

@@ -1,12 +1,19 @@
 # shellcheck shell=sh
 # What a host is and has, one fact a line, for facts.ts to read and judge. Changes nothing.
 
-# wan: the interfaces of this host's default routes, and whether the kernel listens to router advertisements there.
+# wan [INTERFACE...]: the interfaces towards the internet, those of the default routes unless they are given; and whether
+# the kernel listens to router advertisements there.
 wan() {
-	for device in $({
-		ip -4 route show default
-		ip -6 route show default
-	} | sed -n 's/.* dev \([^ ]*\).*/\1/p' | sort -u); do
+	if [ $# = 0 ]; then
+		# shellcheck disable=SC2046 # a word each
+		set -- $({
+			ip -4 route show default
+			ip -6 route show default
+		} | sed -n 's/.* dev \([^ ]*\).*/\1/p' | sort -u)
+		[ $# != 0 ] || fail "this host has no default route, so that its interface towards the internet is unknown; name it as wan"
+	fi
+	for device in "$@"; do
+		[ -e "/sys/class/net/$device" ] || fail "this host has no interface $device; it has: $(cd /sys/class/net && echo *)"
 		printf 'wan %s %s\n' "$device" "$(cat "/proc/sys/net/ipv6/conf/$device/accept_ra" 2>/dev/null || echo 0)"
 	done
 }
@@ -15,8 +22,9 @@ wan() {
 relay_facts() {
 	have ip || fail "this relay has no ip command; install iproute2"
 	for file in "$ETC"/*.conf; do
-		[ ! -f "$file" ] || printf 'ours %s\n' "$(basename "$file" .conf)"
+		[ ! -f "$file" ] || printf 'ours %s %s\n' "$(basename "$file" .conf)" "$(sed -n 's/^STACK=//p' "$file")"
 	done
+	[ -z "$(ss -Hlun 'sport = :3478' 2>/dev/null)" ] || echo 'turn on'
 	ip -o -4 addr show | sed -n 's/^[0-9]*: *\([^ ]*\) *inet \([^ ]*\).*/address \1 \2/p'
 	ip -o -6 addr show | sed -n 's/^[0-9]*: *\([^ ]*\) *inet6 \([^ ]*\).*/address \1 \2/p'
 	for family in 4 6; do
@@ -30,6 +38,25 @@ relay_facts() {
 			printf 'postfix %s %s\n' "$key" "$(postconf -hx "$key" 2>/dev/null | tr '\n' ' ')"
 		done
 	fi
+}
+
+# free UDP-PORT IPV4 IPV6 PORT...: nobody else on this host serves a port that is to be handed on, or uses the tunnel's
+# port or addresses ("-" where there is no tunnel).
+free() {
+	udp=$1 ipv4=$2 ipv6=$3
+	shift 3
+	for port in "$@"; do
+		user=$(ss -Hltnp "sport = :$port" 2>/dev/null | awk '$4 !~ /^(127\.|\[::1\])/' | sed -n '1s/.*users:(("\([^"]*\)".*/\1/p; 1s/.*/something/p' | head -n 1)
+		[ -z "$user" ] || fail "port $port is in use on this host (by $user), and a proxy hands it on to the relay: stop that service, or take the port out of ports"
+	done
+	[ "$udp" != - ] || return 0
+	if [ -n "$(ss -Hlun "sport = :$udp" 2>/dev/null)" ] && ! wg show wg-relay >/dev/null 2>&1; then
+		fail "UDP port $udp, meant for the tunnel, is in use on this host: choose another tunnel.port"
+	fi
+	for address in "$ipv4" "$ipv6"; do
+		route=$(ip route show to match "$address" 2>/dev/null | grep -v -e '^default' -e '^0.0.0.0/1' -e '^128.0.0.0/1' -e 'dev wg-relay' | head -n 1 || true)
+		[ -z "$route" ] || fail "this host already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or ipv6Range"
+	done
 }
 
 # outbound HOST: can this relay reach another mail server on port 25?

@@ -12,7 +12,8 @@ main() {
 	case $verb in
 	setup) setup ;;
 	prepare) prepare "$@" ;;
-	wan) wan ;;
+	wan) wan "$@" ;;
+	free) free "$@" ;;
 	admin-keys) admin_keys ;;
 	install) install_set "$@" ;;
 	arm) arm_set "$@" ;;
@@ -27,6 +28,7 @@ main() {
 	through) through "$@" ;;
 	relay-facts) relay_facts ;;
 	outbound) outbound "$@" ;;
+	leave) leave ;;
 	uninstall) uninstall ;;
 	*) fail "unknown verb '$verb'" ;;
 	esac

@@ -76,12 +76,24 @@ setup() {
 	systemctl try-restart 'chatmail-proxy-watch@*.service' || true
 }
 
+# leave: the last step of a stack on a relay, which other stacks may use too.
+leave() {
+	for dir in "$STATE"/sets/*; do
+		[ ! -d "$dir" ] || {
+			say "$(basename "$dir") is still here, so hostctl stays as well"
+			return 0
+		}
+	done
+	uninstall
+}
+
 # uninstall: the last step. Sets that are still there go first, so that it also serves a person who runs it by hand.
 uninstall() {
 	for dir in "$STATE"/sets/*; do
 		[ ! -d "$dir" ] || "$LIB/hostctl" remove "$(basename "$dir")" || true
 	done
 	systemctl -q disable --now chatmail-proxy-filter.service 2>/dev/null || true
+	[ ! -f "$HOME/.ssh/authorized_keys" ] || admin_keys </dev/null
 	purge_added
 	rm -rf "$UNITS"/chatmail-proxy-*.service "$UNITS"/chatmail-proxy-*.timer "$UNITS/nftables.service.d/chatmail-proxy.conf" "$NETWORKD/chatmail-proxy.conf"
 	rmdir "$UNITS/nftables.service.d" "$NETWORKD" 2>/dev/null || true

@@ -1,6 +1,6 @@
 import { spfAdvice } from "../../../components/dns/spf";
 
-const ask = (texts: string[] | undefined, senders = ["198.51.100.20"]) => spfAdvice({ mailDomain: "chat.example.org", senders, texts });
+const ask = (texts: string[] | undefined, senders = ["198.51.100.20"], published: string[] = []) => spfAdvice({ mailDomain: "chat.example.org", senders, published, texts });
 
 describe("spfAdvice", () => {
   it("says what to add to the record that is there", () => {
@@ -25,4 +25,10 @@ describe("spfAdvice", () => {
   });
 
   it("says nothing while no sender is known", () => expect(ask(["v=spf1 a ~all"], [])).toBeUndefined());
+
+  it("counts what is published as named where the record says a, as with an egress", () => {
+    expect(ask(["v=spf1 a ~all"], ["203.0.113.5"], ["203.0.113.5", "203.0.113.6"])).toBeUndefined();
+    expect(ask(["v=spf1 a ~all"], ["203.0.113.5"], ["203.0.113.6"])).toContain('Use: "v=spf1 ip4:203.0.113.5 a ~all"');
+    expect(ask(["v=spf1 ~all"], ["203.0.113.5"], ["203.0.113.5"])).toContain('Use: "v=spf1 ip4:203.0.113.5 ~all"');
+  });
 });

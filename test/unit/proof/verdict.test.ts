@@ -14,6 +14,9 @@ const inside = (open: { 4?: number[]; 6?: number[] }, handshake = 3) =>
     [`handshake ${handshake}`, ...([4, 6] as const).flatMap((family) => PORTS.map((port) => `port ${port} ${family} ${(open[family] ?? PORTS).includes(port) ? "open" : "shut"}`))].join("\n"),
   );
 
+const NOW = new Date("2026-11-23T12:00:00Z");
+const sum = (views: Parameters<typeof summary>[0], now = NOW) => summary(views, now);
+
 describe("judge", () => {
   it("is content when every port answers", () => {
     expect(judge(4, seen("answered"), inside({}))).toEqual({ proven: true, notOffered: false, faults: [], notes: [] });
@@ -76,25 +79,38 @@ describe("judge", () => {
 describe("summary", () => {
   it("is the same for the same answers and another for others", () => {
     const views = { 4: seen("answered"), 6: seen("answered") };
-    expect(summary(views)).toBe(summary({ 4: seen("answered"), 6: seen("answered") }));
-    expect(summary(views)).not.toBe(summary({ ...views, 6: seen("unreachable") }));
-    expect(summary(views)).toBe("IPv4: 25 answered, 80 answered, 443 answered\nIPv6: 25 answered, 80 answered, 443 answered\n");
+    expect(sum(views)).toBe(sum({ 4: seen("answered"), 6: seen("answered") }));
+    expect(sum(views)).not.toBe(sum({ ...views, 6: seen("unreachable") }));
+    expect(sum(views)).toBe("IPv4: 25 answered, 80 answered, 443 answered\nIPv6: 25 answered, 80 answered, 443 answered\n");
   });
 });
 
 describe("parseInsideView", () => {
   it("reads hostctl's lines", () => {
     expect(parseInsideView("handshake 12\nendpoint [2001:db8::7]:40000\nport 25 4 open 220 chat.example.org ESMTP\nport 25 6 shut\n")).toEqual({
-      handshakeAge: 12,
+      tunnel: "up",
       relayAddress: "2001:db8::7",
       ports: [
         { port: 25, family: 4, open: true, greeting: "220 chat.example.org ESMTP" },
         { port: 25, family: 6, open: false, greeting: "" },
       ],
+      outbound: [],
+      firewalls: [],
     });
   });
 
   it("knows a tunnel that never came up", () => {
-    expect(parseInsideView("handshake 999999\nendpoint (none)\n")).toEqual({ handshakeAge: undefined, relayAddress: undefined, ports: [] });
+    expect(parseInsideView("handshake 999999\nendpoint (none)\n")).toMatchObject({ tunnel: "silent", relayAddress: undefined, ports: [] });
+    expect(parseInsideView("handshake none\n").tunnel).toBe("none");
+  });
+
+  it("reads what stands in the way, and whether mail gets out", () => {
+    expect(parseInsideView("outbound 4 open\noutbound 6 shut\nfirewall ufw is active\n")).toMatchObject({
+      outbound: [
+        { family: 4, open: true },
+        { family: 6, open: false },
+      ],
+      firewalls: ["ufw is active"],
+    });
   });
 });
