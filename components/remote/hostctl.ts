@@ -1,15 +1,22 @@
-// hostctl: the one program of ours on every Linux host, put together from its parts. Knows no Pulumi.
+// hostctl: the one program of ours on every host, put together from its parts. Knows no Pulumi.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Where hostctl lives on a host. */
 export const HOSTCTL = "/usr/local/lib/chatmail-proxy/hostctl";
 
-const PARTS = ["common", "sets", "packages", "tunnel", "facts", "setup", "main"];
+/** Operating systems that hostctl exists for. */
+export type System = "linux" | "freebsd";
+
+const SHARED = ["common", "sets", "through", "adminKeys"];
+const PARTS: Record<System, readonly string[]> = {
+  linux: [...SHARED, ...["system", "packages", "tunnel", "facts", "setup", "verbs"].map((part) => `linux/${part}`), "main"],
+  freebsd: [...SHARED, ...["system", "shared", "pf", "tunnel", "facts", "guard", "setup", "verbs"].map((part) => `freebsd/${part}`), "main"],
+};
 
 /** The whole program, POSIX sh. */
-export function hostctlProgram(): string {
-  const parts = PARTS.map((part) => readFileSync(join(__dirname, "host", `${part}.sh`), "utf8"));
+export function hostctlProgram(system: System = "linux"): string {
+  const parts = PARTS[system].map((part) => readFileSync(join(__dirname, "host", `${part}.sh`), "utf8"));
   return ["#!/bin/sh", "# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.", ...parts].join("\n");
 }
 

@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # the other parts use these
-# What all parts of hostctl use: messages, places, atomic files, a lock.
+# What all parts of hostctl use, on every system: messages, atomic files, a lock. Each system says where its places are
+# (ETC, LIB, STATE).
 
-ETC=/etc/chatmail-proxy
-LIB=/usr/local/lib/chatmail-proxy
-STATE=/var/lib/chatmail-proxy
+# Put before every path of a host. Empty; tests put a scratch directory here.
+ROOT=
 
 say() { printf 'chatmail-proxy: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }

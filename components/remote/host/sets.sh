@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # the system's part reads `changed`
 # Sets: named groups of files and units that come, change and go together.
 #
 # A set arrives as a bundle on stdin (see bundle.ts): `file MODE PATH` with its lines behind `|`, `unit NAME` for each
@@ -8,6 +9,11 @@
 #   $STATE/sets/NAME/next      the bundle that came last: its files, numbered, and `index` with mode and path
 #   $STATE/sets/NAME/live      the same of what is stored and survives a reboot
 #   $STATE/sets/NAME/status    armed | confirmed | reverted, digest, time
+#
+# What a file or a unit means is the system's business. It defines, each with STORED-COPY MODE PATH: check_file (refuses
+# what cannot be loaded), load_file (into force from the copy, without storing it), stored_file (once it lies in its
+# place), unload_file (undoes both); start_units SET, stop_unit UNIT, units_changed; start_timer SET SECONDS (runs `revert`
+# then, whatever becomes of this session) and stop_timer SET.
 
 set_dir() { printf '%s/sets/%s' "$STATE" "$1"; }
 
@@ -49,54 +55,14 @@ each_file() {
 	done <"$stored/index"
 }
 
-check_file() {
-	case $3 in
-	*.nft) nft -c -f "$1" >&2 || fail "nft refuses the new $3; the old rules are still in force" ;;
-	esac
-}
-
-# Brings a file's content into force from where it lies, without storing it.
-load_file() {
-	case $3 in
-	*.nft) run nft -f "$1" || fail "loading $3 failed; the old rules are still in force" ;;
-	/etc/sysctl.d/*)
-		remember_sysctls "$1"
-		run sysctl -q -p "$1" >&2 || fail "a kernel setting of $3 was refused"
-		;;
-	esac
-}
-
 changed=
 store_file() {
-	if ! cmp -s "$1" "$3"; then
-		write_file "$2" "$3" <"$1"
+	if ! cmp -s "$1" "$ROOT$3"; then
+		write_file "$2" "$ROOT$3" <"$1"
 		changed=yes
 	fi
-	chmod "$2" "$3"
-}
-
-# What a key was before we first touched it, so that leaving puts it back.
-remember_sysctls() {
-	while IFS= read -r line; do
-		case $line in '' | '#'* | ';'*) continue ;; esac
-		key=$(printf '%s' "${line%%=*}" | sed 's/^-//; s/ //g')
-		grep -qs "^$key=" "$STATE/sysctl.before" && continue
-		before=$(sysctl -n "$key" 2>/dev/null) || continue
-		printf '%s=%s\n' "$key" "$before" >>"$STATE/sysctl.before"
-	done <"$1"
-}
-
-# Undoes load_file for a file that is to be gone.
-unload_file() {
-	case $3 in
-	*.nft)
-		table=$(table_of "$1")
-		if nft list table inet "$table" >/dev/null 2>&1; then run nft delete table inet "$table"; fi
-		;;
-	/etc/sysctl.d/*)
-		[ ! -f "$STATE/sysctl.before" ] || run sysctl -q -p "$STATE/sysctl.before" >&2 || true
-		;;
-	esac
+	chmod "$2" "$ROOT$3"
+	stored_file "$@"
 }
 
 # store SET: next becomes live: files in their places, files that are no longer in the set gone.
@@ -106,29 +72,16 @@ store() {
 		while read -r number _mode path; do
 			grep -q " $path\$" "$dir/next/index" && continue
 			unload_file "$dir/live/$number" 0 "$path"
-			rm -f "$path"
+			rm -f "$ROOT$path"
 			changed=yes
 		done <"$dir/live/index"
 		while read -r unit; do
-			grep -qx "$unit" "$dir/next/units" || run systemctl disable --now "$unit" >&2 || true
+			grep -qx "$unit" "$dir/next/units" || stop_unit "$unit" || true
 		done <"$dir/live/units"
 	fi
 	each_file next "$1" store_file
 	rm -rf "$dir/live"
 	cp -a "$dir/next" "$dir/live"
-}
-
-start_units() {
-	systemctl daemon-reload
-	while read -r unit; do
-		run systemctl -q enable "$unit" >&2
-		if [ -n "$changed" ] || ! systemctl -q is-active "$unit"; then
-			run systemctl restart "$unit" </dev/null || {
-				systemctl status --no-pager --lines=20 "$unit" >&2 </dev/null || true
-				fail "$unit did not start; see the lines above, and: journalctl -u $unit"
-			}
-		fi
-	done <"$(set_dir "$1")/live/units"
 }
 
 set_status() { printf '%s %s %s\n' "$2" "$3" "$(date +%s)" | write_file 600 "$(set_dir "$1")/status"; }
@@ -144,8 +97,6 @@ install_set() {
 	set_status "$1" confirmed "$(cat "$(set_dir "$1")/live/digest")"
 }
 
-revert_unit() { printf 'chatmail-proxy-revert-%s' "$1"; }
-
 # arm SET SECONDS: loads the bundle on stdin; unless `confirm` comes within SECONDS, all is as it was before.
 arm_set() {
 	lock
@@ -155,16 +106,12 @@ arm_set() {
 
 load_armed() {
 	each_file next "$1" check_file
-	disarm "$1"
-	# A timer of systemd's own: it outlives this session, which the new rules may cut.
-	run systemd-run --quiet --collect --unit="$(revert_unit "$1")" --on-active="$2" --timer-property=AccuracySec=1s "$LIB/hostctl" revert "$1" "$2" >&2 ||
-		fail "no timer could be set for going back; nothing was changed"
+	stop_timer "$1"
+	start_timer "$1" "$2"
 	set_status "$1" armed "$(cat "$(set_dir "$1")/next/digest")"
 	each_file next "$1" load_file
 	say "$1: new rules are loaded; they are taken back in $2 s unless a new SSH connection confirms them"
 }
-
-disarm() { systemctl stop "$(revert_unit "$1").timer" 2>/dev/null || true; }
 
 # revert SET SECONDS: what is stored comes back into force; where nothing is, what we loaded goes.
 revert_set() {
@@ -192,7 +139,7 @@ confirm_set() {
 	[ "$digest" = "$wanted" ] || fail "$1: this host holds other rules than those to be confirmed; run pulumi up once more"
 	case $status in
 	armed)
-		disarm "$1"
+		stop_timer "$1"
 		store "$1"
 		start_units "$1"
 		set_status "$1" confirmed "$digest"
@@ -212,18 +159,40 @@ confirm_set() {
 remove_set() {
 	lock
 	dir=$(set_dir "$1")
-	disarm "$1"
+	stop_timer "$1"
 	if [ -f "$dir/live/units" ]; then
 		while read -r unit; do
-			run systemctl -q disable --now "$unit" >&2 </dev/null || true
+			stop_unit "$unit" </dev/null || true
 		done <"$dir/live/units"
 	fi
 	for side in next live; do
 		each_file "$side" "$1" unload_file || true
 		each_file "$side" "$1" delete_file || true
 	done
-	systemctl daemon-reload || true
+	units_changed
 	rm -rf "$dir"
 }
 
-delete_file() { rm -f "$3"; }
+delete_file() { rm -f "$ROOT$3"; }
+
+# keep SET...: sets that are not named go; what a host no longer needs after its settings have changed.
+keep_sets() {
+	for dir in "$STATE"/sets/*; do
+		[ -d "$dir" ] || continue
+		name=$(basename "$dir")
+		case " $* " in *" $name "*) continue ;; esac
+		say "$name is not needed any more"
+		"$LIB/hostctl" remove "$name"
+	done
+}
+
+# What a key was before we first touched it, so that leaving puts it back.
+remember_sysctls() {
+	while IFS= read -r line; do
+		case $line in '' | '#'* | ';'*) continue ;; esac
+		key=$(printf '%s' "${line%%=*}" | sed 's/^-//; s/ //g')
+		grep -qs "^$key=" "$STATE/sysctl.before" && continue
+		before=$(sysctl -n "$key" 2>/dev/null) || continue
+		printf '%s=%s\n' "$key" "$before" >>"$STATE/sysctl.before"
+	done <"$1"
+}

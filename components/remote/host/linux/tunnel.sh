@@ -68,37 +68,9 @@ heal_filters() {
 
 table_of() { sed -n 's/^delete table inet //p' "$1"; }
 
-# through INTERFACE IPV4 IPV6 PORT...: what this proxy sees of the relay, one fact a line (read by facts.ts). It always
-# succeeds: what it found is for the program to judge.
-through() {
-	interface=$1 relay4=$2 relay6=$3
-	shift 3
-	waited=0
-	until [ "$(handshake_age "$interface")" -lt 180 ] || [ "$waited" -ge 60 ]; do
-		sleep 1
-		waited=$((waited + 1))
-	done
-	printf 'handshake %s\n' "$(handshake_age "$interface")"
-	wg show "$interface" endpoints | awk '{ print "endpoint", $2 }'
-	found=$(mktemp -d)
-	trap 'rm -rf "$found"' EXIT
-	for port in "$@"; do
-		greeting 4 "$relay4" "$port" >"$found/$port.4" &
-		greeting 6 "$relay6" "$port" >"$found/$port.6" &
-	done
-	wait
-	cat "$found"/*
-}
-
-# Seconds since the last handshake; a very high number when there was none.
-handshake_age() {
-	last=$(wg show "$1" latest-handshakes | awk 'NR == 1 { print $2 }')
-	if [ "${last:-0}" = 0 ]; then echo 999999; else echo $(($(date +%s) - last)); fi
-}
-
 # bash's own TCP: no more than what every Debian has. The first line tells a mail server from something else.
 greeting() {
-	# shellcheck disable=SC2016 # expanded by the inner shell
+	# shellcheck disable=SC2016,SC2154 # expanded by the inner shell; $found is the directory of `through`
 	timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1; IFS= read -r -t 3 -u 3 line; printf "open %s\n" "${line%$(printf "\r")}"' - "$2" "$3" 2>/dev/null >"$found/$3.$1.line" ||
 		[ -s "$found/$3.$1.line" ] || echo shut >"$found/$3.$1.line"
 	printf 'port %s %s ' "$3" "$1"
