@@ -7,7 +7,7 @@ import { keysSet, proxyEndSet, PROXY_INTERFACE } from "../tunnel/wireguard";
 import type { Platform } from "./platform";
 
 export const debian: Platform = {
-  program: hostctlProgram,
+  program: () => hostctlProgram("linux"),
   packages: ["wireguard-tools", "nftables", "iproute2", "procps", "unattended-upgrades"],
   tunnelInterface: PROXY_INTERFACE,
   filterSet: (filter, wan) => ({

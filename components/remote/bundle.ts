@@ -14,7 +14,7 @@ export interface HostFile {
 
 export interface HostSet {
   readonly files: readonly HostFile[];
-  /** systemd units that run on these files: enabled, and restarted when one of the files changes. */
+  /** systemd units (FreeBSD: rc.d services) that run on these files: enabled, and restarted when one of the files changes. */
   readonly units?: readonly string[];
 }
 

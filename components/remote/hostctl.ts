@@ -1,16 +1,23 @@
-// hostctl: the one program of ours on every Linux host, put together from its parts. Knows no Pulumi.
+// hostctl: the one program of ours on every host, put together from its parts. Knows no Pulumi.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Where hostctl lives on a host. */
 export const HOSTCTL = "/usr/local/lib/chatmail-proxy/hostctl";
 
-const PARTS = ["common", "sets", "packages", "tunnel", "facts", "setup", "main"];
+/** Operating systems that hostctl exists for. */
+export type System = "linux" | "freebsd";
+
+const SHARED = ["common", "sets", "through", "adminKeys"];
+const PARTS: Record<System, readonly string[]> = {
+  linux: [...SHARED, ...["system", "packages", "tunnel", "proxy", "facts", "setup", "verbs"].map((part) => `linux/${part}`), "main"],
+  freebsd: [...SHARED, ...["system", "shared", "pf", "tunnel", "facts", "guard", "setup", "verbs"].map((part) => `freebsd/${part}`), "main"],
+};
 
 /** The whole program, POSIX sh. */
-export function hostctlProgram(): string {
-  const parts = PARTS.map((part) => readFileSync(join(__dirname, "host", `${part}.sh`), "utf8"));
-  return ["#!/bin/sh", "# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.", ...parts].join("\n");
+export function hostctlProgram(system: System = "linux"): string {
+  const parts = PARTS[system].map((part) => readFileSync(join(__dirname, "host", `${part}.sh`), "utf8"));
+  return ["#!/bin/sh", "# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.", ...parts, PROGRAM_END].join("\n");
 }
 
 /**
@@ -30,9 +37,12 @@ export function hostctl(become: Become, ...words: (string | number)[]): string {
   return become === "sudo" ? `sudo -n ${line}` : line;
 }
 
+/** Last line of the program, by which the host knows that it has all of it. */
+const PROGRAM_END = "# end\n";
+
 /** The command that installs hostctl from stdin and sets up its units. */
 export function installHostctl(become: Become): string {
-  return asRoot(become, `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && chmod 755 ${HOSTCTL}.new && mv ${HOSTCTL}.new ${HOSTCTL} && ${HOSTCTL} setup`);
+  return asRoot(become, `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; exit 1; }; } && chmod 755 ${HOSTCTL}.new && mv ${HOSTCTL}.new ${HOSTCTL} && ${HOSTCTL} setup`);
 }
 
 /** The command that runs a verb of the program on stdin, and leaves nothing on the host. */

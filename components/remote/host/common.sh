@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # the other parts use these
-# What all parts of hostctl use: messages, places, atomic files, a lock.
+# What all parts of hostctl use, on every system: messages, atomic files, a lock. Each system says where its places are
+# (ETC, LIB, STATE, and RUN, which a reboot empties).
 
-ETC=/etc/chatmail-proxy
-LIB=/usr/local/lib/chatmail-proxy
-STATE=/var/lib/chatmail-proxy
+# Put before every path of a host. Empty; tests put a scratch directory here.
+ROOT=
 
 say() { printf 'chatmail-proxy: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -19,28 +19,36 @@ write_file() {
 	[ ! -d "$2" ] || fail "$2 is a directory, and a file of ours should go there; move it out of the way"
 	# Others read what is in there too: networkd, for one, is not root.
 	(umask 022 && mkdir -p "$(dirname "$2")")
-	new=$(mktemp "$2.XXXXXX")
-	cat >"$new"
-	chmod "$1" "$new"
-	mv -f "$new" "$2"
+	new=$(mktemp "$2.XXXXXX") || fail "could not write $2; is the disk full?"
+	# Each step by itself: where this is called from within a condition, set -e does not hold.
+	if cat >"$new" && chmod "$1" "$new" && mv -f "$new" "$2"; then return 0; fi
+	rm -f "$new"
+	fail "could not write $2, which is as it was; is the disk full?"
 }
 
-# Two applies at once (an impatient second `up`, the restore's timer) must not interleave. The lock goes with the
-# process that holds it; a holder that was killed is found by its missing pid.
+# A process that lives, and, where ps can tell, is one of ours: numbers are used again.
+is_hostctl() { kill -0 "$1" 2>/dev/null && { ! have ps || ps -p "$1" -o args= | grep -q hostctl; }; }
+
+# Two applies at once (an impatient second `up`, the restore's timer) must not interleave. A link whose target is the
+# holder: made in one step, and, in $RUN, gone after a reboot. A holder that was killed is found by its missing process;
+# the link of a dead one is moved away rather than removed, so that of two who find it only one takes its place.
 lock() {
-	mkdir -p "$STATE"
+	mkdir -p "$STATE" "$RUN"
 	tries=0
-	until mkdir "$STATE/lock" 2>/dev/null; do
-		holder=$(cat "$STATE/lock/pid" 2>/dev/null || true)
-		if [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; then
-			rm -rf "$STATE/lock"
+	until ln -s "$$" "$RUN/chatmail-proxy.lock" 2>/dev/null; do
+		holder=$(readlink "$RUN/chatmail-proxy.lock" || true)
+		if [ -n "$holder" ] && ! is_hostctl "$holder"; then
+			mv -f "$RUN/chatmail-proxy.lock" "$RUN/chatmail-proxy.lock.$$" 2>/dev/null || continue
+			moved=$(readlink "$RUN/chatmail-proxy.lock.$$" || true)
+			rm -f "$RUN/chatmail-proxy.lock.$$"
+			# Somebody was quicker, and this was the new holder's already.
+			[ "$moved" = "$holder" ] || ln -s "$moved" "$RUN/chatmail-proxy.lock" 2>/dev/null || true
 			continue
 		fi
 		tries=$((tries + 1))
-		[ "$tries" -lt 60 ] || fail "another run (process ${holder:-unknown}) has held $STATE/lock for 60 s; see whether it hangs"
+		[ "$tries" -lt 60 ] || fail "another run (process ${holder:-unknown}) has held $RUN/chatmail-proxy.lock for 60 s; see whether it hangs"
 		sleep 1
 	done
-	echo $$ >"$STATE/lock/pid"
-	trap 'rm -rf "$STATE/lock"' EXIT
+	trap 'rm -f "$RUN/chatmail-proxy.lock"' EXIT
 	trap 'exit 1' HUP INT TERM
 }

@@ -20,17 +20,10 @@ main() {
 	confirm) confirm_set "$@" ;;
 	revert) revert_set "$@" ;;
 	remove) remove_set "$@" ;;
-	load-filters) load_filters ;;
-	heal-filters) heal_filters ;;
-	routes) routes "$@" ;;
-	unroutes) unroutes "$@" ;;
-	watch) watch "$@" ;;
+	keep) keep_sets "$@" ;;
 	through) through "$@" ;;
-	relay-facts) relay_facts ;;
-	outbound) outbound "$@" ;;
-	leave) leave ;;
 	uninstall) uninstall ;;
-	*) fail "unknown verb '$verb'" ;;
+	*) system_verb "$verb" "$@" ;;
 	esac
 }
 

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # the system's part reads `changed`
 # Sets: named groups of files and units that come, change and go together.
 #
 # A set arrives as a bundle on stdin (see bundle.ts): `file MODE PATH` with its lines behind `|`, `unit NAME` for each
@@ -7,7 +8,12 @@
 #
 #   $STATE/sets/NAME/next      the bundle that came last: its files, numbered, and `index` with mode and path
 #   $STATE/sets/NAME/live      the same of what is stored and survives a reboot
-#   $STATE/sets/NAME/status    armed | confirmed | reverted, digest, time
+#   $STATE/sets/NAME/status    installing | armed | confirmed | reverted, digest, time, and which arming it was
+#
+# What a file or a unit means is the system's business. It defines, each with STORED-COPY MODE PATH: check_file (refuses
+# what cannot be loaded), load_file (into force from the copy, without storing it), stored_file (once it lies in its
+# place), unload_file (undoes both); start_units SET, stop_unit UNIT, units_changed; start_timer SET SECONDS ARMING (runs
+# `revert` with these then, whatever becomes of this session), stop_timer SET, and timer_stands SET.
 
 set_dir() { printf '%s/sets/%s' "$STATE" "$1"; }
 
@@ -49,30 +55,163 @@ each_file() {
 	done <"$stored/index"
 }
 
-check_file() {
-	case $3 in
-	*.nft) nft -c -f "$1" >&2 || fail "nft refuses the new $3; the old rules are still in force" ;;
-	esac
+changed=
+store_file() {
+	if ! cmp -s "$1" "$ROOT$3"; then
+		write_file "$2" "$ROOT$3" <"$1"
+		changed=yes
+	fi
+	chmod "$2" "$ROOT$3" || fail "could not set the mode of $3"
+	stored_file "$@"
 }
 
-# Brings a file's content into force from where it lies, without storing it.
-load_file() {
-	case $3 in
-	*.nft) run nft -f "$1" || fail "loading $3 failed; the old rules are still in force" ;;
-	/etc/sysctl.d/*)
-		remember_sysctls "$1"
-		run sysctl -q -p "$1" >&2 || fail "a kernel setting of $3 was refused"
+# store SET: next becomes live: files in their places, files that are no longer in the set gone.
+store() {
+	dir=$(set_dir "$1")
+	if [ -f "$dir/live/index" ]; then
+		while read -r number _mode path; do
+			grep -q " $path\$" "$dir/next/index" && continue
+			unload_file "$dir/live/$number" 0 "$path"
+			rm -f "$ROOT$path"
+			changed=yes
+		done <"$dir/live/index"
+		while read -r unit; do
+			grep -qx "$unit" "$dir/next/units" || stop_unit "$unit" || true
+		done <"$dir/live/units"
+	fi
+	each_file next "$1" store_file
+	rm -rf "$dir/live"
+	cp -a "$dir/next" "$dir/live" || fail "could not keep a copy of $1 in $dir; is the disk full?"
+}
+
+# set_status SET WORD DIGEST [ARMING]
+set_status() { printf '%s %s %s %s\n' "$2" "$3" "$(date +%s)" "${4:-}" | write_file 600 "$(set_dir "$1")/status"; }
+
+# finished SET: all of what is in next/ was brought in before, to the end.
+finished() { [ -f "$(set_dir "$1")/status" ] && read -r word digest _rest <"$(set_dir "$1")/status" && [ "$word $digest" = "confirmed $(cat "$(set_dir "$1")/next/digest")" ]; }
+
+# install SET: for sets that cannot lock anybody out.
+install_set() {
+	lock
+	receive "$1"
+	each_file next "$1" check_file
+	# What an earlier run stored, and was cut off before it could restart what reads it, counts as changed too.
+	finished "$1" || changed=yes
+	set_status "$1" installing "$(cat "$(set_dir "$1")/next/digest")"
+	store "$1"
+	each_file live "$1" load_file
+	start_units "$1"
+	set_status "$1" confirmed "$(cat "$(set_dir "$1")/live/digest")"
+}
+
+# arm SET SECONDS: loads the bundle on stdin; unless `confirm` comes within SECONDS, all is as it was before.
+arm_set() {
+	lock
+	receive "$1"
+	load_armed "$1" "$2"
+}
+
+load_armed() {
+	each_file next "$1" check_file
+	stop_timer "$1"
+	arming=$$-$(date +%s)
+	start_timer "$1" "$2" "$arming"
+	set_status "$1" armed "$(cat "$(set_dir "$1")/next/digest")" "$arming"
+	each_file next "$1" load_file
+	say "$1: new rules are loaded; they are taken back in $2 s unless a new SSH connection confirms them"
+}
+
+# revert SET SECONDS ARMING: what is stored comes back into force; where nothing is, what we loaded goes. Nothing happens
+# when that arming has been confirmed, or followed by another, while this one waited for the lock.
+revert_set() {
+	lock
+	read -r status digest _time arming <"$(set_dir "$1")/status" || true
+	[ "$status $arming" = "armed $3" ] || return 0
+	if [ -f "$(set_dir "$1")/live/index" ]; then
+		each_file live "$1" load_file
+	else
+		each_file next "$1" unload_file
+	fi
+	set_status "$1" reverted "$digest"
+	say "$1: new rules not confirmed within $2 s over a new SSH connection; the previous rules are in force again"
+}
+
+# confirm SET SECONDS [final]: run over a new connection, with the digest of what is to be confirmed on stdin. Only what is
+# in force, with the restore's timer standing, can be confirmed: after a reboot, or a restore that lies further back (an
+# earlier run that lost its network), the rules are loaded once more, for the next connection to confirm.
+confirm_set() {
+	read -r wanted
+	lock
+	dir=$(set_dir "$1")
+	[ -f "$dir/status" ] || fail "$1: nothing was loaded on this host that could be confirmed; run: pulumi up --replace with this proxy's filter"
+	read -r status digest time _arming <"$dir/status"
+	[ "$digest" = "$wanted" ] || fail "$1: this host holds other rules than those to be confirmed; run pulumi up once more"
+	if [ "$status" = armed ] && ! timer_stands "$1"; then
+		# The host has restarted since: the old rules are in force again.
+		status=reverted
+		time=0
+	fi
+	case $status in
+	armed)
+		stop_timer "$1"
+		changed=yes
+		store "$1"
+		start_units "$1"
+		set_status "$1" confirmed "$digest"
+		say "$1: confirmed; the new rules stay, also after a reboot"
+		;;
+	confirmed) say "$1: in force" ;;
+	reverted)
+		if [ $(($(date +%s) - time)) -lt 180 ]; then
+			fail "$1: new rules not confirmed within $2 s over a new SSH connection; the previous rules are in force again. Do the new rules let you in? (SSH port, your own address.) If only the last run was cut off, run pulumi up again in three minutes."
+		fi
+		if [ "${3:-}" != final ]; then
+			load_armed "$1" "$2"
+			return 0
+		fi
+		load_armed "$1" 300
+		fail "$1: the last run was cut off before the rules were confirmed. They are loaded again, for 300 s: run pulumi up now"
 		;;
 	esac
 }
 
-changed=
-store_file() {
-	if ! cmp -s "$1" "$3"; then
-		write_file "$2" "$3" <"$1"
-		changed=yes
+# remove SET: units stopped, rules unloaded, files gone. Goes on past what is missing.
+remove_set() {
+	lock
+	dir=$(set_dir "$1")
+	stop_timer "$1"
+	if [ -f "$dir/live/units" ]; then
+		# Last started, first stopped: what watches a unit would start it again. What other sets run on too stays.
+		sed '1!G;h;$!d' "$dir/live/units" | while read -r unit; do
+			used_elsewhere "$unit" "$dir" || stop_unit "$unit" </dev/null || true
+		done
 	fi
-	chmod "$2" "$3"
+	for side in next live; do
+		each_file "$side" "$1" unload_file || true
+		each_file "$side" "$1" delete_file || true
+	done
+	units_changed
+	rm -rf "$dir"
+}
+
+used_elsewhere() {
+	for units in "$STATE"/sets/*/live/units; do
+		[ "$units" = "$2/live/units" ] || ! grep -qsx "$1" "$units" || return 0
+	done
+	return 1
+}
+
+delete_file() { rm -f "$ROOT$3"; }
+
+# keep SET...: sets that are not named go; what a host no longer needs after its settings have changed.
+keep_sets() {
+	for dir in "$STATE"/sets/*; do
+		[ -d "$dir" ] || continue
+		name=$(basename "$dir")
+		case " $* " in *" $name "*) continue ;; esac
+		say "$name is not needed any more"
+		"$LIB/hostctl" remove "$name"
+	done
 }
 
 # What a key was before we first touched it, so that leaving puts it back.
@@ -85,145 +224,3 @@ remember_sysctls() {
 		printf '%s=%s\n' "$key" "$before" >>"$STATE/sysctl.before"
 	done <"$1"
 }
-
-# Undoes load_file for a file that is to be gone.
-unload_file() {
-	case $3 in
-	*.nft)
-		table=$(table_of "$1")
-		if nft list table inet "$table" >/dev/null 2>&1; then run nft delete table inet "$table"; fi
-		;;
-	/etc/sysctl.d/*)
-		[ ! -f "$STATE/sysctl.before" ] || run sysctl -q -p "$STATE/sysctl.before" >&2 || true
-		;;
-	esac
-}
-
-# store SET: next becomes live: files in their places, files that are no longer in the set gone.
-store() {
-	dir=$(set_dir "$1")
-	if [ -f "$dir/live/index" ]; then
-		while read -r number _mode path; do
-			grep -q " $path\$" "$dir/next/index" && continue
-			unload_file "$dir/live/$number" 0 "$path"
-			rm -f "$path"
-			changed=yes
-		done <"$dir/live/index"
-		while read -r unit; do
-			grep -qx "$unit" "$dir/next/units" || run systemctl disable --now "$unit" >&2 || true
-		done <"$dir/live/units"
-	fi
-	each_file next "$1" store_file
-	rm -rf "$dir/live"
-	cp -a "$dir/next" "$dir/live"
-}
-
-start_units() {
-	systemctl daemon-reload
-	while read -r unit; do
-		run systemctl -q enable "$unit" >&2
-		if [ -n "$changed" ] || ! systemctl -q is-active "$unit"; then
-			run systemctl restart "$unit" </dev/null || {
-				systemctl status --no-pager --lines=20 "$unit" >&2 </dev/null || true
-				fail "$unit did not start; see the lines above, and: journalctl -u $unit"
-			}
-		fi
-	done <"$(set_dir "$1")/live/units"
-}
-
-set_status() { printf '%s %s %s\n' "$2" "$3" "$(date +%s)" | write_file 600 "$(set_dir "$1")/status"; }
-
-# install SET: for sets that cannot lock anybody out.
-install_set() {
-	lock
-	receive "$1"
-	each_file next "$1" check_file
-	store "$1"
-	each_file live "$1" load_file
-	start_units "$1"
-	set_status "$1" confirmed "$(cat "$(set_dir "$1")/live/digest")"
-}
-
-revert_unit() { printf 'chatmail-proxy-revert-%s' "$1"; }
-
-# arm SET SECONDS: loads the bundle on stdin; unless `confirm` comes within SECONDS, all is as it was before.
-arm_set() {
-	lock
-	receive "$1"
-	load_armed "$1" "$2"
-}
-
-load_armed() {
-	each_file next "$1" check_file
-	disarm "$1"
-	# A timer of systemd's own: it outlives this session, which the new rules may cut.
-	run systemd-run --quiet --collect --unit="$(revert_unit "$1")" --on-active="$2" --timer-property=AccuracySec=1s "$LIB/hostctl" revert "$1" "$2" >&2 ||
-		fail "no timer could be set for going back; nothing was changed"
-	set_status "$1" armed "$(cat "$(set_dir "$1")/next/digest")"
-	each_file next "$1" load_file
-	say "$1: new rules are loaded; they are taken back in $2 s unless a new SSH connection confirms them"
-}
-
-disarm() { systemctl stop "$(revert_unit "$1").timer" 2>/dev/null || true; }
-
-# revert SET SECONDS: what is stored comes back into force; where nothing is, what we loaded goes.
-revert_set() {
-	lock
-	read -r status digest _time <"$(set_dir "$1")/status" || true
-	[ "$status" = armed ] || return 0
-	if [ -f "$(set_dir "$1")/live/index" ]; then
-		each_file live "$1" load_file
-	else
-		each_file next "$1" unload_file
-	fi
-	set_status "$1" reverted "$digest"
-	say "$1: new rules not confirmed within $2 s over a new SSH connection; the previous rules are in force again"
-}
-
-# confirm SET SECONDS [final]: run over a new connection, with the digest of what is to be confirmed on stdin. After a
-# restore that lies further back (an earlier run that lost its network) the rules are loaded once more, for the next
-# connection to confirm.
-confirm_set() {
-	read -r wanted
-	lock
-	dir=$(set_dir "$1")
-	[ -f "$dir/status" ] || fail "$1: nothing was loaded on this host that could be confirmed; run: pulumi up --replace with this proxy's filter"
-	read -r status digest time <"$dir/status"
-	[ "$digest" = "$wanted" ] || fail "$1: this host holds other rules than those to be confirmed; run pulumi up once more"
-	case $status in
-	armed)
-		disarm "$1"
-		store "$1"
-		start_units "$1"
-		set_status "$1" confirmed "$digest"
-		say "$1: confirmed; the new rules stay, also after a reboot"
-		;;
-	confirmed) say "$1: in force" ;;
-	reverted)
-		if [ "${3:-}" = final ] || [ $(($(date +%s) - time)) -lt 180 ]; then
-			fail "$1: new rules not confirmed within $2 s over a new SSH connection; the previous rules are in force again. Do the new rules let you in? (SSH port, your own address)"
-		fi
-		load_armed "$1" "$2"
-		;;
-	esac
-}
-
-# remove SET: units stopped, rules unloaded, files gone. Goes on past what is missing.
-remove_set() {
-	lock
-	dir=$(set_dir "$1")
-	disarm "$1"
-	if [ -f "$dir/live/units" ]; then
-		while read -r unit; do
-			run systemctl -q disable --now "$unit" >&2 </dev/null || true
-		done <"$dir/live/units"
-	fi
-	for side in next live; do
-		each_file "$side" "$1" unload_file || true
-		each_file "$side" "$1" delete_file || true
-	done
-	systemctl daemon-reload || true
-	rm -rf "$dir"
-}
-
-delete_file() { rm -f "$3"; }

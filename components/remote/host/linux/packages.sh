@@ -19,17 +19,23 @@ prepare() {
 	[ -n "$missing" ] || return 0
 	lock
 	say "installing$missing"
+	# Before it is done: what a run that was cut off has brought here is ours too.
+	# shellcheck disable=SC2086
+	printf '%s\n' $missing >>"$STATE/packages.added"
+	[ -z "$(dpkg --audit)" ] || run dpkg --configure -a >&2 </dev/null || fail "an earlier installation was cut off, and dpkg --configure -a could not finish it; see the lines above"
 	apt_get update || fail "apt-get update failed; see the lines above"
 	# Recommended packages would bring a kernel along with wireguard-tools.
 	# shellcheck disable=SC2086 # a list of words on purpose
 	apt_get install -y --no-install-recommends $missing || fail "could not install$missing; see the lines above"
-	# shellcheck disable=SC2086
-	printf '%s\n' $missing >>"$STATE/packages.added"
 }
 
+# Into a file: a connection that breaks while packages are set up would otherwise end dpkg in the middle of it.
 apt_get() {
 	DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 timeout 900 \
-		apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" >&2 </dev/null
+		apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" >"$STATE/apt.log" 2>&1 </dev/null || {
+		tail -n 30 "$STATE/apt.log" >&2
+		return 1
+	}
 }
 
 # Takes away the packages that we added, unless somebody uses them by now. No --autoremove: what else it would take
@@ -38,6 +44,7 @@ purge_added() {
 	[ -f "$STATE/packages.added" ] || return 0
 	gone=
 	while read -r package; do
+		installed "$package" || continue
 		case $package in
 		wireguard-tools) [ -z "$(wg show interfaces 2>/dev/null)$(ls -A /etc/wireguard 2>/dev/null)" ] || continue ;;
 		nftables) [ -z "$(nft list tables 2>/dev/null)" ] || continue ;;
@@ -45,6 +52,7 @@ purge_added() {
 		gone="$gone $package"
 	done <"$STATE/packages.added"
 	[ -n "$gone" ] || return 0
+	# dpkg, not apt-get: it refuses where something else has come to need them, instead of removing that too.
 	# shellcheck disable=SC2086 # a list of words on purpose
-	apt_get purge -y $gone || say "could not remove$gone; do so by hand when you like"
+	dpkg --purge $gone >"$STATE/apt.log" 2>&1 </dev/null || say "could not remove$gone; do so by hand when you like"
 }

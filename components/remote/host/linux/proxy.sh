@@ -1,0 +1,43 @@
+# shellcheck shell=sh
+# What `through` asks on Linux.
+
+# bash's own TCP: no more than what every Debian has. The first line tells a mail server from something else.
+greeting() {
+	# shellcheck disable=SC2016,SC2154 # expanded by the inner shell; $found is the directory of `through`
+	timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1; IFS= read -r -t 3 -u 3 line; printf "open %s\n" "${line%$(printf "\r")}"' - "$2" "$3" 2>/dev/null >"$found/$3.$1.line" ||
+		[ -s "$found/$3.$1.line" ] || echo shut >"$found/$3.$1.line"
+	printf 'port %s %s ' "$3" "$1"
+	head -n 1 "$found/$3.$1.line"
+	rm -f "$found/$3.$1.line"
+}
+
+# Does another mail server's port 25 answer from here? Families that this host or that server has not are no answer.
+out_by() {
+	ip -"$1" route show default | grep -q . || return 0
+	kind=ahostsv$1
+	address=$(getent "$kind" "$2" | awk 'NR == 1 { print $1 }')
+	case $address in '' | ::ffff:*) return 0 ;; esac
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	if timeout 20 bash -c 'exec 3<>"/dev/tcp/$1/25" && IFS= read -r -t 15 -u 3 line && [ "${line#220}" != "$line" ]' - "$address" 2>/dev/null; then
+		echo "outbound $1 open"
+	else
+		echo "outbound $1 shut"
+	fi
+}
+
+# What others' firewalls on this host drop unless it is named there: the first suspects when a port stays silent.
+firewalls() {
+	if have ufw && ufw status 2>/dev/null | grep -q '^Status: active'; then
+		echo 'firewall ufw is active on the proxy: let the forwarded ports and the tunnel pass in it too (ufw allow, ufw route allow)'
+	fi
+	if have firewall-cmd && [ "$(firewall-cmd --state 2>/dev/null)" = running ]; then
+		echo 'firewall firewalld is active on the proxy: let the forwarded ports and the tunnel pass in it too (firewall-cmd --add-port, --add-forward)'
+	fi
+	nft list ruleset 2>/dev/null | awk '
+		$1 == "table" { table = $2 " " $3; ours = ($3 ~ /^chatmail_proxy/) }
+		$1 == "chain" { chain = $2 }
+		/hook (input|forward) / && /policy drop/ && !ours {
+			match($0, /hook [a-z]+/)
+			print "firewall the table " table " on the proxy drops what its chain " chain " (" substr($0, RSTART, RLENGTH) ") does not name: let the forwarded ports and the tunnel pass there too"
+		}'
+}

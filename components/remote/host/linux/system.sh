@@ -1,0 +1,70 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034 # the other parts use these
+# What sets.sh leaves to the system, on Linux: nftables, sysctl.d, systemd.
+
+ETC=/etc/chatmail-proxy
+LIB=/usr/local/lib/chatmail-proxy
+STATE=/var/lib/chatmail-proxy
+RUN=/run
+
+check_file() {
+	case $3 in
+	*.nft) nft -c -f "$1" >&2 || fail "nft refuses the new $3; the old rules are still in force" ;;
+	esac
+}
+
+# Brings a file's content into force from where it lies, without storing it.
+load_file() {
+	case $3 in
+	*.nft) run nft -f "$1" || fail "loading $3 failed; the old rules are still in force" ;;
+	/etc/sysctl.d/*)
+		remember_sysctls "$1"
+		run sysctl -q -p "$1" >&2 || fail "a kernel setting of $3 was refused"
+		;;
+	esac
+}
+
+stored_file() { :; }
+
+# Undoes load_file for a file that is to be gone.
+unload_file() {
+	case $3 in
+	*.nft)
+		table=$(table_of "$1")
+		if nft list table inet "$table" >/dev/null 2>&1; then run nft delete table inet "$table"; fi
+		;;
+	/etc/sysctl.d/*)
+		[ ! -f "$STATE/sysctl.before" ] || run sysctl -q -p "$STATE/sysctl.before" >&2 || true
+		;;
+	esac
+}
+
+units_changed() { systemctl daemon-reload || true; }
+
+stop_unit() { run systemctl -q disable --now "$1" >&2; }
+
+# start_units SET: enabled; restarted where a file has changed.
+start_units() {
+	systemctl daemon-reload
+	while read -r unit; do
+		run systemctl -q enable "$unit" >&2
+		if [ -n "$changed" ] || ! systemctl -q is-active "$unit"; then
+			run systemctl restart "$unit" </dev/null || {
+				systemctl status --no-pager --lines=20 "$unit" >&2 </dev/null || true
+				fail "$unit did not start; see the lines above, and: journalctl -u $unit"
+			}
+		fi
+	done <"$(set_dir "$1")/live/units"
+}
+
+revert_unit() { printf 'chatmail-proxy-revert-%s' "$1"; }
+
+# A timer of systemd's own: it outlives this session, which the new rules may cut.
+start_timer() {
+	run systemd-run --quiet --collect --unit="$(revert_unit "$1")" --on-active="$2" --timer-property=AccuracySec=1s "$LIB/hostctl" revert "$@" >&2 ||
+		fail "no timer could be set for going back; nothing was changed"
+}
+
+timer_stands() { systemctl -q is-active "$(revert_unit "$1").timer"; }
+
+stop_timer() { systemctl stop "$(revert_unit "$1").timer" 2>/dev/null || true; }

@@ -1,0 +1,18 @@
+# shellcheck shell=sh
+# The verbs that only Linux knows: those of its units, and the relay's.
+
+system_verb() {
+	verb=$1
+	shift
+	case $verb in
+	load-filters) load_filters ;;
+	heal-filters) heal_filters ;;
+	routes) routes "$@" ;;
+	unroutes) unroutes "$@" ;;
+	watch) watch "$@" ;;
+	relay-facts) relay_facts ;;
+	outbound) outbound "$@" ;;
+	leave) leave ;;
+	*) fail "unknown verb '$verb'" ;;
+	esac
+}
