@@ -11,7 +11,7 @@ import { inCgroup } from "./machines/cgroup";
 import { enter } from "./enter";
 import { labNamespaces } from "./netns";
 import { ensurePackages } from "./packages";
-import { INTERNET } from "./plan";
+import { INTERNET, type HostKind } from "./plan";
 import { checkDisk, checkKernel, checkMachine } from "./preflight";
 import { hostsFile, nsswitchConf, resolvConf } from "./text/guest";
 import { labVersion } from "./version";
@@ -20,6 +20,7 @@ import { caFile, ensureKeys } from "./world/keys";
 import { buildInternet } from "./world/network";
 
 const RELEASE = "trixie";
+const OWN_KINDS: readonly HostKind[] = ["relay", "mx", "adopted"];
 /** Cold, on a slow disk, with two machines booting at once. */
 const READY_SECONDS = 180;
 
@@ -56,7 +57,7 @@ export async function bringUp(dirs: LabDirs, progress: Progress): Promise<LabSta
 
 /** What is the lab's own runs; a bought server that is off may be off for a reason. */
 async function switchedOn(dirs: LabDirs, status: LabStatus): Promise<LabStatus> {
-  const off = status.hosts.filter((host) => (host.kind === "relay" || host.kind === "mx") && host.state === "off");
+  const off = status.hosts.filter((host) => OWN_KINDS.includes(host.kind) && host.state === "off");
   for (const { name } of off) await controlClient(dirs).power(name, "on");
   return off.length > 0 ? controlClient(dirs).status() : status;
 }

@@ -8,7 +8,11 @@ import { openLab, type LabHandle } from "../../scripts/lab/lab";
 import { MailClient, createAccount, logLines, newAccount, newId, proveMail, sendFromOtherServer, waitForLetter } from "../../scripts/lab/mail";
 import { labNamespaces } from "../../scripts/lab/netns";
 import { HOME_LINE, MAIL_PORTS, RELAY_LEG, RELAY_LEG_V6 } from "../../scripts/lab/plan";
-import { waitFor } from "../../scripts/lab/wait";
+import { SHOP_PAGE } from "../../scripts/lab/text/belongings";
+import { sleep, waitFor } from "../../scripts/lab/wait";
+import { belongings } from "./belongings";
+import { startTraffic } from "./traffic";
+import { capture, silence, unsilence } from "./wire";
 import type { Progress } from "../../scripts/lab/up";
 
 jest.setTimeout(600_000);
@@ -84,6 +88,57 @@ describe("names and ways", () => {
   });
 });
 
+describe("a machine at another provider", () => {
+  const ssh = (address: string) =>
+    `file=$(mktemp); echo '${address} ${lab.deb1.hostKey}' >"$file"; ssh -i ${lab.operatorKeyFile} -o ConnectTimeout=5 -o "UserKnownHostsFile=$file" -o StrictHostKeyChecking=yes root@${address} cat /etc/debian_version; status=$?; rm "$file"; exit $status`;
+
+  it("lets the operator log in over both families, with the pinned key", async () => {
+    for (const address of lab.deb1.addresses) expect(await sh("operator", ssh(address))).toMatch(/^13/);
+  });
+
+  it("is reached by client and relay, and has a name", async () => {
+    for (const host of ["client", "relay"]) expect(await sh(host, "curl -sS -m 5 -4 http://deb1.example.net:8080/")).toBe(SHOP_PAGE.trim());
+    expect(await sh("client", "curl -sS -m 5 -6 http://deb1.example.net:8080/")).toBe(SHOP_PAGE.trim());
+    expect(await sh("client", "getent hosts 2001:db8:d000:1::10")).toContain("deb1.example.net");
+  });
+
+  it("installs packages from the mirror", async () => {
+    await sh("deb1", "apt-get -q update && apt-get -q -y install wireguard-tools && apt-get -q -y purge wireguard-tools");
+  });
+
+  it("falls silent on demand, and every packet is seen on its own side", async () => {
+    const caught = await capture(lab, "deb1", "eth0", "tcp port 8080");
+    const get = () => lab.run("client", ["curl", "-sS", "-m", "2", "-o", "/dev/null", `http://${lab.deb1.sshHost}:8080/`], { accept: "any" });
+    expect((await get()).status).toBe(0);
+    const seen = (await caught.stop()).length;
+    expect(seen).toBeGreaterThan(5);
+    await silence(lab, "deb1");
+    const nothing = await capture(lab, "deb1", "eth0", "tcp port 8080");
+    expect((await get()).status).toBe(28);
+    expect(await nothing.stop()).toEqual([]);
+    await unsilence(lab, "deb1");
+    expect((await get()).status).toBe(0);
+  });
+});
+
+describe.each(["deb1", "relay"] as const)("what the owner of %s has there", (host) => {
+  it("is whole: rules, bridge, routing rule, sysctls, service", async () => {
+    const text = await belongings(lab, host);
+    expect(text).not.toMatch(/failed|No such|cannot/);
+    for (const part of [/table inet owner/, /masquerade/, /inet 172\.1[78]\.0\.1\/16/, /from 172\.1[78]\.0\.0\/16 lookup/, /ip_forward = 1/]) expect(text).toMatch(part);
+  });
+
+  it("is the same after a reboot, and shows what is missing", async () => {
+    const before = await belongings(lab, host);
+    await lab.control.reboot(host);
+    await waitFor("the owner's things", 30, async () => (await belongings(lab, host)) === before);
+    await sh(host, "nft delete table ip docker");
+    expect(await belongings(lab, host)).not.toBe(before);
+    await sh(host, "systemctl restart nftables systemd-networkd; sleep 2");
+    expect(await belongings(lab, host)).toBe(before);
+  });
+});
+
 describe("a second run", () => {
   it("finds all in place within 2 s, and reboots nothing", async () => {
     const before = await bootOf("relay");
@@ -128,6 +183,20 @@ insert rule inet cpl_home forward ct status dnat accept
     expect((await waitForLetter(lab, "mx", bob.user, out, 60)).size).toBeGreaterThan(24_000_000);
     await sendFromOtherServer(lab, { from: bob.user, to: account.user, id: back, bytes: 25_000_000 });
     expect((await client.find(account, back, undefined, 60)).size).toBeGreaterThan(25_000_000);
+  });
+
+  it("is counted while it flows, letter by letter", async () => {
+    const traffic = await startTraffic(lab, { everyMs: 300 });
+    await sleep(1500);
+    await sh("relay", "systemctl stop postfix");
+    await sleep(2000);
+    await sh("relay", "systemctl start postfix");
+    const { sent, received, duplicates, lost, longestMs, failures } = await traffic.stop();
+    expect(sent.length).toBeGreaterThan(8);
+    expect([...received].sort()).toEqual([...sent].sort());
+    expect([duplicates, lost]).toEqual([[], []]);
+    expect(longestMs).toBeGreaterThan(1000);
+    expect(failures.join("\n")).toContain("ECONNREFUSED");
   });
 
   it("refuses to relay for strangers", async () => {

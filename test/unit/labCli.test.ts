@@ -40,7 +40,7 @@ describe("where things are", () => {
   it("refuses a cache that no overlay mount can name", () => expect(() => labDirs({ CHATMAIL_PROXY_CACHE: "/a:b" })).toThrow("CHATMAIL_PROXY_CACHE"));
 
   it("owns its namespaces by exact name", () => {
-    expect(["cpl-internet", "cpl-home", "cpl-client", "cpl-operator", "cpl-relay", "cpl-mx", "cpl-s10005"].filter(isOwnName)).toHaveLength(7);
+    expect(["cpl-internet", "cpl-home", "cpl-client", "cpl-operator", "cpl-relay", "cpl-mx", "cpl-deb1", "cpl-s10005"].filter(isOwnName)).toHaveLength(8);
     expect(["cpl-", "cpl-relay2", "cpl-sx", "cpl-other", "xcpl-mx"].filter(isOwnName)).toEqual([]);
   });
 

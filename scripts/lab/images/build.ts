@@ -13,6 +13,8 @@ export interface Images {
   /** Layers top first, as overlayfs wants its lowerdir; each trusts the lab's mirror. */
   readonly host: readonly string[];
   readonly mail: readonly string[];
+  readonly relay: readonly string[];
+  readonly adopted: readonly string[];
   readonly services: readonly string[];
   /** Web root of the package mirror. */
   readonly mirror: string;
@@ -47,6 +49,8 @@ export function imagesIn(dirs: LabDirs, release: Release): Images {
   return {
     host: [join(mirror, "trust"), ...paths(all.host)],
     mail: [join(mirror, "trust"), ...paths(all.mail)],
+    relay: [join(mirror, "trust"), ...paths(all.relay)],
+    adopted: [join(mirror, "trust"), ...paths(all.adopted)],
     services: paths(all.services),
     mirror: join(mirror, "www"),
   };
@@ -65,7 +69,9 @@ async function buildMissing(build: Build, release: Release): Promise<void> {
   await buildLayer(build, all.system);
   // Two at a time: with two cores a third only makes the others slower.
   await Promise.all([
-    buildLayer(build, all.mail),
+    buildLayer(build, all.mail)
+      .then(() => buildLayer(build, all.relay))
+      .then(() => buildLayer(build, all.adopted)),
     buildLayer(build, all.services)
       .then(() => buildMirror(build, release))
       .then(() => buildLayer(build, all.host)),
@@ -150,7 +156,7 @@ const layerPath = (dirs: LabDirs, recipe: LayerRecipe): string => join(dirs.cach
 
 const scripts = (): string => readFileSync(SCRIPT, "utf8");
 
-const missing = (images: Images): string[] => [...images.host, ...images.mail, ...images.services, images.mirror].filter((path) => !existsSync(path));
+const missing = (images: Images): string[] => [...images.host, ...images.relay, ...images.adopted, ...images.services, images.mirror].filter((path) => !existsSync(path));
 
 const proxyEnv = (source: DebianSource): NodeJS.ProcessEnv => ({ ...process.env, ...(source.proxy ? { http_proxy: source.proxy } : {}) });
 

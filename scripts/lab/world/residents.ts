@@ -1,0 +1,57 @@
+// lab/world/residents.ts: the machines that are the lab's own, from its start to its end; bought servers are room.ts's.
+import { imagesIn } from "../images/build";
+import type { LabDirs } from "../dirs";
+import { Machine, type MachineSpec } from "../machines/machine";
+import { listeningPorts } from "../processes";
+import type { GuestFile } from "../text/guest";
+import { waitFor } from "../wait";
+import { DEB1_PORTS, deb1Files, deb1Spec } from "./adopted";
+import { mxFiles, mxSpec, readyPorts, relayFiles, relaySpec } from "./mailHosts";
+
+export class Resident {
+  readonly machine: Machine;
+
+  constructor(
+    dirs: LabDirs,
+    spec: MachineSpec,
+    private readonly ports: readonly number[],
+    /** What stands on its disk before its first boot. */
+    private readonly files: () => Promise<GuestFile[]> | GuestFile[],
+    say: (line: string) => void,
+  ) {
+    this.machine = new Machine(dirs, spec, imagesIn(dirs, "trixie")[spec.image], say);
+  }
+
+  /** Resolves once init runs. */
+  async start(): Promise<void> {
+    const files = await this.files();
+    await this.machine.start(() => files);
+  }
+
+  /** Resolves once it listens on all its ports. */
+  async ready(): Promise<void> {
+    const { spec } = this.machine;
+    await waitFor(`${spec.name} to listen on ports ${this.ports.join(", ")}`, 60, () => {
+      const open = listeningPorts(this.machine.initPid ?? 0);
+      const closed = this.ports.filter((port) => !open.has(port));
+      if (closed.length > 0) throw new Error(`nothing listens on ${closed.join(", ")} yet`);
+      return true;
+    });
+  }
+}
+
+export interface Residents {
+  readonly relay: Resident;
+  readonly mx: Resident;
+  readonly deb1: Resident;
+}
+
+export function residents(dirs: LabDirs, homeIPv6: () => boolean, say: (line: string) => void): Residents {
+  const relay = relaySpec(homeIPv6());
+  const mx = mxSpec();
+  return {
+    relay: new Resident(dirs, relay, readyPorts(relay), () => relayFiles(dirs, homeIPv6()), say),
+    mx: new Resident(dirs, mx, readyPorts(mx), () => mxFiles(dirs), say),
+    deb1: new Resident(dirs, deb1Spec(), DEB1_PORTS, () => deb1Files(dirs), say),
+  };
+}
