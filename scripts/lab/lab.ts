@@ -3,10 +3,10 @@ import type { ChildProcess, StdioOptions } from "node:child_process";
 import type { CommandResult } from "./command";
 import { controlClient, statusIfUp, type ControlClient, type LabStatus } from "./control";
 import { labDirs, type LabDirs } from "./dirs";
-import { addressesOf, API_ENDPOINT, DEB1_LEG, MAIL_DOMAIN, MAIL_ZONE, RELAY_LEG } from "./plan";
+import { addressesOf, API_ENDPOINT, DEB1_LEG, DYNAMIC_ZONE, MAIL_DOMAIN, MAIL_ZONE, RELAY_LEG, SERVICES, TSIG } from "./plan";
 import { runIn, spawnIn, type RunOptions } from "./run";
 import { bringUp, type Progress } from "./up";
-import { caFile, deb1HostKeyFile, operatorKeyFile, publicKey, readSecret, relayHostKeyFile, tokenFile } from "./world/keys";
+import { caFile, deb1HostKeyFile, operatorKeyFile, publicKey, readSecret, relayHostKeyFile, tokenFile, tsigFile, tsigSecret } from "./world/keys";
 
 export interface SshTarget {
   readonly sshHost: string;
@@ -25,6 +25,18 @@ export interface LabHandle {
   };
   /** From the operator, over the home's LAN. */
   readonly relay: SshTarget & { readonly mailDomain: string };
+  /** A zone whose name server takes updates that are signed with this key (RFC 2136), over UDP and TCP. */
+  readonly rfc2136: {
+    readonly zone: string;
+    readonly server: string;
+    readonly port: number;
+    readonly keyName: string;
+    readonly algorithm: string;
+    /** In base64. */
+    readonly secret: string;
+    /** All of the key, in a file that only root reads: knsupdate -k, kdig -k. */
+    readonly keyFile: string;
+  };
   /** The machine that is to be adopted; its owner's things on it are world/adopted.ts's. */
   readonly deb1: SshTarget & { readonly addresses: readonly string[] };
   /** File with the private key that may log in to relay and deb1 as root. */
@@ -61,6 +73,15 @@ function handle(dirs: LabDirs): LabHandle {
     hetzner: { endpoint: API_ENDPOINT, token: readSecret(tokenFile(dirs)), zone: MAIL_ZONE },
     relay: { mailDomain: MAIL_DOMAIN, sshHost: RELAY_LEG.ipv4, hostKey: publicKey(relayHostKeyFile(dirs)) },
     deb1: { sshHost: DEB1_LEG.ipv4, hostKey: publicKey(deb1HostKeyFile(dirs)), addresses: addressesOf(DEB1_LEG) },
+    rfc2136: {
+      zone: DYNAMIC_ZONE,
+      server: SERVICES.dns.ipv4,
+      port: 53,
+      keyName: TSIG.name,
+      algorithm: TSIG.algorithm,
+      secret: tsigSecret(dirs),
+      keyFile: tsigFile(dirs),
+    },
     operatorKeyFile: operatorKeyFile(dirs),
     caFile: caFile(dirs),
     status: () => control.status(),

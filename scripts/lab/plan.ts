@@ -74,6 +74,9 @@ export const MAIL_DOMAIN = "chat.example.org";
 export const MAIL_ZONE = "example.org";
 export const OTHER_DOMAIN = "example.net";
 export const OTHER_MX = "mx.example.net";
+/** A zone that is nobody's at Hetzner: its name server takes signed dynamic updates (RFC 2136). */
+export const DYNAMIC_ZONE = "example.com";
+export const TSIG = { name: "lab-updates", algorithm: "hmac-sha256" } as const;
 /** Seconds; short, so that a test which waits for an old record to expire does not wait long. */
 export const DNS_TTL = 5;
 export const API_ENDPOINT = `http://${SERVICES.api.names[0]}/v1`;

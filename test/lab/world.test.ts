@@ -1,5 +1,5 @@
 // The lab's world, without the stack: network, machines, DNS, mail, firewall, and what it survives. Ends with destroy.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { takeDown } from "../../scripts/lab/cleanup";
 import { controlClient } from "../../scripts/lab/control";
 import { destroy } from "../../scripts/lab/destroy";
@@ -137,6 +137,31 @@ describe.each(["deb1", "relay"] as const)("what the owner of %s has there", (hos
     await sh(host, "systemctl restart nftables systemd-networkd; sleep 2");
     expect(await belongings(lab, host)).toBe(before);
   });
+});
+
+describe("the zone with signed updates", () => {
+  const update = (text: string, key = `-k ${lab.rfc2136.keyFile}`) =>
+    lab.run("operator", ["sh", "-c", `knsupdate ${key}`], { stdin: `server ${lab.rfc2136.server}\nzone ${lab.rfc2136.zone}\n${text}\nsend\n`, accept: "any", timeout: 20_000 });
+
+  it("takes an update with the key, and serves it at once", async () => {
+    expect((await update("add chat.example.com. 60 A 203.0.113.7\nadd chat.example.com. 60 AAAA 2001:db8:c000::7")).status).toBe(0);
+    expect(await sh("client", "getent ahosts chat.example.com")).toMatch(/203\.0\.113\.7 /);
+    expect(await sh("relay", "getent ahostsv6 chat.example.com")).toContain("2001:db8:c000::7");
+  });
+
+  it("refuses an update without a key, and with a wrong one", async () => {
+    for (const key of ["", `-y hmac-sha256:${lab.rfc2136.keyName}:${Buffer.alloc(32).toString("base64")}`])
+      expect((await update("add no.example.com. 60 A 203.0.113.8", key)).status).not.toBe(0);
+    expect((await lab.run("client", ["getent", "hosts", "no.example.com"], { accept: "any" })).status).toBe(2);
+  });
+
+  it("hands out the whole zone to whoever has the key", async () => {
+    const transfer = (key: string) => sh("operator", `kdig @${lab.rfc2136.server} ${key} example.com AXFR`, "any");
+    expect(await transfer(`-k ${lab.rfc2136.keyFile}`)).toMatch(/chat\.example\.com\.\s+60\s+IN\s+A\s+203/);
+    expect(await transfer("")).not.toContain("203.0.113.7");
+  });
+
+  it("keeps its key from everybody but root", () => expect(statSync(lab.rfc2136.keyFile).mode & 0o777).toBe(0o600));
 });
 
 describe("a second run", () => {
@@ -330,6 +355,7 @@ describe("a bought server", () => {
     expect(await sh("hel1", "ls /root/kept")).toBe("/root/kept");
     expect(await sh("client", `getent hosts ${address}`)).toContain("hel1.example.org");
     expect(await sh("client", "getent ahostsv4 chat.example.org | head -1")).toContain(HOME_LINE.addresses4[0]);
+    expect(await sh("client", "getent ahostsv4 chat.example.com | head -1")).toContain("203.0.113.7");
   });
 
   it("is gone with its machine, namespace and link when it is deleted", async () => {

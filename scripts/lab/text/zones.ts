@@ -1,7 +1,7 @@
 // lab/text/zones.ts: the lab's own DNS zones as zone files, and the names of reverse zones. Pure; serves nothing.
 import { isIPv6 } from "node:net";
 import type { PublishedRecord, PublishedZone } from "../hetzner/world";
-import { ACCESS, CLIENT_LEG, DEB1_LEG, DNS_TTL, HETZNER_NAME_SERVERS, HOME_LINE, MX_LEG, OPERATOR_LEG, OTHER_DOMAIN, OTHER_MX, SERVICES } from "../plan";
+import { ACCESS, CLIENT_LEG, DEB1_LEG, DNS_TTL, DYNAMIC_ZONE, HETZNER_NAME_SERVERS, HOME_LINE, MX_LEG, OPERATOR_LEG, OTHER_DOMAIN, OTHER_MX, SERVICES } from "../plan";
 
 /** Zones that are there before anybody asks for one. The root makes every other name NXDOMAIN, at once and for sure. */
 export function ownZones(ptrs: ReadonlyMap<string, string>): PublishedZone[] {
@@ -30,6 +30,9 @@ export function ownZones(ptrs: ReadonlyMap<string, string>): PublishedZone[] {
     ...reverseZones(new Map([...fixedPtrs(), ...ptrs])).map((reverse) => zone(reverse.name, reverse.records)),
   ];
 }
+
+/** Before its first update. */
+export const freshDynamicZone = (): PublishedZone => ({ name: DYNAMIC_ZONE, ttl: DNS_TTL, records: apex(SERVICES.dns.names[0]) });
 
 /** The zones in which reverse names stand; all of them exist from the start, so that an address without a name is NXDOMAIN. */
 export const REVERSE_ZONES: readonly string[] = [

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join } from "node:path";
 import { command } from "../command";
 import { keyFile, type LabDirs } from "../dirs";
+import { TSIG } from "../plan";
 import type { GuestFile } from "../text/guest";
 
 export interface Certificate {
@@ -14,6 +15,9 @@ export interface Certificate {
 
 /** 64 characters, as the API's clients insist. */
 export const tokenFile = (dirs: LabDirs): string => keyFile(dirs, "hetzner-token");
+/** "algorithm:name:secret", as knsupdate and kdig take it with -k. */
+export const tsigFile = (dirs: LabDirs): string => keyFile(dirs, "tsig");
+export const tsigSecret = (dirs: LabDirs): string => readSecret(tsigFile(dirs)).split(":")[2] ?? "";
 export const operatorKeyFile = (dirs: LabDirs): string => keyFile(dirs, "operator");
 export const relayHostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "relay-host");
 export const deb1HostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "deb1-host");
@@ -22,6 +26,7 @@ export const caFile = (dirs: LabDirs): string => keyFile(dirs, "ca.pem");
 export async function ensureKeys(dirs: LabDirs): Promise<void> {
   mkdirSync(join(dirs.state, "keys"), { recursive: true, mode: 0o700 });
   if (!existsSync(tokenFile(dirs))) writeSecret(tokenFile(dirs), randomBytes(32).toString("hex"));
+  if (!existsSync(tsigFile(dirs))) writeSecret(tsigFile(dirs), `${TSIG.algorithm}:${TSIG.name}:${randomBytes(32).toString("base64")}`);
   await sshKey(operatorKeyFile(dirs), "operator@lab");
   await sshKey(relayHostKeyFile(dirs), "relay@lab");
   await sshKey(deb1HostKeyFile(dirs), "deb1@lab");
