@@ -3,10 +3,10 @@ import type { ChildProcess, StdioOptions } from "node:child_process";
 import type { CommandResult } from "./command";
 import { controlClient, statusIfUp, type ControlClient, type LabStatus } from "./control";
 import { labDirs, type LabDirs } from "./dirs";
-import { addressesOf, API_ENDPOINT, DEB1_LEG, DYNAMIC_ZONE, MAIL_DOMAIN, MAIL_ZONE, RELAY_LEG, SERVICES, TSIG } from "./plan";
+import { addressesOf, API_ENDPOINT, DEB1_LEG, DIRECT_DOMAIN, DYNAMIC_ZONE, MAIL_DOMAIN, MAIL_ZONE, RELAY_LEG, SERVICES, TSIG, VPS_LEG } from "./plan";
 import { runIn, spawnIn, type RunOptions } from "./run";
 import { bringUp, type Progress } from "./up";
-import { caFile, deb1HostKeyFile, operatorKeyFile, publicKey, readSecret, relayHostKeyFile, tokenFile, tsigFile, tsigSecret } from "./world/keys";
+import { caFile, deb1HostKeyFile, operatorKeyFile, publicKey, readSecret, relayHostKeyFile, tokenFile, tsigFile, tsigSecret, vpsHostKeyFile } from "./world/keys";
 
 export interface SshTarget {
   readonly sshHost: string;
@@ -39,7 +39,9 @@ export interface LabHandle {
   };
   /** The machine that is to be adopted; its owner's things on it are world/adopted.ts's. */
   readonly deb1: SshTarget & { readonly addresses: readonly string[] };
-  /** File with the private key that may log in to relay and deb1 as root. */
+  /** The relay on the internet itself, with a mail domain of its own; `control.start("vps")` first. */
+  readonly vps: SshTarget & { readonly mailDomain: string; readonly addresses: readonly string[] };
+  /** File with the private key that may log in to relay, deb1 and vps as root. */
   readonly operatorKeyFile: string;
   /** PEM file of the CA that the mail servers' certificates come from. */
   readonly caFile: string;
@@ -82,6 +84,7 @@ function handle(dirs: LabDirs): LabHandle {
       secret: tsigSecret(dirs),
       keyFile: tsigFile(dirs),
     },
+    vps: { mailDomain: DIRECT_DOMAIN, sshHost: VPS_LEG.ipv4, hostKey: publicKey(vpsHostKeyFile(dirs)), addresses: addressesOf(VPS_LEG) },
     operatorKeyFile: operatorKeyFile(dirs),
     caFile: caFile(dirs),
     status: () => control.status(),

@@ -148,7 +148,7 @@ export interface Proof {
  * one in from the other server, the relay's page. Fails on the first that does not work. With an address, the client
  * speaks to that one; mx always goes by DNS.
  */
-export async function proveMail(lab: LabHandle, address?: string): Promise<Proof[]> {
+export async function proveMail(lab: LabHandle, address?: string, domain: string = MAIL_DOMAIN): Promise<Proof[]> {
   const proofs: Proof[] = [];
   const prove = async (what: string, work: () => Promise<unknown>) => {
     const started = Date.now();
@@ -156,8 +156,8 @@ export async function proveMail(lab: LabHandle, address?: string): Promise<Proof
     proofs.push({ what, ms: Date.now() - started });
   };
   const client = await MailClient.open(lab);
-  const target = relayTarget(address);
-  const alice = newAccount("alice");
+  const target: Target = { ...relayTarget(address), host: domain };
+  const alice = newAccount("alice", domain);
   const bob = newAccount("bob", OTHER_DOMAIN);
   try {
     await createAccount(lab, "mx", bob);
@@ -176,8 +176,8 @@ export async function proveMail(lab: LabHandle, address?: string): Promise<Proof
     });
     await prove("HTTPS: the relay's page", async () => {
       const page = await client.get("https", target);
-      if (page.status !== 200 || !page.body.includes(MAIL_DOMAIN))
-        throw new Error(`https://${MAIL_DOMAIN}: status ${page.status}, and not the relay's page`);
+      if (page.status !== 200 || !page.body.includes(domain))
+        throw new Error(`https://${domain}: status ${page.status}, and not the relay's page`);
     });
     return proofs;
   } finally {

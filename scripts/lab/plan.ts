@@ -1,7 +1,7 @@
 // lab/plan.ts: every name and address of the lab's world, as data. Knows no process, no file, no command.
 //
 //              cpl-internet 192.0.2.0/24: DNS .53, Hetzner API .10, Debian mirror .80
-//    mx .25, deb1 .140 --+--------------+--------------------- servers 203.0.113.x/32, each on a link of its own
+//    mx .25, deb1 .140, vps .150 --+----+--------------------- servers 203.0.113.x/32, each on a link of its own
 //                   | access 198.51.100.0/24
 //      client .10 --+-- operator .30 --+-- home router .20
 //                                |            | 192.168.77.1, NAT
@@ -67,10 +67,16 @@ export const MX_LEG: Leg = { ...linkLeg("192.0.2.25", "2001:db8:1::25"), ipv6Len
 /** A machine that somebody rented long ago at another provider, and that is adopted instead of bought. */
 export const DEB1_LEG: Leg = linkLeg("192.0.2.140", "2001:db8:d000:1::10");
 
+/** A second relay, rented and with public addresses, for the mode without a tunnel; started on demand. */
+export const VPS_LEG: Leg = linkLeg("192.0.2.150", "2001:db8:d000:2::10");
+
 /** What the fake cloud gives its servers' addresses out of. */
 export const CLOUD = { ipv4: "203.0.113.0/24", ipv6: "2001:db8:c000::/36" } as const;
 
 export const MAIL_DOMAIN = "chat.example.org";
+/** The mail domain of the relay that stands on the internet itself. */
+export const DIRECT_DOMAIN = "direct.example.org";
+/** Holds both mail domains. */
 export const MAIL_ZONE = "example.org";
 export const OTHER_DOMAIN = "example.net";
 export const OTHER_MX = "mx.example.net";
@@ -97,7 +103,7 @@ export const NAMESPACE_HOSTS: readonly NamespaceHost[] = [
   { name: "operator", namespace: OPERATOR },
 ];
 /** Names that no bought server may take, since `exec` and `log` go by name. */
-export const RESERVED_NAMES: readonly string[] = [...NAMESPACE_HOSTS.map((host) => host.name), "relay", "mx", "deb1", "internet", "home"];
+export const RESERVED_NAMES: readonly string[] = [...NAMESPACE_HOSTS.map((host) => host.name), "relay", "mx", "deb1", "vps", "internet", "home"];
 
 /** The router's end of a machine's link: 15 characters at most, as the kernel wants. */
 export function linkName(machineId: string): string {

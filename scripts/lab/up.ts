@@ -57,7 +57,7 @@ export async function bringUp(dirs: LabDirs, progress: Progress): Promise<LabSta
 
 /** What is the lab's own runs; a bought server that is off may be off for a reason. */
 async function switchedOn(dirs: LabDirs, status: LabStatus): Promise<LabStatus> {
-  const off = status.hosts.filter((host) => OWN_KINDS.includes(host.kind) && host.state === "off");
+  const off = status.hosts.filter((host) => OWN_KINDS.includes(host.kind) && !host.onDemand && host.state === "off");
   for (const { name } of off) await controlClient(dirs).power(name, "on");
   return off.length > 0 ? controlClient(dirs).status() : status;
 }

@@ -4,7 +4,7 @@ import { takeDown } from "../../scripts/lab/cleanup";
 import { controlClient } from "../../scripts/lab/control";
 import { destroy } from "../../scripts/lab/destroy";
 import { labDirs } from "../../scripts/lab/dirs";
-import { openLab, type LabHandle } from "../../scripts/lab/lab";
+import { openLab, type LabHandle, type SshTarget } from "../../scripts/lab/lab";
 import { MailClient, createAccount, logLines, newAccount, newId, proveMail, sendFromOtherServer, waitForLetter } from "../../scripts/lab/mail";
 import { labNamespaces } from "../../scripts/lab/netns";
 import { HOME_LINE, MAIL_PORTS, RELAY_LEG, RELAY_LEG_V6 } from "../../scripts/lab/plan";
@@ -48,6 +48,10 @@ const stateOf = async (name: string) => (await lab.status()).hosts.find((host) =
 const bootOf = async (name: string) => (await lab.status()).hosts.find((host) => host.name === name)?.bootedAt;
 const addressOf = async (name: string) => (await lab.status()).hosts.find((host) => host.name === name)?.addresses[0] ?? "";
 
+/** A login as root that trusts the machine's known host key and no other. */
+const ssh = ({ hostKey }: SshTarget, address: string, command: string) =>
+  `file=$(mktemp); echo '${address} ${hostKey}' >"$file"; ssh -i ${lab.operatorKeyFile} -o ConnectTimeout=5 -o "UserKnownHostsFile=$file" -o StrictHostKeyChecking=yes root@${address} ${command}; status=$?; rm "$file"; exit $status`;
+
 describe("names and ways", () => {
   it("answers A, AAAA and PTR, and NXDOMAIN for what nobody has", async () => {
     expect(await sh("client", "getent ahostsv4 mx.example.net | head -1")).toContain("192.0.2.25");
@@ -66,9 +70,7 @@ describe("names and ways", () => {
   });
 
   it("lets the operator log in to the relay over the home's LAN, with the pinned key", async () => {
-    const ssh = `ssh -i ${lab.operatorKeyFile} -o "UserKnownHostsFile=$file" -o StrictHostKeyChecking=yes root@${lab.relay.sshHost} hostname`;
-    const known = `${lab.relay.sshHost} ${lab.relay.hostKey}`;
-    expect(await sh("operator", `file=$(mktemp); echo '${known}' >"$file"; ${ssh}; status=$?; rm "$file"; exit $status`)).toBe("chat.example.org");
+    expect(await sh("operator", ssh(lab.relay, lab.relay.sshHost, "hostname"))).toBe("chat.example.org");
   });
 
   it("has no way out to the real network", async () => {
@@ -89,11 +91,8 @@ describe("names and ways", () => {
 });
 
 describe("a machine at another provider", () => {
-  const ssh = (address: string) =>
-    `file=$(mktemp); echo '${address} ${lab.deb1.hostKey}' >"$file"; ssh -i ${lab.operatorKeyFile} -o ConnectTimeout=5 -o "UserKnownHostsFile=$file" -o StrictHostKeyChecking=yes root@${address} cat /etc/debian_version; status=$?; rm "$file"; exit $status`;
-
   it("lets the operator log in over both families, with the pinned key", async () => {
-    for (const address of lab.deb1.addresses) expect(await sh("operator", ssh(address))).toMatch(/^13/);
+    for (const address of lab.deb1.addresses) expect(await sh("operator", ssh(lab.deb1, address, "cat /etc/debian_version"))).toMatch(/^13/);
   });
 
   it("is reached by client and relay, and has a name", async () => {
@@ -162,6 +161,21 @@ describe("the zone with signed updates", () => {
   });
 
   it("keeps its key from everybody but root", () => expect(statSync(lab.rfc2136.keyFile).mode & 0o777).toBe(0o600));
+});
+
+describe("the relay on the internet itself", () => {
+  it("is off until it is wanted, and says how to have it", async () => {
+    expect(await stateOf("vps")).toBe("off");
+    await expect(sh("vps", "true")).rejects.toThrow("npm run lab -- start vps");
+  });
+
+  it("starts within a minute, with mail of its own domain, in and out", async () => {
+    await lab.control.start("vps");
+    expect((await proveMail(lab, undefined, lab.vps.mailDomain)).length).toBe(5);
+    for (const address of lab.vps.addresses) expect(await sh("client", `getent hosts ${address}`)).toContain(lab.vps.mailDomain);
+  });
+
+  it("lets the operator log in, with the pinned key", async () => expect(await sh("operator", ssh(lab.vps, lab.vps.sshHost, "hostname"))).toBe(lab.vps.mailDomain));
 });
 
 describe("a second run", () => {

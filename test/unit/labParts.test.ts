@@ -140,6 +140,7 @@ describe("the control socket", () => {
     return {
       status: () => ({ ready: true }),
       reboot: unasked,
+      start: unasked,
       power: unasked,
       silence: unasked,
       setHome: unasked,

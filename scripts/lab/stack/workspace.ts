@@ -54,7 +54,7 @@ export function prepareWorkspace(lab: LabHandle, config?: string): Workspace {
 }
 
 /** Host keys by the address that a setting `ssh.host` names. */
-const hostKeys = ({ relay, deb1 }: LabHandle): Record<string, string> => Object.fromEntries([relay, deb1].map(({ sshHost, hostKey }) => [sshHost, hostKey]));
+const hostKeys = ({ relay, deb1, vps }: LabHandle): Record<string, string> => Object.fromEntries([relay, deb1, vps].map(({ sshHost, hostKey }) => [sshHost, hostKey]));
 
 /** The settings of the clone, with what only this lab knows: its machines' host keys, and what pulumi encrypted before. */
 export function mergeStackFile(source: StackFile, before: StackFile, hostKeys: Readonly<Record<string, string>>): StackFile {

@@ -21,6 +21,7 @@ export const tsigSecret = (dirs: LabDirs): string => readSecret(tsigFile(dirs)).
 export const operatorKeyFile = (dirs: LabDirs): string => keyFile(dirs, "operator");
 export const relayHostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "relay-host");
 export const deb1HostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "deb1-host");
+export const vpsHostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "vps-host");
 export const caFile = (dirs: LabDirs): string => keyFile(dirs, "ca.pem");
 
 export async function ensureKeys(dirs: LabDirs): Promise<void> {
@@ -30,6 +31,7 @@ export async function ensureKeys(dirs: LabDirs): Promise<void> {
   await sshKey(operatorKeyFile(dirs), "operator@lab");
   await sshKey(relayHostKeyFile(dirs), "relay@lab");
   await sshKey(deb1HostKeyFile(dirs), "deb1@lab");
+  await sshKey(vpsHostKeyFile(dirs), "vps@lab");
   await certificateAuthority(dirs);
 }
 

@@ -1,12 +1,12 @@
-// lab/world/mailHosts.ts: the relay at home and the other mail server, as machines of the lab.
+// lab/world/mailHosts.ts: the relay at home, the one on the internet and the other mail server, as machines of the lab.
 import { readFileSync } from "node:fs";
 import type { LabDirs } from "../dirs";
 import type { MachineSpec } from "../machines/machine";
-import { addressesOf, HOME_LINE, MAIL_DOMAIN, MAIL_PORTS, MX_LEG, OTHER_DOMAIN, OTHER_MX, ownedBy, RELAY_LEG, RELAY_LEG_V6, type Leg } from "../plan";
+import { addressesOf, DIRECT_DOMAIN, HOME_LINE, MAIL_DOMAIN, MAIL_PORTS, MX_LEG, OTHER_DOMAIN, OTHER_MX, ownedBy, RELAY_LEG, RELAY_LEG_V6, VPS_LEG, type Leg } from "../plan";
 import { belongingsFiles, type Belongings } from "../text/belongings";
 import { hostsFile, NETWORK_FILE, networkdConfig, resolvConf, type GuestFile } from "../text/guest";
 import { mailServerFiles } from "../text/mailServer";
-import { caFile, certificateFor, operatorKeyFile, relayHostKeyFile, sshFiles } from "./keys";
+import { caFile, certificateFor, operatorKeyFile, relayHostKeyFile, sshFiles, vpsHostKeyFile } from "./keys";
 
 /** Its owner runs containers on it beside the mail server, as people do at home. */
 export const RELAY_BELONGINGS: Belongings = { bridge4: "172.18.0.1", table: 200, by: "networkd", gateway4: HOME_LINE.lanGateway4 };
@@ -28,6 +28,20 @@ export async function relayFiles(dirs: LabDirs, homeIPv6: boolean): Promise<Gues
     ...sshFiles(relayHostKeyFile(dirs), operatorKeyFile(dirs)),
     ...belongingsFiles(RELAY_BELONGINGS),
   ];
+}
+
+/** Plain, as a provider hands it out: nothing of its owner's on it but the mail server. */
+export const vpsSpec = (): MachineSpec => ({
+  id: "vps",
+  name: "vps",
+  kind: "relay",
+  image: "mail",
+  addresses: addressesOf(VPS_LEG),
+  nic: { kind: "link", owned: ownedBy(VPS_LEG) },
+});
+
+export async function vpsFiles(dirs: LabDirs): Promise<GuestFile[]> {
+  return [...(await mailHostFiles(dirs, DIRECT_DOMAIN, DIRECT_DOMAIN, VPS_LEG)), ...sshFiles(vpsHostKeyFile(dirs), operatorKeyFile(dirs))];
 }
 
 export const mxFiles = (dirs: LabDirs): Promise<GuestFile[]> => mailHostFiles(dirs, OTHER_MX, OTHER_DOMAIN, MX_LEG);

@@ -48,8 +48,9 @@ export class World {
       await serveMirror(imagesIn(this.dirs, RELEASE).mirror, [SERVICES.mirror.ipv4, SERVICES.mirror.ipv6]);
     });
     await step("relay, the other mail server, the machine to adopt", async () => {
-      await Promise.all(this.own().map((resident) => resident.start()));
-      await Promise.all(this.own().map((resident) => resident.ready()));
+      const wanted = this.own().filter((resident) => resident.wanted);
+      await Promise.all(wanted.map((resident) => resident.start()));
+      await Promise.all(wanted.map((resident) => resident.ready()));
     });
     await step("servers", () => this.room.restore());
   }
@@ -79,15 +80,20 @@ export class World {
     await this.machine(name).reboot();
   }
 
+  /** On, and at work: the way to have a machine that does not start with the lab. */
+  async start(name: string): Promise<void> {
+    await this.power(name, "on");
+    await this.resident(this.machine(name))?.ready();
+  }
+
   async power(name: string, wish: "on" | "off" | "shutdown"): Promise<void> {
     const machine = this.machine(name);
-    const resident = this.own().find((own) => own.machine === machine);
-    await (wish === "on" ? (resident ?? machine).start() : wish === "off" ? machine.powerOff() : machine.shutDown());
+    await (wish === "on" ? (this.resident(machine) ?? machine).start() : wish === "off" ? machine.powerOff() : machine.shutDown());
   }
 
   async silence(name: string, silenced: boolean): Promise<void> {
     const { spec } = this.machine(name);
-    if (spec.nic.kind !== "link") throw new Error(`${name} has no link to the internet of its own; only servers, mx and deb1 can be silenced`);
+    if (spec.nic.kind !== "link") throw new Error(`${name} has no link to the internet of its own, so it cannot be silenced; servers, mx, deb1 and vps can`);
     await this.firewall.silence(linkName(spec.id), silenced);
   }
 
@@ -108,8 +114,12 @@ export class World {
   }
 
   private own(): Resident[] {
-    const { relay, mx, deb1 } = this.residents;
-    return [relay, mx, deb1];
+    const { relay, mx, deb1, vps } = this.residents;
+    return [relay, mx, deb1, vps];
+  }
+
+  private resident(machine: Machine): Resident | undefined {
+    return this.own().find((own) => own.machine === machine);
   }
 
   private machines(): Machine[] {
@@ -135,6 +145,7 @@ export class World {
       namespace: namespaceOf(id),
       addresses: [...addresses],
       state: machine.state,
+      ...(this.resident(machine)?.onDemand ? { onDemand: true } : {}),
       ...(machine.initPid !== undefined ? { initPid: machine.initPid } : {}),
       ...(machine.bootedAt !== undefined ? { bootedAt: machine.bootedAt } : {}),
       ...(machine.lastEnd !== undefined ? { lastEnd: machine.lastEnd } : {}),
