@@ -6,7 +6,8 @@ import { nodeTs } from "../node";
 import { isOwnName, isRunning, ownerOf, removeFiles, takeDown } from "./cleanup";
 import { controlClient, statusIfUp, type LabStatus, type StepStatus } from "./control";
 import { etcDir, logFile, type LabDirs } from "./dirs";
-import { ensureImages, imagesIn } from "./images/build";
+import { ensureImages, isBuilt } from "./images/build";
+import { OWN_RELEASE } from "./images/recipes";
 import { inCgroup } from "./machines/cgroup";
 import { enter } from "./enter";
 import { labNamespaces } from "./netns";
@@ -19,7 +20,6 @@ import { waitFor } from "./wait";
 import { caFile, ensureKeys } from "./world/keys";
 import { buildInternet } from "./world/network";
 
-const RELEASE = "trixie";
 const OWN_KINDS: readonly HostKind[] = ["relay", "mx", "adopted"];
 /** Cold, on a slow disk, with two machines booting at once. */
 const READY_SECONDS = 180;
@@ -45,9 +45,9 @@ export async function bringUp(dirs: LabDirs, progress: Progress): Promise<LabSta
     );
   }
   await step("Debian packages", () => ensurePackages(say));
-  checkDisk(dirs, !existsSync(imagesIn(dirs, RELEASE).mirror));
+  checkDisk(dirs, !isBuilt(dirs, OWN_RELEASE));
   await step("kernel features", () => checkKernel(dirs));
-  await step("images", () => ensureImages(dirs, RELEASE, say));
+  await step("images", () => ensureImages(dirs, OWN_RELEASE, say));
   await clean(dirs, running === undefined ? say : () => undefined);
   await step("keys", () => prepareFiles(dirs));
   await step("internet", buildInternet);

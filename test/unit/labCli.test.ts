@@ -19,6 +19,7 @@ describe("the command line", () => {
     [["exec", "hel1", "ls", "--", "-x"], { verb: "exec", host: "hel1", argv: ["ls", "--", "-x"] }],
     [["log", "relay"], { verb: "log", host: "relay" }],
     [["pulumi", "stack", "export", "--show-secrets"], { verb: "pulumi", args: ["stack", "export", "--show-secrets"] }],
+    [["images", "debian-12"], { verb: "images", image: "debian-12" }],
     [["start", "vps"], { verb: "start", host: "vps" }],
     [["destroy"], { verb: "destroy" }],
     [["--help"], { verb: "help" }],

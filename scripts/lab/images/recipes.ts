@@ -10,6 +10,18 @@ import { createHash } from "node:crypto";
 
 export type Release = "trixie" | "bookworm";
 
+/** What the lab itself runs on; the other release is only sold, and built when somebody wants it. */
+export const OWN_RELEASE: Release = "trixie";
+
+/** Names of the images that can be bought. */
+export const SOLD: Readonly<Record<string, Release>> = { "debian-13": "trixie", "debian-12": "bookworm" };
+
+export function releaseOf(image: string): Release {
+  const release = SOLD[image];
+  if (release === undefined) throw new Error(`image "${image}": the lab has no such image. It has ${Object.keys(SOLD).join(", ")}.`);
+  return release;
+}
+
 export interface LayerRecipe {
   readonly name: string;
   readonly release: Release;
@@ -88,9 +100,10 @@ export function layerKey(recipe: LayerRecipe, scripts: string, arch: string): st
   return `${recipe.name}-${recipe.release}-${createHash("sha256").update(input).digest("hex").slice(0, 16)}`;
 }
 
-/** The mirror belongs to the layers that it was resolved against: its packages fit exactly those. */
+/** The mirror belongs to the layers that it was resolved against: its packages fit exactly those. Another layer signs it. */
 export function mirrorKey(images: ImageRecipes, scripts: string, arch: string): string {
-  const input = JSON.stringify([MIRROR_PACKAGES, layerKey(images.system, scripts, arch), layerKey(images.services, scripts, arch)]);
+  const signing = recipes(OWN_RELEASE).services;
+  const input = JSON.stringify([MIRROR_PACKAGES, layerKey(images.system, scripts, arch), layerKey(signing, scripts, arch)]);
   return `mirror-${images.base.release}-${createHash("sha256").update(input).digest("hex").slice(0, 16)}`;
 }
 

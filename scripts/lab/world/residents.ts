@@ -1,5 +1,5 @@
 // lab/world/residents.ts: the machines that are the lab's own, from its start, or from when they are wanted; bought servers are room.ts's.
-import { imagesIn } from "../images/build";
+import { ownImages } from "../images/build";
 import type { LabDirs } from "../dirs";
 import { Machine, type MachineSpec } from "../machines/machine";
 import { listeningPorts } from "../processes";
@@ -21,7 +21,7 @@ export class Resident {
     /** Not there until somebody wants it; from then on it is the lab's like the others. */
     readonly onDemand = false,
   ) {
-    this.machine = new Machine(dirs, spec, imagesIn(dirs, "trixie")[spec.image], say);
+    this.machine = new Machine(dirs, spec, ownImages(dirs)[spec.image], say);
   }
 
   /** Whether it starts with the lab. */

@@ -1,5 +1,6 @@
 // lab/world/world.ts: the whole lab as the daemon runs it: builds it in order, answers what it looks like, changes it.
-import { imagesIn } from "../images/build";
+import { ownImages, soldImages } from "../images/build";
+import { SOLD } from "../images/recipes";
 import type { LabDirs } from "../dirs";
 import type { Machine } from "../machines/machine";
 import { CLIENT, CLIENT_LEG, HOME, HOME_LINE, linkName, namespaceOf, OPERATOR, OPERATOR_LEG, RELAY_LEG_V6, SERVICES } from "../plan";
@@ -8,14 +9,13 @@ import type { HomeState } from "../text/home";
 import type { HostStatus, LabStatus } from "../control";
 import { CloudFirewall } from "./firewall";
 import { Home } from "./home";
+import { ImageBuilder } from "./imageBuilder";
 import { relayNetworkFile, relaySpec } from "./mailHosts";
 import { serveMirror } from "./mirror";
 import { LabNameServer } from "./nameServer";
 import { buildClient, buildOperator, operatorIntoLan } from "./network";
 import { residents, type Resident, type Residents } from "./residents";
 import { LabMachineRoom } from "./room";
-
-const RELEASE = "trixie";
 
 export class World {
   readonly firewall: CloudFirewall;
@@ -28,10 +28,9 @@ export class World {
     private readonly dirs: LabDirs,
     private readonly say: (line: string) => void,
   ) {
-    const images = imagesIn(dirs, RELEASE);
     this.firewall = new CloudFirewall(dirs);
-    this.room = new LabMachineRoom(dirs, this.firewall, say);
-    this.names = new LabNameServer(dirs, images.services);
+    this.room = new LabMachineRoom(dirs, this.firewall, new ImageBuilder(dirs, say), say);
+    this.names = new LabNameServer(dirs, ownImages(dirs).services);
     this.home = new Home(dirs);
     this.residents = residents(dirs, () => this.home.state.ipv6, say);
   }
@@ -45,7 +44,9 @@ export class World {
     });
     await step("DNS and package mirror", async () => {
       await this.names.start();
-      await serveMirror(imagesIn(this.dirs, RELEASE).mirror, [SERVICES.mirror.ipv4, SERVICES.mirror.ipv6]);
+      // One mirror for all releases, also for those whose packages come later.
+      const roots = Object.values(SOLD).map((release) => soldImages(this.dirs, release).mirror);
+      await serveMirror(roots, [SERVICES.mirror.ipv4, SERVICES.mirror.ipv6]);
     });
     await step("relay, the other mail server, the machine to adopt", async () => {
       const wanted = this.own().filter((resident) => resident.wanted);
