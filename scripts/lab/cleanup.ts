@@ -60,7 +60,7 @@ export async function removeFiles(dirs: LabDirs): Promise<void> {
 }
 
 export function isOwnName(namespace: string): boolean {
-  return [INTERNET, HOME, CLIENT, OPERATOR].includes(namespace) || /^cpl-(relay|mx|s\d+)$/.test(namespace);
+  return [INTERNET, HOME, CLIENT, OPERATOR].includes(namespace) || /^cpl-(relay|mx|deb1|vps|s\d+)$/.test(namespace);
 }
 
 const ownNamespaces = (): string[] => labNamespaces().filter(isOwnName);

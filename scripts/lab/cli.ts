@@ -6,6 +6,8 @@ import { resolve } from "node:path";
 import { statusIfUp, type LabStatus } from "./control";
 import { destroy } from "./destroy";
 import { labDirs, lockFile, type LabDirs } from "./dirs";
+import { ensureImages } from "./images/build";
+import { releaseOf } from "./images/recipes";
 import { currentLab, openLab } from "./lab";
 import { withLock } from "./lock";
 import { hostLog } from "./logs";
@@ -17,7 +19,9 @@ import { terminalProgress } from "./progress";
 export const USAGE = `usage: npm run lab [-- VERB]
   up [--config FILE]     bring the lab and its stack up (the default); --no-stack: the world only
   status [--json]        what is up
-  exec HOST -- CMD…      run a command on client, router, relay, operator, mx or a proxy
+  start HOST             a machine that is off; vps is until you want it
+  images NAME            build the image debian-12 or debian-13 now, before a server wants it
+  exec HOST -- CMD…      run a command on client, router, relay, operator, mx, deb1, vps or a proxy
   log HOST               a host's log; also of daemon, dns, api
   pulumi ARGS…           any pulumi command on the lab's stack
   destroy                remove everything but the caches
@@ -27,6 +31,8 @@ export type Verb =
   | { readonly verb: "up"; readonly config?: string; readonly stack: boolean }
   | { readonly verb: "status"; readonly json: boolean }
   | { readonly verb: "exec"; readonly host: string; readonly argv: readonly string[] }
+  | { readonly verb: "start"; readonly host: string }
+  | { readonly verb: "images"; readonly image: string }
   | { readonly verb: "log"; readonly host: string }
   | { readonly verb: "pulumi"; readonly args: readonly string[] }
   | { readonly verb: "destroy" }
@@ -53,8 +59,12 @@ export function parseVerb(args: readonly string[]): Verb {
       if (host === undefined || argv.length === 0) throw new UsageError("exec wants a host and a command");
       return { verb, host, argv };
     }
+    case "images":
+      if (rest.length !== 1 || rest[0] === undefined) throw new UsageError("images wants the name of one");
+      return { verb, image: rest[0] };
+    case "start":
     case "log":
-      if (rest.length !== 1 || rest[0] === undefined) throw new UsageError("log wants one host");
+      if (rest.length !== 1 || rest[0] === undefined) throw new UsageError(`${verb} wants one host`);
       return { verb, host: rest[0] };
     case "pulumi":
       return { verb, args: rest };
@@ -89,6 +99,16 @@ export async function runCli(args: readonly string[]): Promise<number> {
       return showStatus(await statusIfUp(dirs), wish.json);
     case "exec":
       return passThrough(dirs, wish.host, wish.argv);
+    case "images":
+      checkMachine();
+      await ensureImages(dirs, releaseOf(wish.image), terminalProgress().say);
+      return 0;
+    case "start": {
+      checkMachine();
+      const lab = await currentLab(dirs);
+      await terminalProgress().step(wish.host, () => lab.control.start(wish.host));
+      return 0;
+    }
     case "log":
       process.stdout.write(await hostLog(dirs, wish.host));
       return 0;

@@ -17,6 +17,8 @@ export interface HostStatus {
   /** How the machine's last run ended. */
   readonly lastEnd?: string;
   readonly silenced?: boolean;
+  /** Off until somebody starts it. */
+  readonly onDemand?: boolean;
 }
 
 export interface StepStatus {
@@ -50,6 +52,8 @@ export interface ControlClient {
   status(): Promise<LabStatus>;
   /** Resolves when init runs again. */
   reboot(host: string): Promise<void>;
+  /** On, and waits until it does its work. */
+  start(host: string): Promise<void>;
   power(host: string, wish: PowerWish): Promise<void>;
   /** Packets to and from the host are lost from now on, or no longer. */
   silence(host: string, silenced: boolean): Promise<void>;
@@ -69,6 +73,7 @@ export function controlClient(dirs: LabDirs): ControlClient {
   return {
     status: () => ask(socket, "GET", "/status") as Promise<LabStatus>,
     reboot: (name) => post(host(name, "reboot")),
+    start: (name) => post(host(name, "start")),
     power: (name, wish) => post(host(name, "power"), { wish }),
     silence: (name, silenced) => post(host(name, "silence"), { silenced }),
     setHome: (wish) => post("/home", wish),

@@ -7,6 +7,7 @@ import type { ApiAnswer, ApiRequest, Faults } from "./world/api";
 export interface ControlHandlers {
   status(): unknown;
   reboot(host: string): Promise<void>;
+  start(host: string): Promise<void>;
   power(host: string, wish: "on" | "off" | "shutdown"): Promise<void>;
   silence(host: string, silenced: boolean): Promise<void>;
   setHome(wish: { address?: string; ipv6?: boolean }): Promise<void>;
@@ -60,6 +61,8 @@ async function carryOut(handlers: ControlHandlers, request: IncomingMessage): Pr
   switch (verb) {
     case "reboot":
       return handlers.reboot(name);
+    case "start":
+      return handlers.start(name);
     case "power":
       return handlers.power(name, power.parse(body).wish);
     case "silence":

@@ -46,6 +46,7 @@ async function main(): Promise<void> {
     status,
     stop,
     reboot: (host) => world.reboot(host),
+    start: (host) => world.start(host),
     power: (host, wish) => world.power(host, wish),
     silence: (host, silenced) => world.silence(host, silenced),
     setHome: (wish) => world.setHome(wish),

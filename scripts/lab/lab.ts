@@ -3,10 +3,16 @@ import type { ChildProcess, StdioOptions } from "node:child_process";
 import type { CommandResult } from "./command";
 import { controlClient, statusIfUp, type ControlClient, type LabStatus } from "./control";
 import { labDirs, type LabDirs } from "./dirs";
-import { API_ENDPOINT, MAIL_DOMAIN, MAIL_ZONE, RELAY_LEG } from "./plan";
+import { addressesOf, API_ENDPOINT, DEB1_LEG, DIRECT_DOMAIN, DYNAMIC_ZONE, MAIL_DOMAIN, MAIL_ZONE, RELAY_LEG, SERVICES, TSIG, VPS_LEG } from "./plan";
 import { runIn, spawnIn, type RunOptions } from "./run";
 import { bringUp, type Progress } from "./up";
-import { caFile, operatorKeyFile, publicKey, readSecret, relayHostKeyFile, tokenFile } from "./world/keys";
+import { caFile, deb1HostKeyFile, operatorKeyFile, publicKey, readSecret, relayHostKeyFile, tokenFile, tsigFile, tsigSecret, vpsHostKeyFile } from "./world/keys";
+
+export interface SshTarget {
+  readonly sshHost: string;
+  /** "ssh-ed25519 AAAA…", to pin. */
+  readonly hostKey: string;
+}
 
 export interface LabHandle {
   readonly dirs: LabDirs;
@@ -17,14 +23,25 @@ export interface LabHandle {
     readonly token: string;
     readonly zone: string;
   };
-  readonly relay: {
-    readonly mailDomain: string;
-    /** From the operator, over the home's LAN. */
-    readonly sshHost: string;
-    /** "ssh-ed25519 AAAA…", to pin. */
-    readonly hostKey: string;
+  /** From the operator, over the home's LAN. */
+  readonly relay: SshTarget & { readonly mailDomain: string };
+  /** A zone whose name server takes updates that are signed with this key (RFC 2136), over UDP and TCP. */
+  readonly rfc2136: {
+    readonly zone: string;
+    readonly server: string;
+    readonly port: number;
+    readonly keyName: string;
+    readonly algorithm: string;
+    /** In base64. */
+    readonly secret: string;
+    /** All of the key, in a file that only root reads: knsupdate -k, kdig -k. */
+    readonly keyFile: string;
   };
-  /** File with the private key that may log in to the relay as root. */
+  /** The machine that is to be adopted; its owner's things on it are world/adopted.ts's. */
+  readonly deb1: SshTarget & { readonly addresses: readonly string[] };
+  /** The relay on the internet itself, with a mail domain of its own; `control.start("vps")` first. */
+  readonly vps: SshTarget & { readonly mailDomain: string; readonly addresses: readonly string[] };
+  /** File with the private key that may log in to relay, deb1 and vps as root. */
   readonly operatorKeyFile: string;
   /** PEM file of the CA that the mail servers' certificates come from. */
   readonly caFile: string;
@@ -57,6 +74,17 @@ function handle(dirs: LabDirs): LabHandle {
     control,
     hetzner: { endpoint: API_ENDPOINT, token: readSecret(tokenFile(dirs)), zone: MAIL_ZONE },
     relay: { mailDomain: MAIL_DOMAIN, sshHost: RELAY_LEG.ipv4, hostKey: publicKey(relayHostKeyFile(dirs)) },
+    deb1: { sshHost: DEB1_LEG.ipv4, hostKey: publicKey(deb1HostKeyFile(dirs)), addresses: addressesOf(DEB1_LEG) },
+    rfc2136: {
+      zone: DYNAMIC_ZONE,
+      server: SERVICES.dns.ipv4,
+      port: 53,
+      keyName: TSIG.name,
+      algorithm: TSIG.algorithm,
+      secret: tsigSecret(dirs),
+      keyFile: tsigFile(dirs),
+    },
+    vps: { mailDomain: DIRECT_DOMAIN, sshHost: VPS_LEG.ipv4, hostKey: publicKey(vpsHostKeyFile(dirs)), addresses: addressesOf(VPS_LEG) },
     operatorKeyFile: operatorKeyFile(dirs),
     caFile: caFile(dirs),
     status: () => control.status(),

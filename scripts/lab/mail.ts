@@ -12,6 +12,9 @@ import type { Account, Letter, Reply, Requests, Target, Verb } from "./mail/prot
 
 export type { Account, Found, Letter, Page, Scan, Target } from "./mail/protocol";
 
+/** Machines that run a mail server. */
+export type MailHost = "mx" | "relay" | "vps";
+
 /** The relay by its public name; the address is DNS's choice unless given. */
 export const relayTarget = (address?: string): Target => ({ host: MAIL_DOMAIN, ...(address ? { address } : {}) });
 
@@ -70,6 +73,11 @@ export class MailClient {
     return this.ask("get", { scheme, target });
   }
 
+  /** A and AAAA of a name, as DNS has them now. */
+  addresses(name: string): Promise<Requests["addresses"]["answer"]> {
+    return this.ask("addresses", { name });
+  }
+
   /** Every TCP port of an address: at most half a minute, also when nothing answers. */
   scan(address: string, first = 1, last = 65535): Promise<Requests["scan"]["answer"]> {
     return this.ask("scan", { address, first, last });
@@ -102,12 +110,12 @@ export async function sendFromOtherServer(lab: LabHandle, letter: Letter): Promi
 }
 
 /** Makes the account on a mail server from within it, without a client; on mx nobody logs in from outside. */
-export async function createAccount(lab: LabHandle, host: "mx" | "relay", account: Account): Promise<void> {
+export async function createAccount(lab: LabHandle, host: MailHost, account: Account): Promise<void> {
   await lab.run(host, ["doveadm", "auth", "test", account.user], { stdin: `${account.password}\n`, timeout: 20_000 });
 }
 
 /** Waits until the letter lies in the account's mailbox on mx or on the relay, looked at from within. */
-export function waitForLetter(lab: LabHandle, host: "mx" | "relay", user: string, id: string, seconds = 30): Promise<{ size: number }> {
+export function waitForLetter(lab: LabHandle, host: MailHost, user: string, id: string, seconds = 30): Promise<{ size: number }> {
   return waitFor(
     `letter ${id} for ${user} on ${host}`,
     seconds,
@@ -121,7 +129,7 @@ export function waitForLetter(lab: LabHandle, host: "mx" | "relay", user: string
 }
 
 /** Lines of a mail server's logs (postfix, dovecot, nginx) that hold this text, newest last. */
-export async function logLines(lab: LabHandle, host: "mx" | "relay", text: string): Promise<string[]> {
+export async function logLines(lab: LabHandle, host: MailHost, text: string): Promise<string[]> {
   const { stdout } = await lab.run(
     host,
     ["journalctl", "--no-pager", "--output=cat", `--grep=${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`, "--case-sensitive=true"],
@@ -140,7 +148,7 @@ export interface Proof {
  * one in from the other server, the relay's page. Fails on the first that does not work. With an address, the client
  * speaks to that one; mx always goes by DNS.
  */
-export async function proveMail(lab: LabHandle, address?: string): Promise<Proof[]> {
+export async function proveMail(lab: LabHandle, address?: string, domain: string = MAIL_DOMAIN): Promise<Proof[]> {
   const proofs: Proof[] = [];
   const prove = async (what: string, work: () => Promise<unknown>) => {
     const started = Date.now();
@@ -148,8 +156,8 @@ export async function proveMail(lab: LabHandle, address?: string): Promise<Proof
     proofs.push({ what, ms: Date.now() - started });
   };
   const client = await MailClient.open(lab);
-  const target = relayTarget(address);
-  const alice = newAccount("alice");
+  const target: Target = { ...relayTarget(address), host: domain };
+  const alice = newAccount("alice", domain);
   const bob = newAccount("bob", OTHER_DOMAIN);
   try {
     await createAccount(lab, "mx", bob);
@@ -168,8 +176,8 @@ export async function proveMail(lab: LabHandle, address?: string): Promise<Proof
     });
     await prove("HTTPS: the relay's page", async () => {
       const page = await client.get("https", target);
-      if (page.status !== 200 || !page.body.includes(MAIL_DOMAIN))
-        throw new Error(`https://${MAIL_DOMAIN}: status ${page.status}, and not the relay's page`);
+      if (page.status !== 200 || !page.body.includes(domain))
+        throw new Error(`https://${domain}: status ${page.status}, and not the relay's page`);
     });
     return proofs;
   } finally {

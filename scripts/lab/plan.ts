@@ -1,7 +1,7 @@
 // lab/plan.ts: every name and address of the lab's world, as data. Knows no process, no file, no command.
 //
 //              cpl-internet 192.0.2.0/24: DNS .53, Hetzner API .10, Debian mirror .80
-//    mx .25 --------+-------------------+--------------------- servers 203.0.113.x/32, each on a link of its own
+//    mx .25, deb1 .140, vps .150 --+----+--------------------- servers 203.0.113.x/32, each on a link of its own
 //                   | access 198.51.100.0/24
 //      client .10 --+-- operator .30 --+-- home router .20
 //                                |            | 192.168.77.1, NAT
@@ -64,13 +64,25 @@ export const LINK = { gateway4: "172.31.1.1", gateway6: "fe80::1" } as const;
 /** Only its own address is on its link: the services' lie in the same /64, behind the router. */
 export const MX_LEG: Leg = { ...linkLeg("192.0.2.25", "2001:db8:1::25"), ipv6Length: 128 };
 
+/** A machine that somebody rented long ago at another provider, and that is adopted instead of bought. */
+export const DEB1_LEG: Leg = linkLeg("192.0.2.140", "2001:db8:d000:1::10");
+
+/** A second relay, rented and with public addresses, for the mode without a tunnel; started on demand. */
+export const VPS_LEG: Leg = linkLeg("192.0.2.150", "2001:db8:d000:2::10");
+
 /** What the fake cloud gives its servers' addresses out of. */
 export const CLOUD = { ipv4: "203.0.113.0/24", ipv6: "2001:db8:c000::/36" } as const;
 
 export const MAIL_DOMAIN = "chat.example.org";
+/** The mail domain of the relay that stands on the internet itself. */
+export const DIRECT_DOMAIN = "direct.example.org";
+/** Holds both mail domains. */
 export const MAIL_ZONE = "example.org";
 export const OTHER_DOMAIN = "example.net";
 export const OTHER_MX = "mx.example.net";
+/** A zone that is nobody's at Hetzner: its name server takes signed dynamic updates (RFC 2136). */
+export const DYNAMIC_ZONE = "example.com";
+export const TSIG = { name: "lab-updates", algorithm: "hmac-sha256" } as const;
 /** Seconds; short, so that a test which waits for an old record to expire does not wait long. */
 export const DNS_TTL = 5;
 export const API_ENDPOINT = `http://${SERVICES.api.names[0]}/v1`;
@@ -78,7 +90,7 @@ export const RESOLVER = SERVICES.dns.ipv4;
 export const MAIL_PORTS = [25, 80, 143, 443, 465, 587, 993] as const;
 export const BIGGEST_MESSAGE = 31_457_280;
 
-export type HostKind = "namespace" | "relay" | "mx" | "proxy";
+export type HostKind = "namespace" | "relay" | "mx" | "adopted" | "proxy";
 
 export interface NamespaceHost {
   readonly name: "client" | "operator" | "router";
@@ -91,7 +103,7 @@ export const NAMESPACE_HOSTS: readonly NamespaceHost[] = [
   { name: "operator", namespace: OPERATOR },
 ];
 /** Names that no bought server may take, since `exec` and `log` go by name. */
-export const RESERVED_NAMES: readonly string[] = [...NAMESPACE_HOSTS.map((host) => host.name), "relay", "mx", "internet", "home"];
+export const RESERVED_NAMES: readonly string[] = [...NAMESPACE_HOSTS.map((host) => host.name), "relay", "mx", "deb1", "vps", "internet", "home"];
 
 /** The router's end of a machine's link: 15 characters at most, as the kernel wants. */
 export function linkName(machineId: string): string {
@@ -103,6 +115,11 @@ export function linkName(machineId: string): string {
 export function linkLeg(ipv4: string, ipv6?: string): Leg {
   return { ipv4, ipv4Length: 32, gateway4: LINK.gateway4, ...(ipv6 ? { ipv6, ipv6Length: 64, gateway6: LINK.gateway6 } : {}) };
 }
+
+/** What the router has to send down a link so that the machine gets its own. */
+export const ownedBy = ({ ipv4, ipv6 }: Leg): string[] => [`${ipv4}/32`, ...(ipv6 ? [`${ipv6}/128`] : [])];
+
+export const addressesOf = ({ ipv4, ipv6 }: Leg): string[] => [ipv4, ...(ipv6 ? [ipv6] : [])];
 
 function accessLeg(ipv4: string, ipv6: string): Leg {
   return { ipv4, ipv4Length: ACCESS.length4, gateway4: ACCESS.gateway4, ipv6, ipv6Length: ACCESS.length6, gateway6: ACCESS.gateway6 };

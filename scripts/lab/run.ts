@@ -49,7 +49,7 @@ async function prepare(
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: caFile(dirs), ...extra };
     return { argv: enter(host.namespace, inLabMounts(etcDir(dirs), argv)), env };
   }
-  if (host.initPid === undefined) throw new Error(`${name} is ${host.state}: nothing can run on it`);
+  if (host.initPid === undefined) throw new Error(`${name} is ${host.state}: nothing can run on it. Start it with: npm run lab -- start ${name}`);
   // Nothing of this machine's environment means anything over there, but for the terminal.
   const env = { ...(process.env.TERM ? { TERM: process.env.TERM } : {}), ...extra };
   return { argv: enterMachine(host.initPid, env, argv), env: process.env };

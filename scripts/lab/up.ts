@@ -6,12 +6,13 @@ import { nodeTs } from "../node";
 import { isOwnName, isRunning, ownerOf, removeFiles, takeDown } from "./cleanup";
 import { controlClient, statusIfUp, type LabStatus, type StepStatus } from "./control";
 import { etcDir, logFile, type LabDirs } from "./dirs";
-import { ensureImages, imagesIn } from "./images/build";
+import { ensureImages, isBuilt } from "./images/build";
+import { OWN_RELEASE } from "./images/recipes";
 import { inCgroup } from "./machines/cgroup";
 import { enter } from "./enter";
 import { labNamespaces } from "./netns";
 import { ensurePackages } from "./packages";
-import { INTERNET } from "./plan";
+import { INTERNET, type HostKind } from "./plan";
 import { checkDisk, checkKernel, checkMachine } from "./preflight";
 import { hostsFile, nsswitchConf, resolvConf } from "./text/guest";
 import { labVersion } from "./version";
@@ -19,7 +20,7 @@ import { waitFor } from "./wait";
 import { caFile, ensureKeys } from "./world/keys";
 import { buildInternet } from "./world/network";
 
-export const RELEASE = "trixie";
+const OWN_KINDS: readonly HostKind[] = ["relay", "mx", "adopted"];
 /** Cold, on a slow disk, with two machines booting at once. */
 const READY_SECONDS = 180;
 
@@ -44,9 +45,9 @@ export async function bringUp(dirs: LabDirs, progress: Progress): Promise<LabSta
     );
   }
   await step("Debian packages", () => ensurePackages(say));
-  checkDisk(dirs, !existsSync(imagesIn(dirs, RELEASE).mirror));
+  checkDisk(dirs, !isBuilt(dirs, OWN_RELEASE));
   await step("kernel features", () => checkKernel(dirs));
-  await step("images", () => ensureImages(dirs, RELEASE, say));
+  await step("images", () => ensureImages(dirs, OWN_RELEASE, say));
   await clean(dirs, running === undefined ? say : () => undefined);
   await step("keys", () => prepareFiles(dirs));
   await step("internet", buildInternet);
@@ -56,7 +57,7 @@ export async function bringUp(dirs: LabDirs, progress: Progress): Promise<LabSta
 
 /** What is the lab's own runs; a bought server that is off may be off for a reason. */
 async function switchedOn(dirs: LabDirs, status: LabStatus): Promise<LabStatus> {
-  const off = status.hosts.filter((host) => (host.kind === "relay" || host.kind === "mx") && host.state === "off");
+  const off = status.hosts.filter((host) => OWN_KINDS.includes(host.kind) && !host.onDemand && host.state === "off");
   for (const { name } of off) await controlClient(dirs).power(name, "on");
   return off.length > 0 ? controlClient(dirs).status() : status;
 }

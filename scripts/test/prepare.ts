@@ -4,13 +4,15 @@ import { destroy } from "../lab/destroy";
 import { labDirs } from "../lab/dirs";
 import { statusIfUp } from "../lab/control";
 import { ensureImages } from "../lab/images/build";
+import { OWN_RELEASE } from "../lab/images/recipes";
 import { ensurePackages, NEEDED, type Need } from "../lab/packages";
 import { terminalProgress } from "../lab/progress";
 import { labToolchain } from "../lab/stack/runner";
-import { RELEASE } from "../lab/up";
 
 const NEEDED_BY_TESTS: readonly Need[] = [
   { package: "shellcheck", files: ["/usr/bin/shellcheck"], for: "checking the shell scripts" },
+  { package: "tcpdump", files: ["/usr/bin/tcpdump", "/usr/sbin/tcpdump"], for: "looking at packets on the wire" },
+  { package: "knot-dnsutils", files: ["/usr/bin/knsupdate"], for: "sending signed updates to the name server" },
   { package: "hcloud-cli", files: ["/usr/bin/hcloud"], for: "trying the fake API with the vendor's own client" },
   { package: "python3-hcloud", files: ["/usr/lib/python3/dist-packages/hcloud/__init__.py"], for: "the same, from Python" },
 ];
@@ -22,7 +24,11 @@ async function main(): Promise<void> {
   if ((await statusIfUp(dirs)) !== undefined) progress.say("a lab is up; the tests take it down and build their own");
   await destroy(dirs, progress);
   // Side by side: the one waits for downloads, the other for the compiler.
-  await Promise.all([progress.step("images", () => ensureImages(dirs, RELEASE, progress.say)), progress.step("toolchain", () => labToolchain(dirs, progress.say))]);
+  const images = async () => {
+    await ensureImages(dirs, OWN_RELEASE, progress.say);
+    await ensureImages(dirs, "bookworm", progress.say);
+  };
+  await Promise.all([progress.step("images", images), progress.step("toolchain", () => labToolchain(dirs, progress.say))]);
 }
 
 main().catch((error: unknown) => {

@@ -19,6 +19,8 @@ describe("the command line", () => {
     [["exec", "hel1", "ls", "--", "-x"], { verb: "exec", host: "hel1", argv: ["ls", "--", "-x"] }],
     [["log", "relay"], { verb: "log", host: "relay" }],
     [["pulumi", "stack", "export", "--show-secrets"], { verb: "pulumi", args: ["stack", "export", "--show-secrets"] }],
+    [["images", "debian-12"], { verb: "images", image: "debian-12" }],
+    [["start", "vps"], { verb: "start", host: "vps" }],
     [["destroy"], { verb: "destroy" }],
     [["--help"], { verb: "help" }],
   ])("reads %j", (args, verb) => expect(parseVerb(args)).toEqual(verb));
@@ -40,7 +42,7 @@ describe("where things are", () => {
   it("refuses a cache that no overlay mount can name", () => expect(() => labDirs({ CHATMAIL_PROXY_CACHE: "/a:b" })).toThrow("CHATMAIL_PROXY_CACHE"));
 
   it("owns its namespaces by exact name", () => {
-    expect(["cpl-internet", "cpl-home", "cpl-client", "cpl-operator", "cpl-relay", "cpl-mx", "cpl-s10005"].filter(isOwnName)).toHaveLength(7);
+    expect(["cpl-internet", "cpl-home", "cpl-client", "cpl-operator", "cpl-relay", "cpl-mx", "cpl-deb1", "cpl-vps", "cpl-s10005"].filter(isOwnName)).toHaveLength(9);
     expect(["cpl-", "cpl-relay2", "cpl-sx", "cpl-other", "xcpl-mx"].filter(isOwnName)).toEqual([]);
   });
 

@@ -140,6 +140,7 @@ describe("the control socket", () => {
     return {
       status: () => ({ ready: true }),
       reboot: unasked,
+      start: unasked,
       power: unasked,
       silence: unasked,
       setHome: unasked,
@@ -184,7 +185,7 @@ describe("the package mirror", () => {
 
   it("serves files, and 404 for the rest", async () => {
     writeFileSync(join(dir, "file"), "content");
-    const server = createMirror(dir).listen(0, "127.0.0.1");
+    const server = createMirror([join(dir, "not-yet"), dir]).listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     expect(await (await fetch(`${at}/file`)).text()).toBe("content");

@@ -4,7 +4,7 @@ import type { FirewallRule, Machine } from "../../scripts/lab/hetzner/world";
 import { linkLeg, linkName, MX_LEG, RELAY_LEG, RELAY_LEG_V6 } from "../../scripts/lab/plan";
 import { hostsFile, networkdConfig } from "../../scripts/lab/text/guest";
 import { renderHomeRouter } from "../../scripts/lab/text/home";
-import { renderKnotConf, zoneFile } from "../../scripts/lab/text/knot";
+import { renderKnotConf, renderTsigConf, zoneFile } from "../../scripts/lab/text/knot";
 import { mailServerFiles } from "../../scripts/lab/text/mailServer";
 import { homeAddressLines, homeIPv6Lines, internetLines, macOf } from "../../scripts/lab/text/network";
 import { expandIPv6, ownZones, renderZone, reverseName } from "../../scripts/lab/text/zones";
@@ -114,6 +114,15 @@ describe("zones", () => {
     expect(renderZone({ name: "example.org", ttl: 60, records: [{ name: "@", ttl: 5, type: "A", value: "192.0.2.1" }] })).toBe(
       "$ORIGIN example.org.\n$TTL 60\n@ 5 IN A 192.0.2.1\n",
     );
+  });
+
+  it("lets only the key's holder change or copy the dynamic zone, and no other zone", () => {
+    const text = renderKnotConf(["example.org"]);
+    expect(text).toContain('key: "lab-updates"\n    action: [ update, transfer ]\n');
+    expect(text.match(/acl: signed/g)).toHaveLength(1);
+    expect(text).toContain('  - domain: "example.com."\n    template: dynamic\n');
+    expect(text).not.toContain("secret:");
+    expect(renderTsigConf("c2VjcmV0")).toContain('secret: "c2VjcmV0"');
   });
 
   it("lists each zone once in knot's configuration, in one order", () => {

@@ -7,50 +7,65 @@ import type { LabDirs } from "../dirs";
 import { attempt } from "../command";
 import { withLock } from "../lock";
 import { debianSource, type DebianSource } from "./debianMirror";
-import { layerKey, MIRROR_PACKAGES, mirrorKey, recipes, stackOf, type LayerRecipe, type Release } from "./recipes";
+import { layerKey, MIRROR_PACKAGES, mirrorKey, OWN_RELEASE, recipes, stackOf, type LayerRecipe, type Release } from "./recipes";
 
-export interface Images {
-  /** Layers top first, as overlayfs wants its lowerdir; each trusts the lab's mirror. */
+/** What of a release can be bought. */
+export interface SoldImages {
+  /** Layers top first, as overlayfs wants its lowerdir; they trust the lab's mirror. */
   readonly host: readonly string[];
-  readonly mail: readonly string[];
-  readonly services: readonly string[];
   /** Web root of the package mirror. */
   readonly mirror: string;
 }
 
+/** What the lab itself runs on, besides. */
+export interface Images extends SoldImages {
+  readonly mail: readonly string[];
+  readonly relay: readonly string[];
+  readonly adopted: readonly string[];
+  readonly services: readonly string[];
+}
+
 const SCRIPT = join(__dirname, "layer.sh");
 
-export async function ensureImages(dirs: LabDirs, release: Release, say: (line: string) => void): Promise<Images> {
-  const images = imagesIn(dirs, release);
-  if (missing(images).length === 0) return images;
+/** Builds what is missing of a release: all that the lab runs on, or of another one what can be bought. */
+export async function ensureImages(dirs: LabDirs, release: Release, say: (line: string) => void): Promise<void> {
+  if (missing(dirs, release).length === 0) return;
   mkdirSync(dirs.cache, { recursive: true });
   await withLock(join(dirs.cache, "lock"), { directory: dirs.project, purpose: "building the lab's images", seconds: 900 }, async () => {
     const work = join(dirs.cache, `build-${process.pid}`);
     await removeOldBuilds(dirs);
     mkdirSync(work, { recursive: true });
     try {
-      await buildMissing({ dirs, work, source: await debianSource(), say }, release);
+      const build = { dirs, work, source: await debianSource(), say };
+      await (release === OWN_RELEASE ? buildOwn(build) : buildSold(build, release));
     } finally {
       await attempt(["rm", "-rf", work], { timeout: 120_000 });
     }
   });
-  const stillMissing = missing(images);
+  const stillMissing = missing(dirs, release);
   if (stillMissing.length > 0) throw new Error(`images: ${stillMissing.join(", ")} did not get built, though no step failed`);
-  return images;
 }
 
-/** Where the layers of a release stand, built or not. */
-export function imagesIn(dirs: LabDirs, release: Release): Images {
-  const all = recipes(release);
-  const paths = (recipe: LayerRecipe) => stackOf(recipe).map((layer) => layerPath(dirs, layer));
-  const mirror = join(dirs.cache, mirrorKey(all, scripts(), arch()));
+/** Where the lab's own layers stand, built or not. */
+export function ownImages(dirs: LabDirs): Images {
+  const all = recipes(OWN_RELEASE);
+  const trust = join(mirrorPath(dirs, OWN_RELEASE), "trust");
   return {
-    host: [join(mirror, "trust"), ...paths(all.host)],
-    mail: [join(mirror, "trust"), ...paths(all.mail)],
-    services: paths(all.services),
-    mirror: join(mirror, "www"),
+    ...soldImages(dirs, OWN_RELEASE),
+    mail: [trust, ...paths(dirs, all.mail)],
+    relay: [trust, ...paths(dirs, all.relay)],
+    adopted: [trust, ...paths(dirs, all.adopted)],
+    services: paths(dirs, all.services),
   };
 }
+
+/** Where the layers of a release stand that can be bought, built or not. */
+export function soldImages(dirs: LabDirs, release: Release): SoldImages {
+  const mirror = mirrorPath(dirs, release);
+  return { host: [join(mirror, "trust"), ...paths(dirs, recipes(release).host)], mirror: join(mirror, "www") };
+}
+
+export const isBuilt = (dirs: LabDirs, release: Release): boolean => missing(dirs, release).length === 0;
 
 interface Build {
   readonly dirs: LabDirs;
@@ -59,41 +74,40 @@ interface Build {
   readonly say: (line: string) => void;
 }
 
-async function buildMissing(build: Build, release: Release): Promise<void> {
-  const all = recipes(release);
+async function buildOwn(build: Build): Promise<void> {
+  const all = recipes(OWN_RELEASE);
   await buildLayer(build, all.base);
   await buildLayer(build, all.system);
   // Two at a time: with two cores a third only makes the others slower.
   await Promise.all([
-    buildLayer(build, all.mail),
+    buildLayer(build, all.mail)
+      .then(() => buildLayer(build, all.relay))
+      .then(() => buildLayer(build, all.adopted)),
     buildLayer(build, all.services)
-      .then(() => buildMirror(build, release))
+      .then(() => buildMirror(build, OWN_RELEASE))
       .then(() => buildLayer(build, all.host)),
   ]);
+}
+
+/** Signed with the tools of the lab's own release, which is there. */
+async function buildSold(build: Build, release: Release): Promise<void> {
+  const all = recipes(release);
+  await buildLayer(build, all.base);
+  await buildLayer(build, all.system);
+  await Promise.all([buildMirror(build, release), buildLayer(build, all.host)]);
 }
 
 async function buildLayer(build: Build, recipe: LayerRecipe): Promise<void> {
   const path = layerPath(build.dirs, recipe);
   if (recipe.below.length === 0) return make(build, path, ["base", recipe.release], []);
-  const lower = stackOf(recipe)
-    .slice(1)
-    .map((layer) => layerPath(build.dirs, layer))
-    .join(":");
+  const lower = paths(build.dirs, recipe).slice(1).join(":");
   return make(build, path, ["packages", recipe.release], [lower, ...recipe.packages], recipe.finish);
 }
 
 async function buildMirror(build: Build, release: Release): Promise<void> {
-  const all = recipes(release);
-  const lower = (recipe: LayerRecipe) =>
-    stackOf(recipe)
-      .map((layer) => layerPath(build.dirs, layer))
-      .join(":");
-  return make(
-    build,
-    join(build.dirs.cache, mirrorKey(all, scripts(), arch())),
-    ["mirror", release],
-    [lower(all.system), lower(all.services), ...MIRROR_PACKAGES],
-  );
+  const lower = (recipe: LayerRecipe) => paths(build.dirs, recipe).join(":");
+  const packages = [lower(recipes(release).system), lower(recipes(OWN_RELEASE).services), ...MIRROR_PACKAGES];
+  return make(build, mirrorPath(build.dirs, release), ["mirror", release], packages);
 }
 
 async function make(build: Build, path: string, [kind, release]: [string, Release], args: readonly string[], stdin = ""): Promise<void> {
@@ -150,7 +164,14 @@ const layerPath = (dirs: LabDirs, recipe: LayerRecipe): string => join(dirs.cach
 
 const scripts = (): string => readFileSync(SCRIPT, "utf8");
 
-const missing = (images: Images): string[] => [...images.host, ...images.mail, ...images.services, images.mirror].filter((path) => !existsSync(path));
+const paths = (dirs: LabDirs, recipe: LayerRecipe): string[] => stackOf(recipe).map((layer) => layerPath(dirs, layer));
+
+const mirrorPath = (dirs: LabDirs, release: Release): string => join(dirs.cache, mirrorKey(recipes(release), scripts(), arch()));
+
+function missing(dirs: LabDirs, release: Release): string[] {
+  const { host, mirror, relay = [], adopted = [], services = [] }: SoldImages & Partial<Images> = release === OWN_RELEASE ? ownImages(dirs) : soldImages(dirs, release);
+  return [...host, ...relay, ...adopted, ...services, mirror].filter((path) => !existsSync(path));
+}
 
 const proxyEnv = (source: DebianSource): NodeJS.ProcessEnv => ({ ...process.env, ...(source.proxy ? { http_proxy: source.proxy } : {}) });
 

@@ -1,12 +1,26 @@
 // lab/images/recipes.ts: what each image layer is made of, and the key under which it is cached. Builds nothing.
 //
 //   base (debootstrap) <- system <- host      Debian with cloud-init, as a cloud sells it
-//                                <- mail      the relay and the other mail server
+//                                <- mail      the other mail server
+//                                   <- relay  a mail server whose owner has rules of his own
+//                                <- adopted   a machine at any provider, with rules of its owner's
 //                                <- services  knot, and the tools that sign the package mirror
 //                                <- mirror    packages that hosts install, and the trust in the lab's key
 import { createHash } from "node:crypto";
 
 export type Release = "trixie" | "bookworm";
+
+/** What the lab itself runs on; the other release is only sold, and built when somebody wants it. */
+export const OWN_RELEASE: Release = "trixie";
+
+/** Names of the images that can be bought. */
+export const SOLD: Readonly<Record<string, Release>> = { "debian-13": "trixie", "debian-12": "bookworm" };
+
+export function releaseOf(image: string): Release {
+  const release = SOLD[image];
+  if (release === undefined) throw new Error(`image "${image}": the lab has no such image. It has ${Object.keys(SOLD).join(", ")}.`);
+  return release;
+}
 
 export interface LayerRecipe {
   readonly name: string;
@@ -18,7 +32,7 @@ export interface LayerRecipe {
   readonly finish: string;
 }
 
-/** Not in any image: the program has to install them from the lab's mirror, as it must in real life. */
+/** Not in any image of what is bought: the program has to install them from the lab's mirror, as it must in real life. */
 export const MIRROR_PACKAGES = ["nftables", "wireguard-tools", "unattended-upgrades", "iputils-ping"] as const;
 
 export interface ImageRecipes {
@@ -26,6 +40,8 @@ export interface ImageRecipes {
   readonly system: LayerRecipe;
   readonly host: LayerRecipe;
   readonly mail: LayerRecipe;
+  readonly relay: LayerRecipe;
+  readonly adopted: LayerRecipe;
   readonly services: LayerRecipe;
 }
 
@@ -56,17 +72,20 @@ export function recipes(release: Release): ImageRecipes {
     SYSTEM_FINISH,
   );
   const onSystem = [base, system];
+  const mail = layer(
+    "mail",
+    onSystem,
+    ["postfix", "dovecot-imapd", "dovecot-lmtpd", "dovecot-auth-lua", "nginx-light", "openssl", "wireguard-go", "iputils-ping"],
+    MAIL_FINISH,
+  );
   return {
     base,
     system,
     // wireguard-go stands in for the module where the machine's kernel has none; wg-quick prefers the kernel's.
     host: layer("host", onSystem, ["cloud-init", "python3", "wireguard-go"], HOST_FINISH),
-    mail: layer(
-      "mail",
-      onSystem,
-      ["postfix", "dovecot-imapd", "dovecot-lmtpd", "dovecot-auth-lua", "nginx-light", "openssl", "wireguard-go", "iputils-ping"],
-      MAIL_FINISH,
-    ),
+    mail,
+    relay: layer("relay", [...onSystem, mail], ["nftables"], OWN_RULES_FINISH),
+    adopted: layer("adopted", onSystem, ["nftables", "wireguard-go", "iputils-ping"], OWN_RULES_FINISH),
     services: layer("services", onSystem, ["knot", "knot-dnsutils", "apt-utils", "gpg", "gpg-agent"]),
   };
 }
@@ -81,9 +100,10 @@ export function layerKey(recipe: LayerRecipe, scripts: string, arch: string): st
   return `${recipe.name}-${recipe.release}-${createHash("sha256").update(input).digest("hex").slice(0, 16)}`;
 }
 
-/** The mirror belongs to the layers that it was resolved against: its packages fit exactly those. */
+/** The mirror belongs to the layers that it was resolved against: its packages fit exactly those. Another layer signs it. */
 export function mirrorKey(images: ImageRecipes, scripts: string, arch: string): string {
-  const input = JSON.stringify([MIRROR_PACKAGES, layerKey(images.system, scripts, arch), layerKey(images.services, scripts, arch)]);
+  const signing = recipes(OWN_RELEASE).services;
+  const input = JSON.stringify([MIRROR_PACKAGES, layerKey(images.system, scripts, arch), layerKey(signing, scripts, arch)]);
   return `mirror-${images.base.release}-${createHash("sha256").update(input).digest("hex").slice(0, 16)}`;
 }
 
@@ -117,4 +137,9 @@ END
 const MAIL_FINISH = `
 useradd --system --uid 5000 --create-home --home-dir /home/vmail --shell /usr/sbin/nologin vmail
 rm -f /etc/nginx/sites-enabled/default
+`;
+
+// As its owner has done it: /etc/nftables.conf is loaded at each boot.
+const OWN_RULES_FINISH = `
+systemctl enable nftables.service
 `;

@@ -15,6 +15,11 @@ export class Disk {
     this.root = join(dir, "root");
   }
 
+  /** Whether a machine ever ran on it. */
+  get used(): boolean {
+    return existsSync(join(this.dir, "layers.json"));
+  }
+
   /** True when this mounted a disk that nobody ever used. */
   async mount(): Promise<boolean> {
     const upper = join(this.dir, "upper");

@@ -19,7 +19,7 @@ export interface MachineSpec {
   /** What people call it. */
   readonly name: string;
   readonly kind: Exclude<HostKind, "namespace">;
-  readonly image: keyof Pick<Images, "host" | "mail">;
+  readonly image: keyof Pick<Images, "host" | "mail" | "relay" | "adopted">;
   readonly addresses: readonly string[];
   readonly nic: Nic;
 }

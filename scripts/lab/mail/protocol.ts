@@ -47,6 +47,8 @@ export interface Requests {
   deliver: { request: { target: Target; letter: Letter }; answer: null };
   find: { request: { target: Target; account: Account; id: string; seconds: number }; answer: Found };
   get: { request: { target: Target; scheme: "http" | "https" }; answer: Page };
+  /** A and AAAA of a name, as DNS has them now. */
+  addresses: { request: { name: string }; answer: readonly string[] };
   scan: { request: { address: string; first: number; last: number }; answer: Scan };
 }
 

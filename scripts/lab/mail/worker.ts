@@ -2,6 +2,7 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { createInterface } from "node:readline";
+import { resolve4, resolve6 } from "node:dns/promises";
 import { isIP } from "node:net";
 import { ImapFlow } from "imapflow";
 import { createTransport } from "nodemailer";
@@ -21,6 +22,7 @@ const verbs: { [V in Verb]: (request: Requests[V]["request"]) => Promise<Request
   deliver: ({ target, letter }) => send(target, 25, letter),
   find: ({ target, account, id, seconds }) => waitFor(`letter ${id} in ${account.user}'s inbox`, seconds, () => find(target, account, id), 300),
   get: ({ target, scheme }) => page(target, scheme),
+  addresses: ({ name }) => addresses(name),
   scan: ({ address, first, last }) => scanPorts(address, first, last),
 };
 
@@ -85,6 +87,14 @@ async function send(target: Target, port: 25 | 465 | 587, letter: Letter, accoun
   } finally {
     transport.close();
   }
+}
+
+/** Both families, IPv6 first, as most clients have it; a family without any is no error, none at all is. */
+async function addresses(name: string): Promise<string[]> {
+  const answers = await Promise.allSettled([resolve6(name), resolve4(name)]);
+  const found = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+  if (found.length === 0) throw new Error(answers.flatMap((answer) => (answer.status === "rejected" ? String(answer.reason) : [])).join("; "));
+  return found;
 }
 
 function page(target: Target, scheme: "http" | "https"): Promise<Page> {

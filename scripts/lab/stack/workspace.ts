@@ -42,7 +42,7 @@ export function prepareWorkspace(lab: LabHandle, config?: string): Workspace {
   const stackFile = join(dir, `Pulumi.${STACK}.yaml`);
   const before = existsSync(stackFile) ? (parse(readFileSync(stackFile, "utf8")) as StackFile) : undefined;
   const source = config ?? (before ? stackFile : join(lab.dirs.project, `Pulumi.${STACK}.yaml`));
-  writeFileSync(stackFile, stringify(mergeStackFile(parse(readFileSync(source, "utf8")) as StackFile, before ?? {}, lab.relay.hostKey)));
+  writeFileSync(stackFile, stringify(mergeStackFile(parse(readFileSync(source, "utf8")) as StackFile, before ?? {}, hostKeys(lab))));
   return {
     dir,
     stackFile,
@@ -54,15 +54,29 @@ export function prepareWorkspace(lab: LabHandle, config?: string): Workspace {
   };
 }
 
-/** The settings of the clone, with what only this lab knows: its relay's host key, and what pulumi encrypted before. */
-export function mergeStackFile(source: StackFile, before: StackFile, hostKey: string): StackFile {
-  const relayKey = "chatmail-proxy:relay";
-  const relay = (source.config?.[relayKey] ?? {}) as { ssh?: Record<string, unknown> };
+/** Host keys by the address that a setting `ssh.host` names. */
+const hostKeys = ({ relay, deb1, vps }: LabHandle): Record<string, string> => Object.fromEntries([relay, deb1, vps].map(({ sshHost, hostKey }) => [sshHost, hostKey]));
+
+/** The settings of the clone, with what only this lab knows: its machines' host keys, and what pulumi encrypted before. */
+export function mergeStackFile(source: StackFile, before: StackFile, hostKeys: Readonly<Record<string, string>>): StackFile {
   const encrypted = Object.fromEntries(Object.entries(before.config ?? {}).filter(([, value]) => isSecret(value)));
   return {
     ...(before.encryptionsalt === undefined ? {} : { encryptionsalt: before.encryptionsalt }),
-    config: { ...source.config, ...(relay.ssh === undefined ? {} : { [relayKey]: { ...relay, ssh: { hostKey, ...relay.ssh } } }), ...encrypted },
+    config: { ...(withHostKeys(source.config ?? {}, hostKeys) as Record<string, unknown>), ...encrypted },
   };
+}
+
+/** Every `ssh` that names a machine of the lab and no host key gets that machine's, wherever it stands. */
+function withHostKeys(value: unknown, keys: Readonly<Record<string, string>>): unknown {
+  if (Array.isArray(value)) return value.map((entry) => withHostKeys(entry, keys));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]: [string, unknown]) => {
+      const host = name === "ssh" ? (inner as { host?: string } | null)?.host : undefined;
+      const hostKey = host === undefined ? undefined : keys[host];
+      return [name, hostKey === undefined ? withHostKeys(inner, keys) : { hostKey, ...(inner as object) }];
+    }),
+  );
 }
 
 const isSecret = (value: unknown): boolean => typeof value === "object" && value !== null && "secure" in value;

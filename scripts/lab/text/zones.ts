@@ -1,7 +1,7 @@
 // lab/text/zones.ts: the lab's own DNS zones as zone files, and the names of reverse zones. Pure; serves nothing.
 import { isIPv6 } from "node:net";
 import type { PublishedRecord, PublishedZone } from "../hetzner/world";
-import { ACCESS, CLIENT_LEG, DNS_TTL, HETZNER_NAME_SERVERS, HOME_LINE, MX_LEG, OPERATOR_LEG, OTHER_DOMAIN, OTHER_MX, SERVICES } from "../plan";
+import { ACCESS, CLIENT_LEG, DEB1_LEG, DIRECT_DOMAIN, DNS_TTL, DYNAMIC_ZONE, HETZNER_NAME_SERVERS, HOME_LINE, MX_LEG, OPERATOR_LEG, OTHER_DOMAIN, OTHER_MX, SERVICES, VPS_LEG } from "../plan";
 
 /** Zones that are there before anybody asks for one. The root makes every other name NXDOMAIN, at once and for sure. */
 export function ownZones(ptrs: ReadonlyMap<string, string>): PublishedZone[] {
@@ -14,6 +14,8 @@ export function ownZones(ptrs: ReadonlyMap<string, string>): PublishedZone[] {
       ...host("ns1", SERVICES.dns),
       ...host("mx", MX_LEG),
       ...host("client", CLIENT_LEG),
+      ...host("deb1", DEB1_LEG),
+      ...host("vps", VPS_LEG),
       ...host("operator", OPERATOR_LEG),
       record("@", "MX", `10 ${OTHER_MX}.`),
       record("@", "TXT", '"v=spf1 mx -all"'),
@@ -29,6 +31,9 @@ export function ownZones(ptrs: ReadonlyMap<string, string>): PublishedZone[] {
     ...reverseZones(new Map([...fixedPtrs(), ...ptrs])).map((reverse) => zone(reverse.name, reverse.records)),
   ];
 }
+
+/** Before its first update. */
+export const freshDynamicZone = (): PublishedZone => ({ name: DYNAMIC_ZONE, ttl: DNS_TTL, records: apex(SERVICES.dns.names[0]) });
 
 /** The zones in which reverse names stand; all of them exist from the start, so that an address without a name is NXDOMAIN. */
 export const REVERSE_ZONES: readonly string[] = [
@@ -80,6 +85,8 @@ function fixedPtrs(): [string, string][] {
     ...both(SERVICES.dns, SERVICES.dns.names[0]),
     ...both(SERVICES.api, SERVICES.api.names[0]),
     ...both(MX_LEG, OTHER_MX),
+    ...both(VPS_LEG, DIRECT_DOMAIN),
+    ...both(DEB1_LEG, `deb1.${OTHER_DOMAIN}`),
     ...both(CLIENT_LEG, `client.${OTHER_DOMAIN}`),
     ...both(OPERATOR_LEG, `operator.${OTHER_DOMAIN}`),
     ...both({ ipv4: ACCESS.gateway4, ipv6: ACCESS.gateway6 }, `gateway.${OTHER_DOMAIN}`),

@@ -2,11 +2,12 @@
 import { appendFileSync } from "node:fs";
 import { createServer as createHttp, type Server } from "node:http";
 import { createServer as createHttps } from "node:https";
+import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { logFile, type LabDirs } from "../dirs";
 import { createHetznerApi, type AnswerFault, type ActionFault, type HetznerApi } from "../hetzner/api";
 import type { MachineRoom, NameServer } from "../hetzner/world";
-import { API_ENDPOINT, CLOUD, HETZNER_NAME_SERVERS, MAIL_DOMAIN, MAIL_ZONE, SERVICES } from "../plan";
+import { addressesOf, API_ENDPOINT, CLOUD, DIRECT_DOMAIN, HETZNER_NAME_SERVERS, MAIL_DOMAIN, MAIL_ZONE, SERVICES, VPS_LEG } from "../plan";
 import { certificateFor, readSecret, tokenFile } from "./keys";
 
 /** Trouble to make, as lab/hetzner/faults.ts has it. */
@@ -87,14 +88,16 @@ export class LabApi {
   /** The zone stands in the account before the program's first run, as it does for everybody who runs a relay. */
   private async ensureZone(): Promise<void> {
     if ((await this.request({ method: "GET", path: `/zones/${MAIL_ZONE}` })).status === 200) return;
-    const chat = MAIL_DOMAIN.slice(0, -MAIL_ZONE.length - 1);
-    const rrsets = [
-      { name: chat, type: "MX", records: [{ value: `10 ${MAIL_DOMAIN}.` }] },
-      { name: chat, type: "TXT", records: [{ value: '"v=spf1 a ~all"' }] },
-    ];
+    // The relay at home has no address to publish; the one on the internet has its own.
+    const rrsets = [...mailRecords(MAIL_DOMAIN), ...mailRecords(DIRECT_DOMAIN, addressesOf(VPS_LEG))];
     const made = await this.request({ method: "POST", path: "/zones", body: { name: MAIL_ZONE, mode: "primary", ttl: ZONE_TTL, rrsets } });
     if (made.status >= 300) throw new Error(`zone ${MAIL_ZONE}: the fake Hetzner API answers ${made.status}: ${JSON.stringify(made.body)}`);
   }
+}
+
+function mailRecords(domain: string, addresses: readonly string[] = []): { name: string; type: string; records: { value: string }[] }[] {
+  const set = (type: string, value: string) => ({ name: domain.slice(0, -MAIL_ZONE.length - 1), type, records: [{ value }] });
+  return [...addresses.map((address) => set(isIPv6(address) ? "AAAA" : "A", address)), set("MX", `10 ${domain}.`), set("TXT", '"v=spf1 a ~all"')];
 }
 
 /** The shortest that the real API takes for a whole zone. */

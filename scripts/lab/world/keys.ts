@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join } from "node:path";
 import { command } from "../command";
 import { keyFile, type LabDirs } from "../dirs";
+import { TSIG } from "../plan";
+import type { GuestFile } from "../text/guest";
 
 export interface Certificate {
   /** Leaf, then the CA. */
@@ -13,15 +15,23 @@ export interface Certificate {
 
 /** 64 characters, as the API's clients insist. */
 export const tokenFile = (dirs: LabDirs): string => keyFile(dirs, "hetzner-token");
+/** "algorithm:name:secret", as knsupdate and kdig take it with -k. */
+export const tsigFile = (dirs: LabDirs): string => keyFile(dirs, "tsig");
+export const tsigSecret = (dirs: LabDirs): string => readSecret(tsigFile(dirs)).split(":")[2] ?? "";
 export const operatorKeyFile = (dirs: LabDirs): string => keyFile(dirs, "operator");
 export const relayHostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "relay-host");
+export const deb1HostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "deb1-host");
+export const vpsHostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "vps-host");
 export const caFile = (dirs: LabDirs): string => keyFile(dirs, "ca.pem");
 
 export async function ensureKeys(dirs: LabDirs): Promise<void> {
   mkdirSync(join(dirs.state, "keys"), { recursive: true, mode: 0o700 });
   if (!existsSync(tokenFile(dirs))) writeSecret(tokenFile(dirs), randomBytes(32).toString("hex"));
+  if (!existsSync(tsigFile(dirs))) writeSecret(tsigFile(dirs), `${TSIG.algorithm}:${TSIG.name}:${randomBytes(32).toString("base64")}`);
   await sshKey(operatorKeyFile(dirs), "operator@lab");
   await sshKey(relayHostKeyFile(dirs), "relay@lab");
+  await sshKey(deb1HostKeyFile(dirs), "deb1@lab");
+  await sshKey(vpsHostKeyFile(dirs), "vps@lab");
   await certificateAuthority(dirs);
 }
 
@@ -29,6 +39,15 @@ export const readSecret = (file: string): string => readFileSync(file, "utf8");
 
 /** Type and key, without the comment: what a known_hosts line or `hostKey` wants. */
 export const publicKey = (file: string): string => readFileSync(`${file}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");
+
+/** A machine's own host key, and the operator's key that lets root in. */
+export function sshFiles(hostKey: string, rootKey: string): GuestFile[] {
+  return [
+    { path: "/etc/ssh/ssh_host_ed25519_key", content: readSecret(hostKey), mode: 0o600 },
+    { path: "/etc/ssh/ssh_host_ed25519_key.pub", content: readFileSync(`${hostKey}.pub`, "utf8") },
+    { path: "/root/.ssh/authorized_keys", content: readFileSync(`${rootKey}.pub`, "utf8"), mode: 0o600 },
+  ];
+}
 
 /** A server's certificate, signed by the lab's CA, which the client and the other mail server trust. */
 export async function certificateFor(dirs: LabDirs, host: string): Promise<Certificate> {

@@ -1,31 +1,47 @@
-// lab/world/mailHosts.ts: the relay at home and the other mail server, as machines of the lab.
+// lab/world/mailHosts.ts: the relay at home, the one on the internet and the other mail server, as machines of the lab.
 import { readFileSync } from "node:fs";
 import type { LabDirs } from "../dirs";
 import type { MachineSpec } from "../machines/machine";
-import { MAIL_DOMAIN, MAIL_PORTS, MX_LEG, OTHER_DOMAIN, OTHER_MX, RELAY_LEG, RELAY_LEG_V6, type Leg } from "../plan";
+import { addressesOf, DIRECT_DOMAIN, HOME_LINE, MAIL_DOMAIN, MAIL_PORTS, MX_LEG, OTHER_DOMAIN, OTHER_MX, ownedBy, RELAY_LEG, RELAY_LEG_V6, VPS_LEG, type Leg } from "../plan";
+import { belongingsFiles, type Belongings } from "../text/belongings";
 import { hostsFile, NETWORK_FILE, networkdConfig, resolvConf, type GuestFile } from "../text/guest";
 import { mailServerFiles } from "../text/mailServer";
-import { caFile, certificateFor, operatorKeyFile, relayHostKeyFile } from "./keys";
+import { caFile, certificateFor, operatorKeyFile, relayHostKeyFile, sshFiles, vpsHostKeyFile } from "./keys";
+
+/** Its owner runs containers on it beside the mail server, as people do at home. */
+export const RELAY_BELONGINGS: Belongings = { bridge4: "172.18.0.1", table: 200, by: "networkd", gateway4: HOME_LINE.lanGateway4 };
 
 /** Ports on which the machine listens once it is up. Nobody logs in to mx by SSH. */
 export const readyPorts = (spec: MachineSpec): readonly number[] => (spec.kind === "relay" ? [22, ...MAIL_PORTS] : MAIL_PORTS);
 
 export function relaySpec(homeIPv6: boolean): MachineSpec {
-  return { id: "relay", name: "relay", kind: "relay", image: "mail", addresses: addressesOf(relayLeg(homeIPv6)), nic: { kind: "lan" } };
+  return { id: "relay", name: "relay", kind: "relay", image: "relay", addresses: addressesOf(relayLeg(homeIPv6)), nic: { kind: "lan" } };
 }
 
 export function mxSpec(): MachineSpec {
-  const owned = [`${MX_LEG.ipv4}/32`, ...(MX_LEG.ipv6 ? [`${MX_LEG.ipv6}/128`] : [])];
-  return { id: "mx", name: "mx", kind: "mx", image: "mail", addresses: addressesOf(MX_LEG), nic: { kind: "link", owned } };
+  return { id: "mx", name: "mx", kind: "mx", image: "mail", addresses: addressesOf(MX_LEG), nic: { kind: "link", owned: ownedBy(MX_LEG) } };
 }
 
 export async function relayFiles(dirs: LabDirs, homeIPv6: boolean): Promise<GuestFile[]> {
   return [
     ...(await mailHostFiles(dirs, MAIL_DOMAIN, MAIL_DOMAIN, relayLeg(homeIPv6))),
-    { path: "/etc/ssh/ssh_host_ed25519_key", content: readFileSync(relayHostKeyFile(dirs), "utf8"), mode: 0o600 },
-    { path: "/etc/ssh/ssh_host_ed25519_key.pub", content: readFileSync(`${relayHostKeyFile(dirs)}.pub`, "utf8") },
-    { path: "/root/.ssh/authorized_keys", content: readFileSync(`${operatorKeyFile(dirs)}.pub`, "utf8"), mode: 0o600 },
+    ...sshFiles(relayHostKeyFile(dirs), operatorKeyFile(dirs)),
+    ...belongingsFiles(RELAY_BELONGINGS),
   ];
+}
+
+/** Plain, as a provider hands it out: nothing of its owner's on it but the mail server. */
+export const vpsSpec = (): MachineSpec => ({
+  id: "vps",
+  name: "vps",
+  kind: "relay",
+  image: "mail",
+  addresses: addressesOf(VPS_LEG),
+  nic: { kind: "link", owned: ownedBy(VPS_LEG) },
+});
+
+export async function vpsFiles(dirs: LabDirs): Promise<GuestFile[]> {
+  return [...(await mailHostFiles(dirs, DIRECT_DOMAIN, DIRECT_DOMAIN, VPS_LEG)), ...sshFiles(vpsHostKeyFile(dirs), operatorKeyFile(dirs))];
 }
 
 export const mxFiles = (dirs: LabDirs): Promise<GuestFile[]> => mailHostFiles(dirs, OTHER_MX, OTHER_DOMAIN, MX_LEG);
@@ -43,5 +59,3 @@ async function mailHostFiles(dirs: LabDirs, host: string, domain: string, leg: L
     { path: "/etc/hosts", content: hostsFile([host]) },
   ];
 }
-
-const addressesOf = (leg: Leg): string[] => [leg.ipv4, ...(leg.ipv6 ? [leg.ipv6] : [])];

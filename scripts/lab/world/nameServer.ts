@@ -1,5 +1,5 @@
 // lab/world/nameServer.ts: the lab's DNS: knot, within an image layer, fed with zone files. Knows no API.
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { spawn, type ChildProcess } from "node:child_process";
 import { command } from "../command";
@@ -7,9 +7,11 @@ import { logFile, machineDir, type LabDirs } from "../dirs";
 import type { NameServer, PublishedZone } from "../hetzner/world";
 import { inCgroup } from "../machines/cgroup";
 import { Disk } from "../machines/disk";
-import { KNOT, renderKnotConf, zoneFile } from "../text/knot";
-import { ownZones, renderZone } from "../text/zones";
+import { DYNAMIC_ZONE } from "../plan";
+import { KNOT, renderKnotConf, renderTsigConf, zoneFile } from "../text/knot";
+import { freshDynamicZone, ownZones, renderZone } from "../text/zones";
 import { waitFor } from "../wait";
+import { tsigSecret } from "./keys";
 
 export class LabNameServer implements NameServer {
   private readonly published = new Map<string, PublishedZone>();
@@ -32,6 +34,7 @@ export class LabNameServer implements NameServer {
     await this.disk.mount();
     // Nothing of a former run: the API tells it all again.
     for (const dir of ["zones", "run", "db"]) mkdirSync(this.path(dir), { recursive: true });
+    await this.keepDynamicZone();
     this.writeChanges();
     const out = openSync(logFile(this.dirs, "dns"), "a");
     const [program = "", ...args] = inCgroup("dns", this.inRoot(["knotd", "-c", KNOT.conf]));
@@ -47,6 +50,18 @@ export class LabNameServer implements NameServer {
       },
       50,
     );
+  }
+
+  /** Nobody tells its records again after a restart, so they lie outside the disk. */
+  private async keepDynamicZone(): Promise<void> {
+    const kept = join(this.dirs.state, "dynamic-zones");
+    mkdirSync(kept, { recursive: true });
+    const file = join(kept, zoneFile(DYNAMIC_ZONE));
+    if (!existsSync(file)) writeFileSync(file, renderZone(freshDynamicZone()));
+    const inside = join(this.disk.root, KNOT.dynamic);
+    mkdirSync(inside, { recursive: true });
+    await command(["mount", "--bind", kept, inside]);
+    writeFileSync(join(this.disk.root, KNOT.tsig), renderTsigConf(tsigSecret(this.dirs)), { mode: 0o600 });
   }
 
   publish(zone: PublishedZone): Promise<void> {

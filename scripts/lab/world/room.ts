@@ -3,19 +3,18 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from "node:path";
 import type { LabDirs } from "../dirs";
 import type { Addresses, FirewallRule, Machine as CloudMachine, MachineRoom, PowerWish } from "../hetzner/world";
-import { imagesIn, type Images } from "../images/build";
-import type { Release } from "../images/recipes";
+import { soldImages } from "../images/build";
+import { releaseOf } from "../images/recipes";
 import { Machine, machineFile, type MachineSpec } from "../machines/machine";
 import { LINK, linkLeg, linkName, RESERVED_NAMES, type Leg } from "../plan";
 import { cloudSeed, hostsFile, networkdConfig, NETWORK_FILE, resolvConf, type GuestFile } from "../text/guest";
 import type { CloudFirewall } from "./firewall";
+import type { ImageBuilder } from "./imageBuilder";
 
 interface Stored {
   readonly server: CloudMachine;
   readonly on: boolean;
 }
-
-const RELEASES: Readonly<Record<string, Release>> = { "debian-13": "trixie", "debian-12": "bookworm" };
 
 export class LabMachineRoom implements MachineRoom {
   readonly machines = new Map<number, Machine>();
@@ -24,6 +23,7 @@ export class LabMachineRoom implements MachineRoom {
   constructor(
     private readonly dirs: LabDirs,
     private readonly firewall: CloudFirewall,
+    private readonly images: ImageBuilder,
     private readonly say: (line: string) => void,
   ) {}
 
@@ -46,6 +46,7 @@ export class LabMachineRoom implements MachineRoom {
 
   async boot(server: CloudMachine): Promise<void> {
     if (RESERVED_NAMES.includes(shortName(server.name))) throw new Error(`server name "${server.name}": the lab calls a host of its own so. Take another name.`);
+    await this.images.ensure(releaseOf(server.image));
     const machine = this.machine(server);
     this.store(server, true);
     await machine.start(() => seedFiles(server));
@@ -93,7 +94,7 @@ export class LabMachineRoom implements MachineRoom {
   private machine(server: CloudMachine): Machine {
     const existing = this.machines.get(server.id);
     if (existing !== undefined) return existing;
-    const machine = new Machine(this.dirs, specOf(server), layersFor(this.dirs, server.image), this.say);
+    const machine = new Machine(this.dirs, specOf(server), soldImages(this.dirs, releaseOf(server.image)).host, this.say);
     this.machines.set(server.id, machine);
     this.servers.set(server.id, server);
     return machine;
@@ -147,15 +148,6 @@ export function seedFiles(server: CloudMachine): GuestFile[] {
 
 /** A server's own address in its network: ::1, as Hetzner's metadata says it. */
 export const hostInNetwork = (network: string): string => network.replace(/\/\d+$/, "1");
-
-function layersFor(dirs: LabDirs, image: string): readonly string[] {
-  const release = RELEASES[image];
-  if (release === undefined) throw new Error(`image "${image}": the lab has no such image. It has ${Object.keys(RELEASES).join(", ")}.`);
-  const images: Images = imagesIn(dirs, release);
-  const missing = images.host.filter((layer) => !existsSync(layer));
-  if (missing.length > 0) throw new Error(`image "${image}" is not built: ${missing.join(", ")} is missing. Run: npm run lab`);
-  return images.host;
-}
 
 function storedIn(file: string): Stored[] {
   try {

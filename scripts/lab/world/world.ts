@@ -1,42 +1,38 @@
 // lab/world/world.ts: the whole lab as the daemon runs it: builds it in order, answers what it looks like, changes it.
-import { imagesIn } from "../images/build";
+import { ownImages, soldImages } from "../images/build";
+import { SOLD } from "../images/recipes";
 import type { LabDirs } from "../dirs";
-import { Machine } from "../machines/machine";
+import type { Machine } from "../machines/machine";
 import { CLIENT, CLIENT_LEG, HOME, HOME_LINE, linkName, namespaceOf, OPERATOR, OPERATOR_LEG, RELAY_LEG_V6, SERVICES } from "../plan";
 import { ip } from "../netns";
-import { listeningPorts } from "../processes";
 import type { HomeState } from "../text/home";
 import type { HostStatus, LabStatus } from "../control";
-import { waitFor } from "../wait";
 import { CloudFirewall } from "./firewall";
 import { Home } from "./home";
-import { mxFiles, mxSpec, readyPorts, relayFiles, relayNetworkFile, relaySpec } from "./mailHosts";
+import { ImageBuilder } from "./imageBuilder";
+import { relayNetworkFile, relaySpec } from "./mailHosts";
 import { serveMirror } from "./mirror";
 import { LabNameServer } from "./nameServer";
 import { buildClient, buildOperator, operatorIntoLan } from "./network";
+import { residents, type Resident, type Residents } from "./residents";
 import { LabMachineRoom } from "./room";
-
-const RELEASE = "trixie";
 
 export class World {
   readonly firewall: CloudFirewall;
   readonly room: LabMachineRoom;
   readonly names: LabNameServer;
   private readonly home: Home;
-  private readonly relay: Machine;
-  private readonly mx: Machine;
+  private readonly residents: Residents;
 
   constructor(
     private readonly dirs: LabDirs,
     private readonly say: (line: string) => void,
   ) {
-    const images = imagesIn(dirs, RELEASE);
     this.firewall = new CloudFirewall(dirs);
-    this.room = new LabMachineRoom(dirs, this.firewall, say);
-    this.names = new LabNameServer(dirs, images.services);
+    this.room = new LabMachineRoom(dirs, this.firewall, new ImageBuilder(dirs, say), say);
+    this.names = new LabNameServer(dirs, ownImages(dirs).services);
     this.home = new Home(dirs);
-    this.relay = new Machine(dirs, relaySpec(this.home.state.ipv6), images.mail, say);
-    this.mx = new Machine(dirs, mxSpec(), images.mail, say);
+    this.residents = residents(dirs, () => this.home.state.ipv6, say);
   }
 
   async build(step: (name: string, work: () => Promise<unknown>) => Promise<void>): Promise<void> {
@@ -48,12 +44,14 @@ export class World {
     });
     await step("DNS and package mirror", async () => {
       await this.names.start();
-      await serveMirror(imagesIn(this.dirs, RELEASE).mirror, [SERVICES.mirror.ipv4, SERVICES.mirror.ipv6]);
+      // One mirror for all releases, also for those whose packages come later.
+      const roots = Object.values(SOLD).map((release) => soldImages(this.dirs, release).mirror);
+      await serveMirror(roots, [SERVICES.mirror.ipv4, SERVICES.mirror.ipv6]);
     });
-    await step("relay and the other mail server", async () => {
-      const [relay, mx] = await Promise.all([relayFiles(this.dirs, this.home.state.ipv6), mxFiles(this.dirs)]);
-      await Promise.all([this.relay.start(() => relay), this.mx.start(() => mx)]);
-      await Promise.all([this.ready(this.relay), this.ready(this.mx)]);
+    await step("relay, the other mail server, the machine to adopt", async () => {
+      const wanted = this.own().filter((resident) => resident.wanted);
+      await Promise.all(wanted.map((resident) => resident.start()));
+      await Promise.all(wanted.map((resident) => resident.ready()));
     });
     await step("servers", () => this.room.restore());
   }
@@ -83,14 +81,20 @@ export class World {
     await this.machine(name).reboot();
   }
 
+  /** On, and at work: the way to have a machine that does not start with the lab. */
+  async start(name: string): Promise<void> {
+    await this.power(name, "on");
+    await this.resident(this.machine(name))?.ready();
+  }
+
   async power(name: string, wish: "on" | "off" | "shutdown"): Promise<void> {
     const machine = this.machine(name);
-    await (wish === "on" ? machine.start() : wish === "off" ? machine.powerOff() : machine.shutDown());
+    await (wish === "on" ? (this.resident(machine) ?? machine).start() : wish === "off" ? machine.powerOff() : machine.shutDown());
   }
 
   async silence(name: string, silenced: boolean): Promise<void> {
     const { spec } = this.machine(name);
-    if (spec.nic.kind !== "link") throw new Error(`${name} has no link to the internet of its own; only servers and mx can be silenced`);
+    if (spec.nic.kind !== "link") throw new Error(`${name} has no link to the internet of its own, so it cannot be silenced; servers, mx, deb1 and vps can`);
     await this.firewall.silence(linkName(spec.id), silenced);
   }
 
@@ -98,10 +102,11 @@ export class World {
   async setHome(wish: Partial<HomeState>): Promise<void> {
     await this.home.set(wish);
     if (wish.ipv6 === undefined) return;
-    this.relay.spec = relaySpec(wish.ipv6);
-    this.relay.disk.write([relayNetworkFile(wish.ipv6)]);
+    const relay = this.residents.relay.machine;
+    relay.spec = relaySpec(wish.ipv6);
+    relay.disk.write([relayNetworkFile(wish.ipv6)]);
     // Not through networkd: a reconfigured interface would lose routes and rules that others have put there.
-    if (this.relay.state === "running") await ip(namespaceOf("relay"), relayIPv6(wish.ipv6), { force: !wish.ipv6 });
+    if (relay.state === "running") await ip(namespaceOf("relay"), relayIPv6(wish.ipv6), { force: !wish.ipv6 });
   }
 
   /** Gently, so that disks are whole. */
@@ -109,8 +114,17 @@ export class World {
     await Promise.all(this.machines().map((machine) => machine.shutDown().catch((error: unknown) => this.say(String(error)))));
   }
 
+  private own(): Resident[] {
+    const { relay, mx, deb1, vps } = this.residents;
+    return [relay, mx, deb1, vps];
+  }
+
+  private resident(machine: Machine): Resident | undefined {
+    return this.own().find((own) => own.machine === machine);
+  }
+
   private machines(): Machine[] {
-    return [this.relay, this.mx, ...[...this.room.machines.values()].sort((a, b) => a.spec.name.localeCompare(b.spec.name))];
+    return [...this.own().map(({ machine }) => machine), ...[...this.room.machines.values()].sort((a, b) => a.spec.name.localeCompare(b.spec.name))];
   }
 
   private machine(name: string): Machine {
@@ -132,21 +146,12 @@ export class World {
       namespace: namespaceOf(id),
       addresses: [...addresses],
       state: machine.state,
+      ...(this.resident(machine)?.onDemand ? { onDemand: true } : {}),
       ...(machine.initPid !== undefined ? { initPid: machine.initPid } : {}),
       ...(machine.bootedAt !== undefined ? { bootedAt: machine.bootedAt } : {}),
       ...(machine.lastEnd !== undefined ? { lastEnd: machine.lastEnd } : {}),
       ...(nic.kind === "link" && this.firewall.isSilenced(linkName(id)) ? { silenced: true } : {}),
     };
-  }
-
-  private ready(machine: Machine): Promise<unknown> {
-    const ports = readyPorts(machine.spec);
-    return waitFor(`${machine.spec.name} to listen on ports ${ports.join(", ")}`, 60, () => {
-      const open = listeningPorts(machine.initPid ?? 0);
-      const closed = ports.filter((port) => !open.has(port));
-      if (closed.length > 0) throw new Error(`nothing listens on ${closed.join(", ")} yet`);
-      return true;
-    });
   }
 }
 

@@ -1,0 +1,10 @@
+// What the owners of deb1 and of the relay have there besides us, as text: the same before, while and after we are there.
+import type { LabHandle } from "../../scripts/lab/lab";
+import { belongingsScript } from "../../scripts/lab/text/belongings";
+import { DEB1_BELONGINGS } from "../../scripts/lab/world/adopted";
+import { RELAY_BELONGINGS } from "../../scripts/lab/world/mailHosts";
+
+export async function belongings(lab: LabHandle, host: "deb1" | "relay"): Promise<string> {
+  const script = belongingsScript(host === "deb1" ? DEB1_BELONGINGS : RELAY_BELONGINGS);
+  return (await lab.run(host, ["sh", "-s"], { stdin: script, timeout: 30_000 })).stdout;
+}
