@@ -1,7 +1,7 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
-import { hetznerZone } from "./components/dns/hetzner";
 import { MailDomain } from "./components/dns/mailDomain";
+import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
 import { spfAdvice } from "./components/dns/spf";
 import { managementKey } from "./components/hosts/managementKey";
 import { operatorError } from "./components/operatorError";
@@ -19,16 +19,17 @@ import { planTunnel } from "./components/tunnel/addressPlan";
 interface World {
   readonly agent: () => Promise<Agent>;
   readonly prove: Prover;
+  readonly dns?: DnsWorld;
 }
 
-async function main({ agent, prove }: World = { agent: findAgent, prove: proveFromHere }): Promise<pulumi.Inputs> {
+async function main({ agent, prove, dns: dnsWorld = REAL_DNS }: World = { agent: findAgent, prove: proveFromHere }): Promise<pulumi.Inputs> {
   const settings = readSettings(await agent());
   const { mailDomain, dns } = settings;
   const labels = { "managed-by": "chatmail-proxy", stack: pulumi.getStack() };
   const planned = settings.proxies.map((entry) => ({ entry, plan: planTunnel(entry, settings.tunnel) }));
 
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
-  const zone = await hetznerZone({ ...dns, labels });
+  const zone = await openZone(settings, labels, dnsWorld);
   const relay = new Relay("relay", { settings: settings.relay, privateKey: settings.relaySshPrivateKey, plans: planned.map(({ plan }) => plan) });
   const conflicts = (await outputValue(relay.conflicts)) ?? [];
   if (conflicts.length > 0) throw operatorError(formatComplaints(conflicts, pulumi.getProject()));
@@ -48,7 +49,7 @@ async function main({ agent, prove }: World = { agent: findAgent, prove: proveFr
     senders: [...new Set(reports?.flatMap(({ relayAddress }) => relayAddress ?? []))],
     texts: zone.existing.find((set) => set.name === mailDomain && set.type === "TXT")?.values,
   });
-  const advice = [...records.advice, ...(spf ? [spf] : [])];
+  const advice = [...records.advice, ...(spf ? [spf] : []), ...((await zone.byHand?.advice()) ?? [])];
   await announce(reports ?? [], records.published, advice);
 
   return {
@@ -58,6 +59,7 @@ async function main({ agent, prove }: World = { agent: findAgent, prove: proveFr
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
     readme: reports ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice }) : pulumi.unknown,
+    ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     managementPrivateKey: key.privateKey,
   };
 }

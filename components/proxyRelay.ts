@@ -1,8 +1,8 @@
 // One proxy in front of the relay: a host, the tunnel's two ends, the packet filter, its own DNS names, and the proof
 // that mail reaches the relay through it. Who is published under the mail domain is decided elsewhere (dns/mailDomain.ts).
 import * as pulumi from "@pulumi/pulumi";
-import type { DnsZone } from "./dns/hetzner";
 import { typeOf } from "./dns/recordSets";
+import type { DnsZone } from "./dns/zone";
 import { guardedFilter, proxyFilterSet } from "./filter/guardedFilter";
 import { HetznerHost, SSH_PORT } from "./hosts/hetzner";
 import type { ManagementKey } from "./hosts/managementKey";

@@ -2,18 +2,25 @@
 import * as pulumi from "@pulumi/pulumi";
 import { operatorError } from "./operatorError";
 import { checkAgent, type Agent } from "./settings/agent";
-import { checkPrivateKey, checkSettings, checkToken, formatComplaints, type Complaint } from "./settings/check";
+import { checkDnsSecret, checkPrivateKey, checkSettings, checkToken, formatComplaints, needsHetzner, type Complaint } from "./settings/check";
 import type { Settings } from "./settings/schema";
 
 export type { ProxySettings, RelaySettings, Settings, TunnelSettings } from "./settings/schema";
 
-export interface StackSettings extends Settings {
+export interface StackSettings extends Omit<Settings, "dnsSecret"> {
   /** Private key for the relay's SSH, where the operator gave one; else the SSH agent is asked. */
   readonly relaySshPrivateKey: pulumi.Output<string> | undefined;
+  /** TSIG secret in base64, or API token, where the DNS provider needs one; plain text nowhere else. */
+  readonly dnsSecret: pulumi.Output<string> | undefined;
+  /** Hetzner Cloud's API. */
+  readonly hcloud: { readonly api: string; readonly token: pulumi.Output<string> };
 }
 
 /** Settings that are plain text in the stack file; all others are YAML values, which reach us as JSON. */
-const TEXT_KEYS = new Set(["mailDomain", "relaySshKey"]);
+const TEXT_KEYS = new Set(["mailDomain", "relaySshKey", "dnsSecret"]);
+
+/** The hcloud provider's own default. */
+const HETZNER_API = "https://api.hetzner.cloud/v1";
 
 /** Reads and checks all settings. Throws one RunError that lists every fault by its key. */
 export function readSettings(agent: Agent): StackSettings {
@@ -21,7 +28,14 @@ export function readSettings(agent: Agent): StackSettings {
   const raw = rawSettings(namespace);
   const token = pulumi.runtime.getConfig("hcloud:token") ?? process.env.HCLOUD_TOKEN;
   const key = raw.relaySshKey as string | undefined;
-  const secrets = [...checkPrivateKey(key), ...checkToken(token), ...checkAgent(agent, key !== undefined), ...plainSecrets([`${namespace}:relaySshKey`, "hcloud:token"])];
+  const dnsSecret = (raw.dnsSecret as string | undefined)?.trim();
+  const secrets = [
+    ...checkPrivateKey(key),
+    ...(needsHetzner(raw) ? checkToken(token) : []),
+    ...checkDnsSecret(raw, dnsSecret),
+    ...checkAgent(agent, key !== undefined),
+    ...plainSecrets([`${namespace}:relaySshKey`, `${namespace}:dnsSecret`, "hcloud:token"]),
+  ];
 
   const checked = checkSettings(raw);
   const complaints = "complaints" in checked ? [...checked.complaints, ...secrets] : secrets;
@@ -29,6 +43,8 @@ export function readSettings(agent: Agent): StackSettings {
 
   return {
     ...(checked as { settings: Settings }).settings,
+    dnsSecret: dnsSecret === undefined ? undefined : pulumi.secret(dnsSecret),
+    hcloud: { api: pulumi.runtime.getConfig("hcloud:endpoint") ?? HETZNER_API, token: pulumi.secret(token ?? "") },
     relaySshPrivateKey: key === undefined ? undefined : pulumi.secret(key),
   };
 }

@@ -30,6 +30,29 @@ export function checkToken(token: string | undefined): Complaint[] {
   return [{ key, text: `has ${token.length} characters, a Hetzner Cloud token has ${TOKEN_LENGTH}. Copy it whole, without spaces or quotes.` }];
 }
 
+/** Whether anything of this stack is at Hetzner Cloud, as far as the raw settings tell. */
+export function needsHetzner(raw: Record<string, unknown>): boolean {
+  const { provider = "hetzner" } = (raw.dns ?? {}) as { provider?: unknown };
+  const hosts = Array.isArray(raw.proxies) ? (raw.proxies as ({ host?: unknown } | null)[]).map((proxy) => proxy?.host) : [];
+  return provider === "hetzner" || hosts.includes("hetzner");
+}
+
+/** Complaint about the secret for the DNS provider, of which only the form is told. */
+export function checkDnsSecret(raw: Record<string, unknown>, secret: string | undefined): Complaint[] {
+  const key = "dnsSecret";
+  const { provider = "hetzner" } = (raw.dns ?? {}) as { provider?: unknown };
+  const set = "pulumi config set --secret dnsSecret";
+  if (provider === "rfc2136") {
+    if (!secret) return [{ key, text: `is missing. Set the secret of the key dns.tsig.name, in base64 as the name server has it: ${set}` }];
+    return /^([A-Za-z0-9+/]{4}){4,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(secret) ? [] : [{ key, text: `is not a key's secret in base64 (it has ${secret.length} characters). Copy it whole, without quotes: ${set}` }];
+  }
+  if (provider === "cloudflare") {
+    if (!secret) return [{ key, text: `is missing. Make an API token with the permission "DNS: Edit" (Zone) for the zone in Cloudflare's dashboard, then: ${set}` }];
+    return /^[A-Za-z0-9_-]{30,}$/.test(secret) ? [] : [{ key, text: `is not an API token of Cloudflare's (it has ${secret.length} characters). Copy it whole, without spaces or quotes: ${set}` }];
+  }
+  return [];
+}
+
 /** Complaint about the operator's private key for the relay, of which only the form is told. */
 export function checkPrivateKey(text: string | undefined): Complaint[] {
   if (text === undefined) return [];
@@ -65,6 +88,8 @@ interface ReadableParts {
   readonly ports: (number | undefined)[];
   readonly tunnel?: Settings["tunnel"];
   readonly dns?: Settings["dns"];
+  /** Whether a public address of the relay's own is given. */
+  readonly relayAddress: boolean;
   /** The entries of the list as they stand, each undefined where it cannot be read. */
   readonly proxies: ({ name: string; slot?: number | undefined } | undefined)[];
 }
@@ -79,18 +104,24 @@ function readableParts(raw: Record<string, unknown>): ReadableParts {
     ports: Array.isArray(raw.ports) ? (raw.ports as unknown[]).map((value) => read(port, value)) : CHATMAIL_PORTS,
     tunnel: read(shape.tunnel, raw.tunnel),
     dns: read(shape.dns, raw.dns),
+    relayAddress: ["ipv4", "ipv6"].some((family) => (raw.relay as Record<string, unknown> | null | undefined)?.[family] !== undefined),
     proxies: entries.map((value) => read(entry, value)),
   };
 }
 
 function crossChecks(parts: ReadableParts): Complaint[] {
-  return [...checkZone(parts), ...checkPorts(parts), ...checkNames(parts), ...checkPlan(parts)];
+  return [...checkZone(parts), ...checkFarewell(parts), ...checkPorts(parts), ...checkNames(parts), ...checkPlan(parts)];
 }
 
 function checkZone({ mailDomain, dns }: ReadableParts): Complaint[] {
   // Whole labels: notexample.org is not in example.org.
   if (!mailDomain || !dns || mailDomain === dns.zone || mailDomain.endsWith(`.${dns.zone}`)) return [];
   return [{ key: "dns.zone", text: `${shown(dns.zone)} does not contain the mail domain ${mailDomain}. Name the zone that does.` }];
+}
+
+function checkFarewell({ dns, relayAddress }: ReadableParts): Complaint[] {
+  if (!dns || dns.provider === "manual" || dns.onDestroy !== "relay" || relayAddress) return [];
+  return [{ key: "dns.onDestroy", text: '"relay" needs an address to put there. Set relay.ipv4 or relay.ipv6, the relay\'s own public address.' }];
 }
 
 /** The port on which a proxy's own SSH answers. */

@@ -1,6 +1,6 @@
 // The kinds of value a setting can have, each with what it must be and how to mend it. Pure.
 import { z } from "zod";
-import { canonicalAddress, parseRange, type Range } from "../addresses";
+import { canonicalAddress, familyOf, isPrivate, parseRange, type Family, type Range } from "../addresses";
 
 /** Hetzner Cloud's API tokens have this many characters; the provider refuses any other length, late and in other words. */
 export const TOKEN_LENGTH = 64;
@@ -87,6 +87,20 @@ export const hostAddress = kind<string>("Use an address or a name.", (value) => 
     return { no: "is neither an IP address nor a domain name. Use one such as 192.168.1.10 or relay.example.org." };
   }
   return { ok: value.toLowerCase() };
+});
+
+/** An address under which the world reaches something. */
+export const publicAddress = (family: Family, example: string) =>
+  kind<string>(`Use an IPv${family} address such as ${example}.`, (value) => {
+    const address = typeof value === "string" && familyOf(value) === family ? canonicalAddress(value) : undefined;
+    if (!address) return { no: `is not an IPv${family} address. Use one such as ${example}.` };
+    return isPrivate(address) ? { no: `is an address inside a network, which nobody reaches from outside. Use the public one, such as ${example}.` } : { ok: address };
+  });
+
+/** The name of a key for signed updates, as the name server has it. */
+export const keyName = kind<string>("Use the key's name as the name server has it.", (value) => {
+  const name = typeof value === "string" ? value.toLowerCase().replace(/\.$/, "") : "";
+  return /^(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(name) ? { ok: name } : { no: "is not the name of a key. Use it as the name server has it, such as chatmail-proxy." };
 });
 
 /** A range of addresses of one family in CIDR form, its prefix between `shortest` and `longest`. */
