@@ -32,14 +32,22 @@ export function dnsClient(options: ClientOptions) {
   const now = () => Math.floor(Date.now() / 1000);
   const request = (part: Partial<Message>): Message => ({ id: randomInt(65536), opcode: OPCODE.QUERY, questions: [], answers: [], authorities: [], additionals: [], ...part });
 
+  function read(bytes: Buffer): Answer {
+    try {
+      return parseMessage(bytes);
+    } catch {
+      throw new Error(`${options.server} port ${options.port} answered something that is no DNS message: is that port the name server's?`);
+    }
+  }
+
   async function ask(message: Message, complete: (answers: readonly Answer[]) => boolean): Promise<Answer[]> {
     const signed = sign(encodeMessage(message), key, now());
     const done = (all: readonly Buffer[]) => {
-      const answers = all.map(parseMessage);
+      const answers = all.map(read);
       return (answers.at(-1)?.rcode ?? 0) !== RCODE.NOERROR || complete(answers);
     };
     const bytes = await exchange(options, signed.bytes, done);
-    const answers = bytes.map(parseMessage);
+    const answers = bytes.map(read);
     check(bytes, answers, message, signed.mac);
     return answers;
   }
