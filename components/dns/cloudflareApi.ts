@@ -1,5 +1,6 @@
 // The few calls of Cloudflare's API (v4) that we need.
 import { z } from "zod";
+import { callApi } from "./apiCall";
 
 export const CLOUDFLARE_API = "https://api.cloudflare.com/client/v4";
 
@@ -36,22 +37,14 @@ const records = z.array(
 );
 
 const PER_PAGE = 100;
-const PATIENCE = 30_000;
 
 export type Cloudflare = ReturnType<typeof cloudflare>;
 
 /** All functions throw an Error in words for the operator, without the token. */
 export function cloudflare(api: string, token: string) {
   async function call(method: "GET" | "POST", path: string, body?: unknown) {
-    const response = await fetch(`${api}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-      signal: AbortSignal.timeout(PATIENCE),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }).catch((error: Error) => {
-      throw new Error(`Cloudflare's API cannot be reached: ${error.cause instanceof Error ? error.cause.message : error.message}`);
-    });
-    const answer = envelope.safeParse(await response.json().catch(() => undefined));
+    const response = await callApi({ service: "Cloudflare", url: `${api}${path}`, method, token, body });
+    const answer = envelope.safeParse(response.body);
     if (!answer.success) throw new Error(`Cloudflare's API answered ${method} ${path} with status ${response.status}, and nothing that it documents`);
     if (!answer.data.success) throw new Error(refusal(response.status, answer.data.errors ?? []));
     return answer.data;

@@ -1,5 +1,6 @@
 // Record sets at Hetzner Cloud, as far as they are not hcloud.ZoneRrset's: what becomes of them when the stack goes.
 import { z } from "zod";
+import { callApi } from "../apiCall";
 import type { RecordType } from "../recordSets";
 import { MANAGED_BY } from "../zone";
 import type { Access, Backend, Change, Standing } from "./job";
@@ -10,24 +11,17 @@ const rrset = z.object({ rrset: z.object({ ttl: z.number().nullish(), labels: z.
 const action = z.object({ action: z.object({ id: z.number(), status: z.string(), error: z.object({ code: z.string(), message: z.string() }).nullish() }) });
 const failure = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
+/** For an action, in milliseconds. */
 const PATIENCE = 30_000;
 const POLL = 500;
 
 export function hetznerBackend({ zone, api, token }: Access & { provider: "hetzner" }): Backend {
   async function call(method: string, path: string, body?: unknown): Promise<unknown> {
-    const response = await fetch(`${api}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-      signal: AbortSignal.timeout(PATIENCE),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }).catch((error: Error) => {
-      throw new Error(`Hetzner Cloud's API cannot be reached: ${error.cause instanceof Error ? error.cause.message : error.message}`);
-    });
-    const answer: unknown = await response.json().catch(() => undefined);
-    if (response.ok) return answer;
-    if (response.status === 404) return undefined;
-    const said = failure.safeParse(answer).data?.error;
-    throw new Error(`Hetzner Cloud refused ${method} ${path}: ${said ? `${said.message} (${said.code})` : `status ${response.status}`}`);
+    const answer = await callApi({ service: "Hetzner Cloud", url: `${api}${path}`, method, token, body });
+    if (answer.ok) return answer.body;
+    if (answer.status === 404) return undefined;
+    const said = failure.safeParse(answer.body).data?.error;
+    throw new Error(`Hetzner Cloud refused ${method} ${path}: ${said ? `${said.message} (${said.code})` : `status ${answer.status}`}`);
   }
 
   /** A call that starts an action, which is over when this is. */

@@ -96,7 +96,7 @@ describe("messages", () => {
 
   it("that are cut off, or no messages at all, are refused rather than read as something", () => {
     const whole = bytesOf(TRANSFER.answer);
-    for (let length = 0; length < whole.length; length++) expect(() => parseMessage(whole.subarray(0, length))).toThrow(expect.objectContaining({ name: "RangeError" }));
+    for (let length = 0; length < whole.length; length++) expect(() => parseMessage(whole.subarray(0, length))).toThrow(expect.objectContaining({ name: "RangeError" }) as Error);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
         try {
