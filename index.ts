@@ -1,8 +1,8 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
 import { advice, awaitsScript, senders } from "./components/advice";
-import { hetznerZone } from "./components/dns/hetzner";
 import { MailDomain } from "./components/dns/mailDomain";
+import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
 import { spfAdvice } from "./components/dns/spf";
 import { examine } from "./components/examine";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
@@ -22,6 +22,7 @@ interface World {
   readonly agent: () => Promise<Agent>;
   readonly prove: Prover;
   readonly knock: Knock;
+  readonly dns: DnsWorld;
   /** Makes the run fail, though all of it is done. */
   readonly fail: () => void;
 }
@@ -29,7 +30,7 @@ interface World {
 /** The exit code by which the engine knows that the program has said itself what is wrong. */
 const SAID_ALREADY = 32;
 
-const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, fail: () => void (process.exitCode = SAID_ALREADY) };
+const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, dns: REAL_DNS, fail: () => void (process.exitCode = SAID_ALREADY) };
 
 async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const settings = readSettings(await world.agent());
@@ -37,7 +38,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const labels = { "managed-by": "chatmail-proxy", stack: pulumi.getStack() };
 
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
-  const zone = await hetznerZone({ ...dns, mailDomain, labels });
+  const zone = await openZone(settings, labels, world.dns);
   const { relay, facts, wayFor } = await openRelay(settings);
   const silent = await silentHosts(settings.proxies, labels, world.knock);
 
@@ -77,7 +78,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
 
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values });
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation)];
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...((await zone.byHand?.advice()) ?? [])];
   // Until the script has run there is no fault, only something left to do.
   await announce(awaitsScript(situation) ? reports.filter(({ tunnel }) => tunnel !== "silent") : reports, records.published, lines, world.fail);
 
@@ -88,6 +89,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines }) : pulumi.unknown,
+    ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     managementPrivateKey: key?.privateKey,
     relayScript: relay instanceof ScriptedRelay ? relay.script : undefined,
   };

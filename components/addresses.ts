@@ -26,6 +26,11 @@ export function familyOf(text: string): Family | undefined {
   return ipaddr.IPv6.isValid(text) && !text.includes("%") ? 6 : undefined;
 }
 
+/** Whether the address means something only inside a network, a machine or a link. */
+export function isPrivate(address: string): boolean {
+  return ["private", "loopback", "linkLocal", "uniqueLocal", "carrierGradeNat", "unspecified", "broadcast", "multicast"].includes(ipaddr.parse(address).range());
+}
+
 /** Reads `address/prefix`; undefined when it is none or has host bits set. */
 export function parseRange(text: string): Range | undefined {
   const [address, length, ...rest] = text.split("/");

@@ -7,7 +7,7 @@ import type { Settings } from "./settings";
 import { OWN_LINE } from "./settings/check";
 
 export interface Situation {
-  readonly settings: Settings;
+  readonly settings: Omit<Settings, "dnsSecret">;
   /** What the relay says of itself, where it could be asked. */
   readonly facts: RelayFacts | undefined;
   readonly reports: readonly ProxyReport[];

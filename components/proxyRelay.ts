@@ -1,8 +1,8 @@
 // One proxy in front of the relay: a host, the tunnel's two ends, the packet filter, its own DNS names, and a look at
 // whether mail reaches the relay through it. Who is published under the mail domain is decided elsewhere (dns/mailDomain.ts).
 import * as pulumi from "@pulumi/pulumi";
-import type { DnsZone } from "./dns/hetzner";
 import { typeOf } from "./dns/recordSets";
+import type { DnsZone } from "./dns/zone";
 import { guardedFilter } from "./filter/guardedFilter";
 import type { ProxyFilter } from "./filter/spec";
 import type { Host } from "./hosts/host";

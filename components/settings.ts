@@ -2,20 +2,27 @@
 import * as pulumi from "@pulumi/pulumi";
 import { operatorError } from "./operatorError";
 import { checkAgent, type Agent } from "./settings/agent";
-import { checkPrivateKey, checkSettings, checkToken, formatComplaints, needsHetzner, type Complaint } from "./settings/check";
+import { checkDnsSecret, checkPrivateKey, checkSettings, checkToken, formatComplaints, needsHetzner, type Complaint } from "./settings/check";
 import type { Settings } from "./settings/schema";
 
 export type { ExistingProxy, HetznerProxy, ProxySettings, RelaySettings, Settings, TunnelSettings } from "./settings/schema";
 
-export interface StackSettings extends Settings {
+export interface StackSettings extends Omit<Settings, "dnsSecret"> {
   /** Private key for the relay's SSH, where the operator gave one; else the SSH agent is asked. */
   readonly relaySshPrivateKey: pulumi.Output<string> | undefined;
   /** The same for existing machines; by default the one for the relay. */
   readonly hostSshPrivateKey: pulumi.Output<string> | undefined;
+  /** TSIG secret in base64, or API token, where the DNS provider needs one; plain text nowhere else. */
+  readonly dnsSecret: pulumi.Output<string> | undefined;
+  /** Hetzner Cloud's API. */
+  readonly hcloud: { readonly api: string; readonly token: pulumi.Output<string> };
 }
 
 /** Settings that are plain text in the stack file; all others are YAML values, which reach us as JSON. */
-const TEXT_KEYS = new Set(["mailDomain", "relaySshKey", "hostSshKey"]);
+const TEXT_KEYS = new Set(["mailDomain", "relaySshKey", "hostSshKey", "dnsSecret"]);
+
+/** The hcloud provider's own default. */
+const HETZNER_API = "https://api.hetzner.cloud/v1";
 
 /** Reads and checks all settings. Throws one RunError that lists every fault by its key. */
 export function readSettings(agent: Agent): StackSettings {
@@ -24,14 +31,16 @@ export function readSettings(agent: Agent): StackSettings {
   const token = pulumi.runtime.getConfig("hcloud:token") ?? process.env.HCLOUD_TOKEN;
   const relayKey = raw.relaySshKey as string | undefined;
   const hostKey = raw.hostSshKey as string | undefined;
+  const dnsSecret = (raw.dnsSecret as string | undefined)?.trim();
 
   const checked = checkSettings(raw);
   const secrets = [
     ...checkPrivateKey("relaySshKey", relayKey),
     ...checkPrivateKey("hostSshKey", hostKey),
     ...(needsHetzner(raw) ? checkToken(token) : []),
+    ...checkDnsSecret(raw, dnsSecret),
     ...checkAgent(agent, relayKey ?? hostKey),
-    ...plainSecrets([`${namespace}:relaySshKey`, `${namespace}:hostSshKey`, "hcloud:token"]),
+    ...plainSecrets([`${namespace}:relaySshKey`, `${namespace}:hostSshKey`, `${namespace}:dnsSecret`, "hcloud:token"]),
   ];
   const complaints = "complaints" in checked ? [...checked.complaints, ...secrets] : secrets;
   if (complaints.length > 0) throw operatorError(formatComplaints(complaints, namespace));
@@ -40,6 +49,8 @@ export function readSettings(agent: Agent): StackSettings {
     ...(checked as { settings: Settings }).settings,
     relaySshPrivateKey: secretOf(relayKey),
     hostSshPrivateKey: secretOf(hostKey ?? relayKey),
+    dnsSecret: dnsSecret === undefined ? undefined : pulumi.secret(dnsSecret),
+    hcloud: { api: pulumi.runtime.getConfig("hcloud:endpoint") ?? HETZNER_API, token: pulumi.secret(token ?? "") },
   };
 }
 

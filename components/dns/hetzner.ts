@@ -2,35 +2,30 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 import { operatorError } from "../operatorError";
+import type { FarewellJob } from "./driver/job";
+import { farewellCommand } from "./driverCommand";
 import type { ExistingSet, RecordType } from "./recordSets";
-
-export interface RecordSetSpec {
-  /** Fully qualified, without a final dot; lies in the zone. */
-  readonly name: string;
-  readonly type: RecordType;
-  readonly values: pulumi.Input<string>[];
-}
-
-/** What the program needs of a DNS provider: what stands in the zone, and a way to put a record set there. */
-export interface DnsZone {
-  readonly existing: readonly ExistingSet[];
-  recordSet(resourceName: string, spec: RecordSetSpec, opts: pulumi.CustomResourceOptions): pulumi.Resource;
-}
+import type { DnsZone } from "./zone";
 
 export interface HetznerZoneArgs {
   readonly zone: string;
-  readonly mailDomain: string;
   /** In seconds. */
   readonly ttl: number;
   /** Marks a record set as this stack's own. */
   readonly labels: Record<string, string>;
+  readonly stack: string;
+  /** Where the API is, and its token: for what the provider has no resource for. */
+  readonly api: string;
+  readonly token: pulumi.Input<string>;
+  /** The relay's own addresses, where they are to come back when the stack goes. */
+  readonly relay: Readonly<Record<RecordType, readonly string[]>> | undefined;
 }
 
 /** The label by which a set is known as ours. Not the stack's: a stack may be renamed, and its sets are its own still. */
 const OWNER = "managed-by";
 
 /** Reads the zone. Throws a RunError when the token's project does not hold it. */
-export async function hetznerZone({ zone, mailDomain, ttl, labels }: HetznerZoneArgs): Promise<DnsZone> {
+export async function hetznerZone({ zone, ttl, labels, stack, api, token, relay }: HetznerZoneArgs): Promise<DnsZone> {
   const sets = await hcloud.getZoneRrsets({ zone }).then(
     ({ rrsets }) => rrsets,
     (error: Error) => {
@@ -44,18 +39,25 @@ export async function hetznerZone({ zone, mailDomain, ttl, labels }: HetznerZone
     ours: set.labels[OWNER] === labels[OWNER],
   }));
 
-  const alias = existing.find(({ name, type }) => name === mailDomain && type === "CNAME");
-  if (alias) throw operatorError(`dns.zone: ${mailDomain} is a CNAME of ${alias.values.join(", ")} in ${zone}, and a name with a CNAME can have no A or AAAA. Delete it there, and give ${mailDomain} its present addresses as A and AAAA instead; they are then adopted.`);
-
   return {
     existing,
-    recordSet(resourceName, { name, type, values }, opts) {
+    recordSet(resourceName, { name, type, values, farewell }, opts) {
       const label = name === zone ? "@" : name.slice(0, -zone.length - 1);
       const there = existing.find((set) => set.name === name && set.type === type);
       // Only what is not ours yet: asked to import a set that it already holds, the engine would replace it, that is,
       // delete the mail domain's addresses.
       const adopt = there !== undefined && !there.ours ? { import: `${zone}/${label}/${type}` } : {};
-      return new hcloud.ZoneRrset(resourceName, { zone, name: label, type, ttl, labels, records: values.map((value) => ({ value })) }, { ...opts, ...adopt });
+      return new hcloud.ZoneRrset(resourceName, { zone, name: label, type, ttl, labels, records: values.map((value) => ({ value })) }, {
+        ...opts,
+        ...adopt,
+        // With the relay's addresses in it by then, the set must outlive the stack. What goes while the stack stays is the
+        // farewell's to delete.
+        retainOnDelete: farewell === true && relay !== undefined,
+      });
+    },
+    farewell(resourceName, { name, unwanted }, opts) {
+      const job = relay && pulumi.all([token, unwanted]).apply(([known, types]): FarewellJob => ({ access: { provider: "hetzner", zone, api, token: known }, stack, name, ttl, unwanted: types, relay }));
+      farewellCommand(resourceName, job, { zone, name }, opts);
     },
   };
 }

@@ -1,8 +1,8 @@
 // The mail domain's A and AAAA: all proxies that are wanted there and have proved themselves.
 import * as pulumi from "@pulumi/pulumi";
 import type { Family } from "../addresses";
-import type { DnsZone } from "./hetzner";
 import { decideRecordSets, recordAdvice, type RecordDecision, type RecordType } from "./recordSets";
+import type { DnsZone } from "./zone";
 
 export interface MailDomainArgs {
   readonly mailDomain: string;
@@ -28,10 +28,12 @@ export class MailDomain extends pulumi.ComponentResource {
     const standing = new Set(args.zone.existing.filter(({ name, ours }) => ours && name === args.mailDomain).flatMap(({ values }) => values));
     const decisions = decideRecordSets(args.mailDomain, [...(args.proven ?? []), ...args.unexamined.filter((address) => standing.has(address))], args.zone.existing, args.failing);
     const types: RecordType[] = ["A", "AAAA"];
-    for (const type of types) {
+    const sets = types.flatMap((type) => {
       const values: pulumi.Input<string>[] = args.proven ? [...valuesOf(decisions[type])] : [UNKNOWN];
-      if (values.length > 0) args.zone.recordSet(`${name}-${type}`, { name: args.mailDomain, type, values }, { parent: this, dependsOn: [...args.proxies] });
-    }
+      return values.length > 0 ? [args.zone.recordSet(`${name}-${type}`, { name: args.mailDomain, type, values, farewell: true }, { parent: this, dependsOn: [...args.proxies] })] : [];
+    });
+    const unwanted = args.proven ? types.filter((type) => valuesOf(decisions[type]).length === 0) : (pulumi.output(pulumi.unknown) as pulumi.Output<RecordType[]>);
+    args.zone.farewell(`${name}-farewell`, { name: args.mailDomain, unwanted }, { parent: this, dependsOn: sets });
     this.published = types.flatMap((type) => valuesOf(decisions[type]));
     this.advice = args.proven ? recordAdvice(args.mailDomain, decisions, args.zone.existing) : [];
     this.registerOutputs({});

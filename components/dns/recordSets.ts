@@ -53,7 +53,9 @@ export function recordAdvice(mailDomain: string, decisions: RecordDecisions, exi
   if (!published) return [];
   const old = existing.filter(({ name, type, ours }) => name === mailDomain && (type === "A" || type === "AAAA") && !ours);
   const left = old.filter(({ type }) => decisions[type as RecordType].kind === "none");
-  const oldAddresses = new Set(old.flatMap(({ values }) => values));
+  // An address that is published now is no old one, though the set that holds it may not be known as ours.
+  const now = new Set([decisions.A, decisions.AAAA].flatMap((decision) => (decision.kind === "publish" ? decision.values : [])));
+  const oldAddresses = new Set(old.flatMap(({ values }) => values).filter((value) => !now.has(value)));
   const pointing = existing.filter(({ name, type, values }) => name !== mailDomain && (type === "A" || type === "AAAA") && values.some((value) => oldAddresses.has(value)));
   return [
     ...left.map(({ type, values }) => `${mailDomain} still has ${type} ${values.join(", ")}, which is no proxy: delete it if the relay is not to be reached there.`),

@@ -38,6 +38,22 @@ export function checkToken(token: string | undefined): Complaint[] {
   return [{ key, text: `has ${token.length} characters, a Hetzner Cloud token has ${TOKEN_LENGTH}. Copy it whole, without spaces or quotes.` }];
 }
 
+/** Complaint about the secret for the DNS provider, of which only the form is told. */
+export function checkDnsSecret(raw: Record<string, unknown>, secret: string | undefined): Complaint[] {
+  const key = "dnsSecret";
+  const { provider = "hetzner" } = (raw.dns ?? {}) as { provider?: unknown };
+  const set = "pulumi config set --secret dnsSecret";
+  if (provider === "rfc2136") {
+    if (!secret) return [{ key, text: `is missing. Set the secret of the key dns.tsig.name, in base64 as the name server has it: ${set}` }];
+    return /^([A-Za-z0-9+/]{4}){4,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(secret) ? [] : [{ key, text: `is not a key's secret in base64 (it has ${secret.length} characters). Copy it whole, without quotes: ${set}` }];
+  }
+  if (provider === "cloudflare") {
+    if (!secret) return [{ key, text: `is missing. Make an API token with the permission "DNS: Edit" (Zone) for the zone in Cloudflare's dashboard, then: ${set}` }];
+    return /^[A-Za-z0-9_-]{30,}$/.test(secret) ? [] : [{ key, text: `is not an API token of Cloudflare's (it has ${secret.length} characters). Copy it whole, without spaces or quotes: ${set}` }];
+  }
+  return [];
+}
+
 /** Complaint about a private key of the operator's, of which only the form is told. */
 export function checkPrivateKey(key: string, text: string | undefined): Complaint[] {
   if (text === undefined) return [];
@@ -75,6 +91,8 @@ interface ReadableParts {
   readonly egress?: Settings["egress"];
   readonly tunnel?: Settings["tunnel"];
   readonly dns?: Settings["dns"];
+  /** Whether a public address of the relay's own is given. */
+  readonly relayAddress: boolean;
   /** The entries of the list as they stand, each undefined where it cannot be read. */
   readonly proxies: ({ name: string; slot?: number | undefined; whole?: ProxySettings | undefined } | undefined)[];
 }
@@ -91,6 +109,7 @@ function readableParts(raw: Record<string, unknown>): ReadableParts {
     egress: read(shape.egress, raw.egress),
     tunnel: read(shape.tunnel, raw.tunnel),
     dns: read(shape.dns, raw.dns),
+    relayAddress: ["ipv4", "ipv6"].some((family) => (raw.relay as Record<string, unknown> | null | undefined)?.[family] !== undefined),
     proxies: entries.map((value) => {
       const outline = read(proxyOutline, value);
       return outline && { ...outline, whole: read(shape.proxies.element, value) };
@@ -99,7 +118,7 @@ function readableParts(raw: Record<string, unknown>): ReadableParts {
 }
 
 function crossChecks(parts: ReadableParts): Complaint[] {
-  return [checkZone, checkRelay, checkPorts, checkUdpPorts, checkNames, checkHosts, checkEgress, checkPlan].flatMap((check) => check(parts));
+  return [checkZone, checkRelay, checkFarewell, checkPorts, checkUdpPorts, checkNames, checkHosts, checkEgress, checkPlan].flatMap((check) => check(parts));
 }
 
 function checkZone({ mailDomain, dns }: ReadableParts): Complaint[] {
@@ -118,6 +137,11 @@ function checkRelay({ relay, tunnel }: ReadableParts): Complaint[] {
   }
   if (relay.setup === "ssh" && !relay.ssh) return [{ key: "relay.ssh", text: 'is missing. Give how to reach the relay over SSH: host, port, user, hostKey. (If it cannot be reached from here, set relay.setup to "script".)' }];
   return [];
+}
+
+function checkFarewell({ dns, relayAddress }: ReadableParts): Complaint[] {
+  if (!dns || dns.provider === "manual" || dns.onDestroy !== "relay" || relayAddress) return [];
+  return [{ key: "dns.onDestroy", text: '"relay" needs an address to put there. Set relay.ipv4 or relay.ipv6, the relay\'s own public address.' }];
 }
 
 const sshPortOf = (proxy: ReadableParts["proxies"][number]) => {

@@ -1,19 +1,11 @@
 // What may stand in the stack's settings: keys, kinds and defaults. Pure; cross-checks are in check.ts.
 import { z } from "zod";
-import { address, anyCidr, cidr, clockTime, domainName, flag, hostAddress, interfaceName, labelText, port, portRange, proxyName, shown, slug, sshPublicKey, unixUser, wholeNumber } from "./values";
+import { dnsSchema } from "./dnsSchema";
+import { object } from "./object";
+import { anyCidr, cidr, clockTime, domainName, flag, hostAddress, interfaceName, labelText, port, portRange, proxyName, publicAddress, shown, slug, sshPublicKey, unixUser, wholeNumber } from "./values";
 
 /** The ports of a chatmail relay: SMTP, HTTP, IMAP, HTTPS, submissions, submission, IMAPS. */
 export const CHATMAIL_PORTS = [25, 80, 143, 443, 465, 587, 993];
-
-/** An object with these keys and no other; the error for another lists the ones there are. */
-const object = <T extends z.ZodRawShape>(what: string, shape: T) =>
-  z.strictObject(shape, {
-    error: (issue) => {
-      const keys = Object.keys(shape).join(", ");
-      if (issue.code === "unrecognized_keys") return `has an unknown key ${(issue as unknown as { keys: string[] }).keys.map(shown).join(", ")}. Known here: ${keys}.`;
-      return issue.input === undefined ? `is missing. Give ${what}: ${keys}.` : `${shown(issue.input)} is not ${what}. Give it the keys ${keys}.`;
-    },
-  });
 
 const list = <T extends z.ZodType>(of: T, what: string) =>
   z.array(of, { error: (issue) => (issue.input === undefined ? `is missing. Give ${what}.` : `${shown(issue.input)} is not a list. Give ${what}.`) });
@@ -32,11 +24,11 @@ const relaySsh = object("how to reach the relay over SSH", {
 const relay = object("the relay", {
   setup: oneOf(["ssh", "script"], "a way to set up the relay").default("ssh"),
   ssh: relaySsh.optional(),
-  ipv4: address(4).optional(),
-  ipv6: address(6).optional(),
   gone: flag.default(false),
   dial: z.enum(["ipv4", "ipv6"], { error: (issue) => `${shown(issue.input)} is neither "ipv4" nor "ipv6". Say which family the relay dials out with.` }).default("ipv4"),
   outboundCheck: z.union([hostAddress, z.literal(false)], { error: (issue) => `${shown(issue.input)} is neither a mail server's name nor false.` }).default("gmail-smtp-in.l.google.com"),
+  ipv4: publicAddress(4, "198.51.100.20").optional(),
+  ipv6: publicAddress(6, "2001:db8::20").optional(),
 });
 
 /** What every proxy has, whatever host it stands on. */
@@ -68,8 +60,8 @@ const existing = {
     user: unixUser.default("root"),
     hostKey: sshPublicKey,
   }),
-  ipv4: address(4).optional(),
-  ipv6: address(6).optional(),
+  ipv4: publicAddress(4, "203.0.113.5").optional(),
+  ipv6: publicAddress(6, "2001:db8::5").optional(),
   wan: list(interfaceName, "a list of interfaces").optional(),
   autonomousSystem: wholeNumber(1, 4_294_967_295, "an autonomous system's number").optional(),
   gone: flag.default(false),
@@ -109,13 +101,6 @@ const tunnel = z.unknown().transform((value, context): "none" | TunnelSettings =
   return z.NEVER;
 });
 
-const dns = object("the DNS settings", {
-  provider: z.literal("hetzner", { error: (issue) => `${shown(issue.input)} is not a DNS provider. Use "hetzner".` }).default("hetzner"),
-  zone: domainName,
-  ttl: wholeNumber(60, 86400, "a TTL in seconds").default(300),
-  proxySubdomain: slug("a subdomain", "proxy").default("proxy"),
-});
-
 /** All settings of a stack below the project's own namespace, as they stand in the stack file. */
 export const settingsSchema = object("the settings", {
   mailDomain: domainName,
@@ -129,7 +114,8 @@ export const settingsSchema = object("the settings", {
   adminNetworks: list(anyCidr, "a list of networks").default([]),
   egress: z.preprocess((value) => (typeof value === "string" ? [value] : value), list(proxyName, "a proxy's name, or a list of them").default([])),
   tunnel: tunnel.prefault({}),
-  dns,
+  dns: dnsSchema,
+  dnsSecret: z.string().optional(),
 });
 
 export type Settings = z.output<typeof settingsSchema>;

@@ -1,6 +1,6 @@
 // The kinds of value a setting can have, each with what it must be and how to mend it. Pure.
 import { z } from "zod";
-import { canonicalAddress, familyOf, formatRange, parseRange, type Range } from "../addresses";
+import { canonicalAddress, familyOf, formatRange, isPrivate, parseRange, type Family, type Range } from "../addresses";
 import type { PortRange } from "../filter/spec";
 
 /** Hetzner Cloud's API tokens have this many characters; the provider refuses any other length, late and in other words. */
@@ -90,6 +90,20 @@ export const hostAddress = kind<string>("Use an address or a name.", (value) => 
   return { ok: value.toLowerCase() };
 });
 
+/** An address under which the world reaches something. */
+export const publicAddress = (family: Family, example: string) =>
+  kind<string>(`Use an IPv${family} address such as ${example}.`, (value) => {
+    const address = typeof value === "string" && familyOf(value) === family ? canonicalAddress(value) : undefined;
+    if (!address) return { no: `is not an IPv${family} address. Use one such as ${example}.` };
+    return isPrivate(address) ? { no: `is an address inside a network, which nobody reaches from outside. Use the public one, such as ${example}.` } : { ok: address };
+  });
+
+/** The name of a key for signed updates, as the name server has it. */
+export const keyName = kind<string>("Use the key's name as the name server has it.", (value) => {
+  const name = typeof value === "string" ? value.toLowerCase().replace(/\.$/, "") : "";
+  return /^(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(name) ? { ok: name } : { no: "is not the name of a key. Use it as the name server has it, such as chatmail-proxy." };
+});
+
 /** A range of addresses of one family in CIDR form, its prefix between `shortest` and `longest`. */
 export const cidr = (family: 4 | 6, shortest: number, longest: number, example: string) =>
   kind<Range>(`Use an IPv${family} range such as ${example}.`, (value) => {
@@ -99,13 +113,6 @@ export const cidr = (family: 4 | 6, shortest: number, longest: number, example: 
       return { no: `has the prefix /${range.prefix}. Use one from /${shortest} to /${longest}, such as ${example}.` };
     }
     return { ok: range };
-  });
-
-/** One address of a family. */
-export const address = (family: 4 | 6) =>
-  kind<string>(`Use an IPv${family} address.`, (value) => {
-    const text = typeof value === "string" ? canonicalAddress(value) : undefined;
-    return text !== undefined && familyOf(text) === family ? { ok: text } : { no: `is not an IPv${family} address. Use one such as ${family === 4 ? "203.0.113.5" : "2001:db8::5"}.` };
   });
 
 /** A network of either family in CIDR form, as text; a single address stands for itself. */

@@ -2,6 +2,7 @@
 import main from "../../index";
 import type { OutsideView } from "../../components/proof/verdict";
 import type { ProbeTarget } from "../../components/proof/probe";
+import type { DnsWorld } from "../../components/dns/openZone";
 import type { Agent } from "../../components/settings/agent";
 import { run, type Expectations, type Run } from "./engine";
 
@@ -29,6 +30,8 @@ export interface StackCase {
   readonly inside?: string;
   /** What the relay says of itself. */
   readonly relayFacts?: string;
+  /** DNS providers, where the stack has another one than Hetzner Cloud. */
+  readonly dns?: DnsWorld;
 }
 
 export const allAnswer = ({ ports }: ProbeTarget): OutsideView => ports.map((port) => ({ port, answer: { kind: "answered" } }));
@@ -58,12 +61,20 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
   const look = stack.outside ?? allAnswer;
   return run({
     config,
-    secretKeys: stack.secretKeys ?? ["hcloud:token", "chatmail-proxy:relaySshKey"],
+    secretKeys: stack.secretKeys ?? ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:dnsSecret"],
     expectations: expectations(stack),
     preview: stack.preview ?? false,
-    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers" }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), fail: () => undefined }),
+    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers" }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), dns: stack.dns ?? NO_DNS, fail: () => undefined }),
   });
 }
+
+/** Nothing of it must be reached. */
+const NO_DNS: DnsWorld = {
+  cloudflareApi: "http://127.0.0.1:9/nowhere",
+  openLookup: () => {
+    throw new Error("the program looks up names, which no test expects");
+  },
+};
 
 function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts = RELAY_FACTS }: StackCase): Expectations {
   const stdout: Record<string, string> = { through: inside, "relay-facts": relayFacts, wan: "wan eth0 1" };
@@ -77,6 +88,7 @@ function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts =
       "hcloud:index/server:Server": () => ({}),
       "hcloud:index/rdns:Rdns": () => ({}),
       "hcloud:index/zoneRrset:ZoneRrset": () => ({}),
+      "command:local:Command": () => ({ stdout: "", stderr: "" }),
       "command:remote:Command": ({ inputs }) => {
         const verb = /hostctl (\S+)/.exec(String(inputs.create))?.[1] ?? "";
         return { stdout: stdout[verb] ?? "", stderr: "" };

@@ -18,7 +18,7 @@ export interface Registered {
   readonly secrets: readonly string[];
   /** Names of the resources that this one waits for, components aside. */
   readonly dependsOn: readonly string[];
-  readonly options: { readonly protect: boolean; readonly deleteBeforeReplace: boolean; readonly ignoreChanges: readonly string[]; readonly deletedWith: string; readonly importId: string };
+  readonly options: { readonly protect: boolean; readonly deleteBeforeReplace: boolean; readonly ignoreChanges: readonly string[]; readonly deletedWith: string; readonly importId: string; readonly retainOnDelete: boolean };
 }
 
 export interface Expectations {
@@ -57,6 +57,7 @@ interface WireRequest {
   getIgnorechangesList(): string[];
   getDeletedwith(): string;
   getImportid(): string;
+  getRetainondelete(): boolean;
 }
 
 export const PROJECT = "chatmail-proxy";
@@ -128,6 +129,7 @@ function recordRequests(registered: Registered[]): void {
         ignoreChanges: request.getIgnorechangesList(),
         deletedWith: nameOf(request.getDeletedwith()),
         importId: request.getImportid(),
+        retainOnDelete: request.getRetainondelete(),
       },
     });
     return pass(request, ...rest);

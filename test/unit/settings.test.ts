@@ -13,11 +13,12 @@ async function refusal(settings: Record<string, unknown>): Promise<string> {
 
 const hel1 = { name: "hel1", host: "hetzner", location: "hel1" };
 const deb1 = { name: "deb1", host: "linux", ssh: { hostKey: HOST_KEY }, ipv4: "198.51.100.130" };
+const RFC2136 = { zone: "example.org", provider: "rfc2136", server: "192.0.2.53", tsig: { name: "chatmail-proxy" } };
 const ssh = { host: "192.168.77.10", hostKey: HOST_KEY };
 
 describe("settings", () => {
   it.each<[string, Record<string, unknown>, string]>([
-    ["no relay", { relay: undefined }, "relay is missing. Give the relay: setup, ssh, ipv4, ipv6, gone, dial, outboundCheck."],
+    ["no relay", { relay: undefined }, "relay is missing. Give the relay: setup, ssh, gone, dial, outboundCheck, ipv4, ipv6."],
     ["a relay without a host key", { relay: { ssh: { host: "192.168.77.10" } } }, 'relay.ssh.hostKey is missing. Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.'],
     ["a relay's address that is none", { relay: { ssh: { ...ssh, host: "192.168.77.300" } } }, 'relay.ssh.host: "192.168.77.300" is neither an IP address nor a domain name. Use one such as 192.168.1.10 or relay.example.org.'],
     ["a user that is none", { relay: { ssh: { ...ssh, user: "Root!" } } }, 'relay.ssh.user: "Root!" is not a user name. Use one such as root.'],
@@ -56,7 +57,7 @@ describe("settings", () => {
     ["a script without a tunnel", { tunnel: "none", relay: { setup: "script", ipv4: "198.51.100.7" } }, 'relay.setup: "script" has nothing to do when tunnel is "none". Remove it.'],
     ["a relay that nothing says how to reach", { relay: { dial: "ipv4" } }, 'relay.ssh is missing. Give how to reach the relay over SSH: host, port, user, hostKey. (If it cannot be reached from here, set relay.setup to "script".)'],
     ["a way to set up the relay that is none", { relay: { ssh, setup: "by hand" } }, 'relay.setup: "by hand" is not a way to set up the relay. Use "ssh" or "script".'],
-    ["an unknown key", { poxies: [] , prots: [1] }, 'has an unknown key "prots". Known here: mailDomain, relay, relaySshKey, hostSshKey, proxies, ports, udpPorts, adminKeys, adminNetworks, egress, tunnel, dns.'],
+    ["an unknown key", { poxies: [] , prots: [1] }, 'has an unknown key "prots". Known here: mailDomain, relay, relaySshKey, hostSshKey, proxies, ports, udpPorts, adminKeys, adminNetworks, egress, tunnel, dns, dnsSecret.'],
     ["an unknown key of a proxy", { proxies: [{ ...hel1, region: "eu" }] }, 'proxies[0] has an unknown key "region". Known here: name, publish, slot, host, location, serverType, image, labels, deleteProtection, backups, sshPort, rebootTime.'],
     ["a port of 0", { ports: [0] }, "ports[0]: 0 is not a port. Use a whole number from 1 to 65535."],
     ["a port above 65535", { ports: [65536] }, "ports[0]: 65536 is not a port. Use a whole number from 1 to 65535."],
@@ -71,6 +72,23 @@ describe("settings", () => {
     ["a zone that does not contain the mail domain", { dns: { zone: "example.net" } }, 'dns.zone: "example.net" does not contain the mail domain chat.example.org. Name the zone that does.'],
     ["a zone that only looks as if", { mailDomain: "chat.notexample.org", dns: { zone: "example.org" } }, 'dns.zone: "example.org" does not contain the mail domain chat.notexample.org. Name the zone that does.'],
     ["a TTL that is none", { dns: { zone: "example.org", ttl: "5m" } }, 'dns.ttl: "5m" is not a TTL in seconds. Use a whole number from 60 to 86400.'],
+    ["no zone", { dns: { ttl: 300 } }, "dns.zone is missing. Use a domain name such as chat.example.org."],
+    ["DNS settings that are none", { dns: "example.org" }, 'dns: "example.org" is not the DNS settings. Give it the keys provider, zone.'],
+    ["an unknown DNS provider", { dns: { zone: "example.org", provider: "route53" } }, 'dns.provider: "route53" is not a DNS provider. Use one of hetzner, rfc2136, cloudflare, manual.'],
+    ["another provider's key", { dns: { zone: "example.org", server: "192.0.2.53" } }, 'dns has an unknown key "server". Known here: provider, zone, ttl, proxySubdomain, onDestroy.'],
+    ["no name server for updates", { dns: { zone: "example.org", provider: "rfc2136", tsig: { name: "k" } } }, "dns.server is missing. Use an address or a name."],
+    ["no key for updates", { dns: { zone: "example.org", provider: "rfc2136", server: "192.0.2.53" } }, "dns.tsig is missing. Give the key for signed updates: name, algorithm."],
+    ["a key's name that is none", { dns: { ...RFC2136, tsig: { name: "my key" } } }, 'dns.tsig.name: "my key" is not the name of a key. Use it as the name server has it, such as chatmail-proxy.'],
+    ["an algorithm that is broken", { dns: { ...RFC2136, tsig: { name: "k", algorithm: "hmac-md5" } } }, 'dns.tsig.algorithm: "hmac-md5" is no algorithm for a key. Use one of hmac-sha256, hmac-sha384, hmac-sha512.'],
+    ["no secret for updates", { dns: RFC2136 }, "dnsSecret is missing. Set the secret of the key dns.tsig.name, in base64 as the name server has it: pulumi config set --secret dnsSecret"],
+    ["a secret for updates that is none", { dns: RFC2136, dnsSecret: "hunter2" }, "dnsSecret is not a key's secret in base64 (it has 7 characters). Copy it whole, without quotes: pulumi config set --secret dnsSecret"],
+    ["no token for Cloudflare", { dns: { zone: "example.org", provider: "cloudflare" } }, 'dnsSecret is missing. Make an API token with the permission "DNS: Edit" (Zone)'],
+    ["a token for Cloudflare that is none", { dns: { zone: "example.org", provider: "cloudflare" }, dnsSecret: "hunter2" }, "dnsSecret is not an API token of Cloudflare's (it has 7 characters)."],
+    ["a farewell that is none", { dns: { zone: "example.org", onDestroy: "keep" } }, 'dns.onDestroy: "keep" is neither "delete" nor "relay".'],
+    ["a farewell to nowhere", { dns: { zone: "example.org", onDestroy: "relay" } }, `dns.onDestroy: "relay" needs an address to put there. Set relay.ipv4 or relay.ipv6, the relay's own public address.`],
+    ["a farewell where nothing is ours to change", { dns: { zone: "example.org", provider: "manual", onDestroy: "relay" } }, 'dns has an unknown key "onDestroy". Known here: provider, zone, ttl, proxySubdomain.'],
+    ["a relay's public address that is none", { relay: { ssh, ipv4: "2001:db8::1" } }, 'relay.ipv4: "2001:db8::1" is not an IPv4 address. Use one such as 198.51.100.20.'],
+    ["a relay's public address that is private", { relay: { ssh, ipv4: "192.168.1.10" } }, 'relay.ipv4: "192.168.1.10" is an address inside a network, which nobody reaches from outside. Use the public one, such as 198.51.100.20.'],
     ["no token", { "hcloud:token": undefined }, "hcloud:token is missing."],
     ["a token of the wrong length", { "hcloud:token": "abc" }, "hcloud:token has 3 characters, a Hetzner Cloud token has 64. Copy it whole, without spaces or quotes."],
     ["two proxies in one slot", { proxies: [hel1, { ...hel1, name: "ash1", slot: 2881 }] }, 'proxies[1].slot: "ash1" and "hel1" would share slot 2881, that is, their tunnel addresses. Give one of them a free slot of its own (0 to 4095).'],
@@ -94,13 +112,18 @@ describe("settings", () => {
   });
 
   it("never print a secret, however wrong it is", async () => {
-    const message = await refusal({ "hcloud:token": "verysecrettoken", relaySshKey: "verysecretkey", ports: [0] });
+    const message = await refusal({ "hcloud:token": "verysecrettoken", relaySshKey: "verysecretkey", dns: RFC2136, dnsSecret: "verysecret!", ports: [0] });
     expect(message).not.toContain("verysecret");
   });
 
   it("refuse a secret that stands in the stack file in plain text", async () => {
     const run = aStack({ secretKeys: ["chatmail-proxy:relaySshKey"] });
     await expect(run).rejects.toThrow("hcloud:token is in the stack file in plain text.");
+  });
+
+  it("refuse a DNS secret that stands there in plain text", async () => {
+    const run = aStack({ settings: { dns: { zone: "example.org", provider: "cloudflare" }, dnsSecret: "c".repeat(40) }, secretKeys: ["hcloud:token"] });
+    await expect(run).rejects.toThrow("chatmail-proxy:dnsSecret is in the stack file in plain text.");
   });
 
   it("refuse an agent that does not answer, which the provider would stumble over even with a key", async () => {

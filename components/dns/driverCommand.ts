@@ -1,0 +1,45 @@
+// The driver's errands as resources: a small program of ours that the command provider runs on the operator's machine.
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { FarewellJob, SetJob } from "./driver/job";
+
+/**
+ * No shell, so that it is the same on Windows; relative paths, since the provider runs in the project's directory, which
+ * is another one on another machine.
+ */
+const INTERPRETER = ["node", "--require", "sucrase/register/ts", "components/dns/driver/main.ts"];
+
+const common = {
+  interpreter: INTERPRETER,
+  // What a person wants to see goes to stderr; stdout is not used.
+  logging: command.local.Logging.Stderr,
+  addPreviousOutputInEnv: false,
+};
+
+/** A record set. What is wanted stands in `create` too, so that a preview shows it; secrets stand on stdin alone. */
+export function recordSetCommand(name: string, job: pulumi.Input<SetJob>, identity: { zone: string; name: string; type: string }, opts: pulumi.CustomResourceOptions): command.local.Command {
+  const what = `${identity.name} ${identity.type}`;
+  return new command.local.Command(
+    name,
+    {
+      ...common,
+      create: pulumi.unsecret(pulumi.output(job).apply(({ ttl, values }) => `put ${what} ${values.join(" ")} TTL ${ttl}`)),
+      delete: `drop ${what}`,
+      stdin: secretJson(job),
+      // Another name is another set: the new one first, then the old one goes.
+      triggers: [identity.zone, identity.name, identity.type],
+    },
+    opts,
+  );
+}
+
+/**
+ * What happens to the mail domain when the stack goes. It always stands, since a resource that left the program would run
+ * its last `delete` during an `up`; without a job it does nothing at all.
+ */
+export function farewellCommand(name: string, job: pulumi.Input<FarewellJob> | undefined, identity: { zone: string; name: string }, opts: pulumi.CustomResourceOptions): command.local.Command {
+  const errand = job && { ...common, create: `hold ${identity.name}`, delete: `restore ${identity.name}`, stdin: secretJson(job) };
+  return new command.local.Command(name, { ...errand, triggers: [identity.zone, identity.name] }, opts);
+}
+
+const secretJson = (job: pulumi.Input<unknown>) => pulumi.secret(pulumi.jsonStringify(job));

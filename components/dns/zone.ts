@@ -1,0 +1,41 @@
+// What the program needs of a DNS provider. Each provider has one adapter; openZone.ts chooses.
+import type * as pulumi from "@pulumi/pulumi";
+import type { ExistingSet, RecordType } from "./recordSets";
+
+export interface RecordSetSpec {
+  /** Fully qualified, without a final dot; lies in the zone. */
+  readonly name: string;
+  readonly type: RecordType;
+  readonly values: pulumi.Input<string>[];
+  /** The set is the mail domain's: what becomes of it when the stack goes is the farewell's. */
+  readonly farewell?: boolean;
+}
+
+export interface FarewellSpec {
+  /** The mail domain. */
+  readonly name: string;
+  /** Families for which the stack wants no record set now. */
+  readonly unwanted: pulumi.Input<RecordType[]>;
+}
+
+export interface DnsZone {
+  /** What stood in the zone when it was opened. */
+  readonly existing: readonly ExistingSet[];
+  /** The set holds exactly these values from now on; a set that others made is adopted. */
+  recordSet(resourceName: string, spec: RecordSetSpec, opts: pulumi.CustomResourceOptions): pulumi.Resource;
+  /**
+   * Sees to it that the mail domain has the relay's own addresses after `pulumi destroy`, where the operator wants that.
+   * Must depend on the mail domain's sets: it then acts before they go.
+   */
+  farewell(resourceName: string, spec: FarewellSpec, opts: pulumi.CustomResourceOptions): void;
+  /** Only where the operator changes the zone by hand. */
+  readonly byHand?: {
+    /** The record sets as lines of a zone file. */
+    readonly lines: pulumi.Output<string>;
+    /** What has to change in the zone: sentences. */
+    advice(): Promise<string[]>;
+  };
+}
+
+/** Hetzner's label that tells our record sets. */
+export const MANAGED_BY = "managed-by";

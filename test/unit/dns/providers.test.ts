@@ -1,0 +1,218 @@
+// The program with each DNS provider: what it registers, and what the driver is told.
+import type { FarewellJob, SetJob } from "../../../components/dns/driver/job";
+import { runErrand } from "../../../components/dns/driver/run";
+import { digestOf, markName, markText } from "../../../components/dns/marks";
+import type { Lookup } from "../../../components/dns/lookup";
+import { aStack, HOST_KEY, noneAnswers, OURS, rrset, type StackCase, INSIDE } from "../aStack";
+import { UNKNOWN, type Registered, type Run } from "../engine";
+import { TestCloudflare, TOKEN } from "./cloudflareApi";
+import { KEY, TestNameServer } from "./nameServer";
+
+const LOCAL = "command:local:Command";
+const RRSET = "hcloud:index/zoneRrset:ZoneRrset";
+const CHAT = "chat.example.org";
+const RELAY = { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, ipv4: "198.51.100.20", ipv6: "2001:db8::20" };
+
+const rows = (run: Run, type: string) => run.registered.filter((resource) => resource.type === type);
+const jobOf = <T = SetJob>({ inputs }: Registered) => JSON.parse(String(inputs.stdin)) as T;
+
+let server: TestNameServer;
+let cloudflare: TestCloudflare;
+beforeEach(async () => {
+  server = await new TestNameServer().start();
+  cloudflare = await new TestCloudflare().start();
+});
+afterEach(async () => {
+  await server.stop();
+  await cloudflare.stop();
+});
+
+const rfc2136 = (more: object = {}) => ({ zone: "example.org", provider: "rfc2136", server: "127.0.0.1", port: server.port, tsig: { name: KEY.name }, ...more });
+const atNameServer = ({ settings, ...stack }: StackCase = {}, dns: object = {}) => aStack({ ...stack, settings: { dns: rfc2136(dns), dnsSecret: KEY.secret, ...settings } });
+const atCloudflare = (stack: StackCase = {}) =>
+  aStack({ ...stack, settings: { dns: { zone: "example.org", provider: "cloudflare" }, dnsSecret: TOKEN, ...stack.settings }, dns: { cloudflareApi: cloudflare.api, openLookup: () => Promise.reject(new Error("not here")) } });
+
+describe("a zone at one's own name server", () => {
+  it("is changed by a command for each set, which is no shell's and the same on every machine", async () => {
+    const run = await atNameServer();
+    expect(rows(run, LOCAL).map(({ name }) => name).sort()).toEqual(["hel1-A", "hel1-AAAA", "mail-domain-A", "mail-domain-AAAA", "mail-domain-farewell"]);
+    const { inputs } = run.one(LOCAL, "mail-domain-A");
+    expect(inputs).toMatchObject({
+      interpreter: ["node", "--require", "sucrase/register/ts", "components/dns/driver/main.ts"],
+      create: `put ${CHAT} A 203.0.113.120 TTL 300`,
+      delete: `drop ${CHAT} A`,
+      triggers: ["example.org", CHAT, "A"],
+      logging: "stderr",
+      addPreviousOutputInEnv: false,
+    });
+    expect(inputs).not.toHaveProperty("dir");
+    expect(inputs).not.toHaveProperty("update");
+    expect(rows(run, RRSET)).toEqual([]);
+    expect(run.errors).toEqual([]);
+  });
+
+  it("has its secret on stdin alone, which is secret", async () => {
+    const run = await atNameServer({}, { onDestroy: "relay" }).catch(() => undefined);
+    expect(run).toBeUndefined();
+    const { registered } = await atNameServer({ settings: { relay: RELAY } }, { onDestroy: "relay" });
+    const seen = registered.flatMap(({ name, inputs, secrets }) => Object.entries(inputs).flatMap(([key, value]) => (JSON.stringify(value).includes(KEY.secret) ? [[name, key, secrets.includes(key)]] : [])));
+    expect(seen.map(([name]) => name).sort()).toEqual(["hel1-A", "hel1-AAAA", "mail-domain-A", "mail-domain-AAAA", "mail-domain-farewell"]);
+    for (const each of seen) expect(each).toEqual([each[0], "stdin", true]);
+    // What a preview is to show is no secret.
+    for (const { secrets } of registered.filter(({ type }) => type === LOCAL)) expect(secrets).toEqual(["stdin"]);
+  });
+
+  it("gets what the program wants when the driver does it, adopted or new, and nothing to do a second time", async () => {
+    server.hold(`${CHAT} 3600 A 198.51.100.20`);
+    const first = await atNameServer();
+    for (const set of rows(first, LOCAL).filter(({ inputs }) => inputs.stdin)) await runErrand({ verb: "put", job: jobOf(set) });
+    expect(server.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.120`, `${CHAT} 300 AAAA 2001:db8:c000:78::1`]);
+    expect(server.lines("hel1.proxy.example.org")).toHaveLength(2);
+    // The second run gives the engine the same inputs.
+    const stdin = (run: Run) => rows(run, LOCAL).map(({ name, inputs }) => [name, inputs.stdin]);
+    expect(stdin(await atNameServer())).toEqual(stdin(first));
+  });
+
+  it("has a set put back that somebody changed by hand, or deleted", async () => {
+    server.hold(`${markName(CHAT, "A")} 300 TXT ${markText("test", ["203.0.113.120"])}`);
+    expect(jobOf((await atNameServer()).one(LOCAL, "mail-domain-A")).changedByHand).toEqual([]);
+    server.hold(`${CHAT} 300 A 192.0.2.9`);
+    expect(jobOf((await atNameServer()).one(LOCAL, "mail-domain-A")).changedByHand).toEqual(["192.0.2.9"]);
+  });
+
+  it("keeps what was published before when no proxy proves itself", async () => {
+    server.hold(`${CHAT} 300 A 203.0.113.120`, `${markName(CHAT, "A")} 300 TXT ${markText("test", ["203.0.113.120"])}`);
+    const run = await atNameServer({ outside: noneAnswers });
+    expect(jobOf(run.one(LOCAL, "mail-domain-A")).values).toEqual(["203.0.113.120"]);
+    expect(rows(run, LOCAL).some(({ name }) => name === "mail-domain-AAAA")).toBe(false);
+  });
+
+  it("is left alone where others made it and no proxy proves itself", async () => {
+    server.hold(`${CHAT} 300 A 198.51.100.20`);
+    const run = await atNameServer({ outside: noneAnswers });
+    expect(rows(run, LOCAL).some(({ name }) => name === "mail-domain-A")).toBe(false);
+  });
+
+  it("is looked at for names that point at the old address, and for SPF", async () => {
+    server.hold(`${CHAT} 300 A 198.51.100.20`, `mta-sts.${CHAT} 300 A 198.51.100.20`, `${CHAT} 300 TXT v=spf1 ip4:198.51.100.20 ~all`);
+    const run = await atNameServer();
+    expect(run.warnings).toEqual([expect.stringContaining(`mta-sts.${CHAT} A 198.51.100.20 points at the mail domain's old address`)]);
+  });
+
+  it("is found closed to us before anything is bought", async () => {
+    server.whims = { updates: 5 };
+    await expect(atNameServer()).rejects.toThrow("does not let the key chatmail-proxy change example.org");
+  });
+
+  it("is planned in a preview without knowing the addresses", async () => {
+    const run = await atNameServer({ preview: true });
+    expect(run.one(LOCAL, "mail-domain-A").inputs).toMatchObject({ create: UNKNOWN, delete: `drop ${CHAT} A` });
+  });
+});
+
+describe("a zone at Cloudflare", () => {
+  it("gets what the program wants when the driver does it, and nothing to do a second time", async () => {
+    cloudflare.hold(CHAT, "A", "198.51.100.20", { proxied: true, ttl: 1 });
+    const first = await atCloudflare();
+    for (const set of rows(first, LOCAL).filter(({ inputs }) => inputs.stdin)) await runErrand({ verb: "put", job: jobOf(set) });
+    expect(cloudflare.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.120`, `${CHAT} 300 AAAA 2001:db8:c000:78::1`]);
+    const stdin = (run: Run) => rows(run, LOCAL).map(({ name, inputs }) => [name, inputs.stdin]);
+    expect(stdin(await atCloudflare())).toEqual(stdin(first));
+    expect(first.errors).toEqual([]);
+  });
+
+  it("has its token on stdin alone, which is secret", async () => {
+    const { registered } = await atCloudflare();
+    const seen = registered.flatMap(({ name, inputs, secrets }) => Object.entries(inputs).flatMap(([key, value]) => (JSON.stringify(value).includes(TOKEN) ? [[name, key, secrets.includes(key)]] : [])));
+    expect(seen).toHaveLength(4);
+    for (const each of seen) expect(each).toEqual([each[0], "stdin", true]);
+  });
+
+  it("keeps what was published before when no proxy proves itself", async () => {
+    cloudflare.hold(CHAT, "A", "203.0.113.120");
+    cloudflare.hold(markName(CHAT, "A"), "TXT", `"stack=test set=${digestOf(["203.0.113.120"])}"`);
+    const run = await atCloudflare({ outside: noneAnswers });
+    expect(jobOf(run.one(LOCAL, "mail-domain-A")).values).toEqual(["203.0.113.120"]);
+  });
+
+  it("is not opened with another token", async () => {
+    await expect(atCloudflare({ settings: { dnsSecret: "x".repeat(40) } })).rejects.toThrow("dns: Cloudflare refuses the token: Authentication error (10000).");
+  });
+});
+
+describe("a destroy that leaves the relay's own addresses", () => {
+  const farewell = (run: Run) => run.one(LOCAL, "mail-domain-farewell");
+
+  it.each<[string, (onDestroy: string) => Promise<Run>]>([
+    ["Hetzner Cloud", (onDestroy) => aStack({ settings: { relay: RELAY, dns: { zone: "example.org", onDestroy } } })],
+    ["one's own name server", (onDestroy) => atNameServer({ settings: { relay: RELAY } }, { onDestroy })],
+    ["Cloudflare", (onDestroy) => atCloudflare({ settings: { relay: RELAY, dns: { zone: "example.org", provider: "cloudflare", onDestroy } } })],
+  ])("at %s acts before the sets go, and can be switched on and off in place", async (_where, stack) => {
+    const [on, off] = [farewell(await stack("relay")), farewell(await stack("delete"))];
+    expect(on.inputs).toMatchObject({ create: `hold ${CHAT}`, delete: `restore ${CHAT}` });
+    expect(on.dependsOn).toEqual(expect.arrayContaining(["mail-domain-A", "mail-domain-AAAA"]));
+    expect(jobOf<FarewellJob>(on)).toMatchObject({ name: CHAT, stack: "test", ttl: 300, unwanted: [], relay: { A: ["198.51.100.20"], AAAA: ["2001:db8::20"] } });
+    expect(on.secrets).toEqual(["stdin"]);
+    // Switched off it stays, and has nothing to run: a resource that left the program would run its last delete at once.
+    expect(off.inputs).toEqual({ triggers: on.inputs.triggers });
+  });
+
+  it("keeps Hetzner's sets of the mail domain, and no others", async () => {
+    const run = await aStack({ settings: { relay: RELAY, dns: { zone: "example.org", onDestroy: "relay" } } });
+    expect(rows(run, RRSET).map(({ name, options }) => [name, options.retainOnDelete])).toEqual(expect.arrayContaining([["hel1-A", false], ["hel1-AAAA", false], ["mail-domain-A", true], ["mail-domain-AAAA", true]]));
+    const without = await aStack();
+    expect(rows(without, RRSET).filter(({ options }) => options.retainOnDelete)).toEqual([]);
+  });
+
+  it("lets go of a family at Hetzner's that the relay does not offer any more, while the stack stays", async () => {
+    const outside: StackCase["outside"] = ({ address, ports }) => ports.map((port) => ({ port, answer: { kind: address.includes(":") ? "silent" : "answered" } }));
+    const run = await aStack({ outside, inside: INSIDE.replaceAll("6 open", "6 shut"), settings: { relay: RELAY, dns: { zone: "example.org", onDestroy: "relay" } }, rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS), rrset("chat", "AAAA", ["2001:db8:c000:78::1"], OURS)] });
+    expect(rows(run, RRSET).some(({ name }) => name === "mail-domain-AAAA")).toBe(false);
+    expect(jobOf<FarewellJob>(farewell(run)).unwanted).toEqual(["AAAA"]);
+  });
+
+  it("talks to the API that the provider talks to, with its token on stdin alone", async () => {
+    const run = await aStack({ settings: { relay: RELAY, dns: { zone: "example.org", onDestroy: "relay" }, "hcloud:endpoint": "http://api.hetzner.cloud/v1" } });
+    expect(jobOf<FarewellJob>(farewell(run)).access).toEqual({ provider: "hetzner", zone: "example.org", api: "http://api.hetzner.cloud/v1", token: "t".repeat(64) });
+    const { inputs, ...rest } = farewell(run);
+    expect(JSON.stringify([rest, { ...inputs, stdin: "" }])).not.toContain("t".repeat(64));
+  });
+});
+
+describe("a zone that the operator changes by hand", () => {
+  const world = (live: Record<string, string[]>) => {
+    const lookup: Lookup = (name, type) => Promise.resolve(live[`${name} ${type}`] ?? []);
+    return { cloudflareApi: "http://127.0.0.1:9", openLookup: () => Promise.resolve(lookup) };
+  };
+  const byHand = (live: Record<string, string[]>, stack: StackCase = {}) => aStack({ ...stack, settings: { dns: { zone: "example.org", provider: "manual", ttl: 600 }, ...stack.settings }, dns: world(live) });
+  const PROXY = { [`${CHAT} A`]: ["203.0.113.120"], [`${CHAT} AAAA`]: ["2001:DB8:C000:78:0::1"], "hel1.proxy.example.org A": ["203.0.113.120"], "hel1.proxy.example.org AAAA": ["2001:db8:c000:78::1"] };
+  const SPF = { [`${CHAT} TXT`]: ["v=spf1 ip4:198.51.100.20 ~all"] };
+
+  it("is told in lines of a zone file, with the TTL", async () => {
+    const run = await byHand({});
+    expect(run.outputs.zoneLines).toBe(
+      ["chat.example.org. 600 IN A 203.0.113.120", "chat.example.org. 600 IN AAAA 2001:db8:c000:78::1", "hel1.proxy.example.org. 600 IN A 203.0.113.120", "hel1.proxy.example.org. 600 IN AAAA 2001:db8:c000:78::1", ""].join("\n"),
+    );
+    expect([rows(run, RRSET), rows(run, LOCAL), run.errors]).toEqual([[], [], []]);
+  });
+
+  it("is compared with what is live, and every difference is told as the line to add or remove", async () => {
+    const run = await byHand({ ...SPF, ...PROXY, [`${CHAT} A`]: ["198.51.100.20"] });
+    expect(run.warnings).toEqual(["DNS: add to the zone: chat.example.org. 600 IN A 203.0.113.120", "DNS: remove from the zone: chat.example.org. IN A 198.51.100.20"]);
+  });
+
+  it("is not talked about once all is live", async () => expect((await byHand({ ...SPF, ...PROXY })).warnings).toEqual([]));
+
+  it("is never to hold what has not proved itself", async () => {
+    const run = await byHand({ ...SPF, [`${CHAT} A`]: ["198.51.100.20"] }, { outside: noneAnswers });
+    expect(run.outputs.zoneLines).not.toContain(`${CHAT}.`);
+    expect(run.warnings.filter((warning) => warning.includes(` ${CHAT}.`))).toEqual([]);
+  });
+
+  it("is looked at for names that point at the old address", async () => {
+    const run = await byHand({ ...SPF, ...PROXY, [`${CHAT} A`]: ["198.51.100.20"], [`mta-sts.${CHAT} A`]: ["198.51.100.20"] });
+    expect(run.warnings).toContainEqual(expect.stringContaining(`mta-sts.${CHAT} A 198.51.100.20 points at the mail domain's old address`));
+  });
+
+  it("is planned in a preview without a word about lines that nobody knows yet", async () => expect((await byHand({}, { preview: true })).warnings).toEqual([]));
+});
