@@ -15,9 +15,11 @@ export async function readCloudflareZone(api: string, token: string, zone: strin
 }
 
 function setsOf(records: readonly CloudflareRecord[]): RawSet[] {
-  const sets = new Map<string, { name: string; type: string; values: string[] }>();
-  for (const { name, type, content } of records) {
+  const sets = new Map<string, { name: string; type: string; values: string[]; altered?: boolean }>();
+  for (const { name, type, content, proxied } of records) {
     const set = sets.get(`${name} ${type}`) ?? { name, type, values: [] };
+    // Cloudflare's own proxy, which somebody switched on: it carries no mail.
+    if (proxied) set.altered = true;
     set.values.push(canonicalAddress(content) ?? content);
     sets.set(`${name} ${type}`, set);
   }

@@ -18,15 +18,20 @@ const NONE = ["ENOTFOUND", "ENODATA"];
 export const lookupFromHere: OpenLookup = async (zone) => {
   const system = new Resolver(PATIENCE);
   const servers = await nameServers(system, zone);
-  const own = new Resolver(PATIENCE);
-  own.setServers(servers);
-  // Networks that let nothing out to port 53 have a resolver of their own.
-  const resolver = await own.resolveSoa(zone).then(
-    () => own,
-    () => system,
-  );
+  const resolver = (await answering(servers, zone)) ?? system;
   return (name, type) => lookupAt(resolver, name, type);
 };
+
+/** A resolver that asks these servers; undefined where they are out of reach, as in networks that let nothing out to port 53. */
+async function answering(servers: readonly string[], zone: string): Promise<Resolver | undefined> {
+  if (servers.length === 0) return undefined;
+  const resolver = new Resolver(PATIENCE);
+  resolver.setServers(servers);
+  return resolver.resolveSoa(zone).then(
+    () => resolver,
+    () => undefined,
+  );
+}
 
 export async function lookupAt(resolver: Resolver, name: string, type: LookupType): Promise<string[]> {
   try {

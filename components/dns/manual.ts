@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { canonicalAddress } from "../addresses";
 import { outputValue } from "../outputValue";
 import { likelyNames } from "./likelyNames";
-import type { Lookup } from "./lookup";
+import type { Lookup, LookupType } from "./lookup";
 import type { RecordType } from "./recordSets";
 import type { DnsZone } from "./zone";
 
@@ -21,8 +21,11 @@ interface WantedSet {
 }
 
 export async function manualZone({ mailDomain, ttl, lookup }: ManualZoneArgs): Promise<DnsZone> {
-  const names = [[mailDomain, "A"], [mailDomain, "AAAA"], [mailDomain, "TXT"], ...likelyNames(mailDomain).flatMap((name) => [[name, "A"] as const, [name, "AAAA"] as const])] as const;
-  const existing = await Promise.all(names.map(async ([name, type]) => ({ name, type, values: await lookup(name, type), ours: false })));
+  const look = async (name: string, type: LookupType) => ({ name, type, values: await lookup(name, type), ours: false });
+  const own = (["A", "AAAA", "TXT"] as const).map((type) => look(mailDomain, type));
+  // What of these cannot be looked up is none of our business.
+  const others = likelyNames(mailDomain).flatMap((name) => (["A", "AAAA"] as const).map((type) => look(name, type).catch(() => ({ name, type, values: [], ours: false }))));
+  const existing = await Promise.all([...own, ...others]);
   const wanted: pulumi.Output<WantedSet>[] = [];
   const all = () => pulumi.all(wanted as pulumi.Input<WantedSet>[]) as pulumi.Output<WantedSet[]>;
 
@@ -41,8 +44,9 @@ export async function manualZone({ mailDomain, ttl, lookup }: ManualZoneArgs): P
       },
       async advice() {
         const sets = (await outputValue(all())) ?? [];
-        const live = await Promise.all(sets.map(async (set) => ({ ...set, live: await lookup(set.name, set.type) })));
-        return live.flatMap((set) => handAdvice(set, ttl));
+        // A look-up that fails is worth a word, and no reason for the whole run to fail.
+        const advice = sets.map((set) => lookup(set.name, set.type).then((live) => handAdvice({ ...set, live }, ttl), (error: Error) => [error.message]));
+        return (await Promise.all(advice)).flat();
       },
     },
   };

@@ -7,6 +7,8 @@ export interface RawSet {
   readonly name: string;
   readonly type: string;
   readonly values: readonly string[];
+  /** Something else than the values is not as this program makes it. */
+  readonly altered?: boolean;
 }
 
 export interface ZoneView {
@@ -16,17 +18,18 @@ export interface ZoneView {
 }
 
 export function viewZone(sets: readonly RawSet[], stack: string): ZoneView {
-  const valuesOf = (name: string, type: string) => sets.find((set) => set.name === name && set.type === type)?.values ?? [];
+  const find = (name: string, type: string) => sets.find((set) => set.name === name && set.type === type);
+  const valuesOf = (name: string, type: string) => find(name, type)?.values ?? [];
   const markOf = (name: string, type: string): Mark | undefined => {
     const mark = isAddress(type) ? readMark(valuesOf(markName(name, type), "TXT")) : undefined;
     return mark?.stack === stack ? mark : undefined;
   };
   return {
-    existing: sets.filter(({ name }) => !name.includes("._chatmail-proxy.")).map((set) => ({ ...set, ours: markOf(set.name, set.type) !== undefined })),
+    existing: sets.filter(({ name }) => !name.includes("._chatmail-proxy.")).map(({ altered: _, ...set }) => ({ ...set, ours: markOf(set.name, set.type) !== undefined })),
     changedByHand: (name, type) => {
       const mark = markOf(name, type);
       const values = valuesOf(name, type);
-      return mark && mark.digest !== digestOf(values) ? values : undefined;
+      return mark && (mark.digest !== digestOf(values) || find(name, type)?.altered) ? values : undefined;
     },
   };
 }

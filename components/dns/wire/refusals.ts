@@ -24,7 +24,7 @@ export function rcodeText(rcode: number, { server, zone, key }: Asked, update: b
         ? `${server} does not let the key ${key.name} change ${zone} (REFUSED). Allow it there (BIND: allow-update or update-policy; Knot: an acl with "action: update"; PowerDNS: TSIG-ALLOW-DNSUPDATE).`
         : `${server} refuses to answer questions about ${zone} (REFUSED): check that dns.server is its primary name server, and dns.zone.`;
     case 9:
-      return `${server} does not serve the zone ${zone} (NOTAUTH): check dns.zone, and that dns.server is its primary name server.`;
+      return `${server} does not serve the zone ${zone}, or not to this key (NOTAUTH; some servers say no more of a wrong key). Check dns.zone, that dns.server is its primary name server, dns.tsig, and the key's secret in dnsSecret.`;
     case 10:
       return `${server} says that the name is not in the zone ${zone} (NOTZONE): check dns.zone; is the name in a zone of its own?`;
     default:

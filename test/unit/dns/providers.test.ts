@@ -135,6 +135,16 @@ describe("a zone at Cloudflare", () => {
     expect(jobOf(run.one(LOCAL, "mail-domain-A")).values).toEqual(["203.0.113.120"]);
   });
 
+  it("is taken from behind Cloudflare's own proxy again", async () => {
+    cloudflare.hold(CHAT, "A", "203.0.113.120", { proxied: true });
+    cloudflare.hold(markName(CHAT, "A"), "TXT", `"stack=test set=${digestOf(["203.0.113.120"])}"`);
+    const set = (await atCloudflare()).one(LOCAL, "mail-domain-A");
+    // Another job than without, so that the engine runs it.
+    expect(jobOf(set).changedByHand).toEqual(["203.0.113.120"]);
+    await runErrand({ verb: "put", job: jobOf(set) });
+    expect(cloudflare.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.120`]);
+  });
+
   it("is not opened with another token", async () => {
     await expect(atCloudflare({ settings: { dnsSecret: "x".repeat(40) } })).rejects.toThrow("dns: Cloudflare refuses the token: Authentication error (10000).");
   });
@@ -212,6 +222,13 @@ describe("a zone that the operator changes by hand", () => {
   it("is looked at for names that point at the old address", async () => {
     const run = await byHand({ ...SPF, ...PROXY, [`${CHAT} A`]: ["198.51.100.20"], [`mta-sts.${CHAT} A`]: ["198.51.100.20"] });
     expect(run.warnings).toContainEqual(expect.stringContaining(`mta-sts.${CHAT} A 198.51.100.20 points at the mail domain's old address`));
+  });
+
+  it("is told of where it cannot be looked up, and the run goes on", async () => {
+    const lookup: Lookup = (name) => (name === CHAT ? Promise.resolve([]) : Promise.reject(new Error(`${name} could not be looked up`)));
+    const run = await aStack({ settings: { dns: { zone: "example.org", provider: "manual" } }, dns: { cloudflareApi: "", openLookup: () => Promise.resolve(lookup) } });
+    expect(run.warnings).toContain("hel1.proxy.example.org could not be looked up");
+    expect(run.errors).toEqual([]);
   });
 
   it("is planned in a preview without a word about lines that nobody knows yet", async () => expect((await byHand({}, { preview: true })).warnings).toEqual([]));

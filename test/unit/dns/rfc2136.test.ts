@@ -162,6 +162,7 @@ describe("the zone as it is read", () => {
     ["a server that does not sign", () => ({}), { unsigned: true }, "is not signed, though our question was: is dns.server the zone's own name server, and not a resolver?"],
     ["a server that signs with another secret", () => ({}), { wrongSignature: true }, "bears a wrong signature: somebody in between changed it"],
     ["another zone", () => ({ zone: "example.net" }), {}, "refuses to answer questions about example.net (REFUSED): check that dns.server is its primary name server, and dns.zone."],
+    ["a server that says no more of a wrong key", () => ({}), { updates: 9 }, "does not serve the zone example.org, or not to this key (NOTAUTH; some servers say no more of a wrong key). Check dns.zone"],
     ["something else on that port", () => ({}), { garbage: true }, "answered something that is no DNS message: is that port the name server's?"],
     ["nothing on that port", () => ({ port: 1 }), {}, "127.0.0.1 port 1 (TCP) cannot be reached: connect ECONNREFUSED 127.0.0.1:1. Check dns.server and dns.port"],
   ])("is refused with %s, and with what to do", async (_what, more, whims, expected) => {
