@@ -38,6 +38,12 @@ export function checkToken(token: string | undefined): Complaint[] {
   return [{ key, text: `has ${token.length} characters, a Hetzner Cloud token has ${TOKEN_LENGTH}. Copy it whole, without spaces or quotes.` }];
 }
 
+/** Whether a machine that this program did not buy is to be reached over SSH, as far as the raw settings tell. */
+export function needsOperatorKey(raw: Record<string, unknown>): boolean {
+  const { proxies, relay, tunnel } = readableParts(raw);
+  return !relay || relay.ssh !== undefined || (tunnel !== "none" && relay.setup === "ssh") || proxies.some((proxy) => proxy?.whole && proxy.whole.host !== "hetzner");
+}
+
 /** Complaint about the secret for the DNS provider, of which only the form is told. */
 export function checkDnsSecret(raw: Record<string, unknown>, secret: string | undefined): Complaint[] {
   const key = "dnsSecret";

@@ -90,7 +90,7 @@ function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts =
       "hcloud:index/zoneRrset:ZoneRrset": () => ({}),
       "command:local:Command": () => ({ stdout: "", stderr: "" }),
       "command:remote:Command": ({ inputs }) => {
-        const verb = /hostctl (\S+)/.exec(String(inputs.create))?.[1] ?? "";
+        const verb = /(?:hostctl|sh -s) ([\w-]+)/.exec(String(inputs.create))?.[1] ?? "";
         return { stdout: stdout[verb] ?? "", stderr: "" };
       },
     },

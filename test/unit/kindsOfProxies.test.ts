@@ -1,0 +1,283 @@
+// What the program does with other hosts than bought ones, and with other ways than a tunnel to a relay over SSH.
+import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers, OURS, RELAY_FACTS, rrset, type StackCase } from "./aStack";
+import type { Registered, Run } from "./engine";
+
+const COMMAND = "command:remote:Command";
+const RRSET = "hcloud:index/zoneRrset:ZoneRrset";
+
+const hel1 = { name: "hel1", host: "hetzner", location: "hel1" };
+const deb1 = { name: "deb1", host: "linux", ssh: { hostKey: HOST_KEY }, ipv4: "198.51.100.130", ipv6: "2001:db8:d000::130" };
+const SSH = { host: "192.168.77.10", hostKey: HOST_KEY };
+
+const commands = (run: Run, start = "") => run.registered.filter(({ type, name }) => type === COMMAND && name.startsWith(start));
+const text = (resource: Registered) => String(resource.inputs.stdin);
+const values = (run: Run, name: string) => (run.one(RRSET, name).inputs.records as { value: string }[]).map(({ value }) => value);
+const has = (run: Run, name: string) => run.registered.some((resource) => resource.name === name);
+
+describe("a proxy on an existing machine", () => {
+  const proxies = [deb1];
+  const operator = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
+
+  it("buys nothing, and publishes the addresses given", async () => {
+    const run = await aStack({ proxies });
+    expect(run.registered.filter(({ type }) => type.startsWith("hcloud") && type !== RRSET)).toEqual([]);
+    expect(values(run, "deb1-A")).toEqual(["198.51.100.130"]);
+    expect(values(run, "mail-domain-AAAA")).toEqual(["2001:db8:d000::130"]);
+    expect(run.errors).toEqual([]);
+  });
+
+  it("is reached with the operator's key, or with one of its own, at the host key given", async () => {
+    for (const settings of [{ relaySshKey: operator }, { hostSshKey: operator }] as Record<string, unknown>[]) {
+      const run = await aStack({ proxies, settings, secretKeys: ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:hostSshKey"] });
+      for (const { name, inputs, secrets } of commands(run, "deb1-").filter(({ name }) => !name.startsWith("deb1-relay-end"))) {
+        expect([name, inputs.connection]).toEqual([name, expect.objectContaining({ host: "198.51.100.130", user: "root", hostKey: HOST_KEY, privateKey: operator })]);
+        expect(secrets.join()).toContain("connection");
+      }
+    }
+  });
+
+  it("gets back what was there before, when the proxy goes", async () => {
+    const run = await aStack({ proxies });
+    expect(run.one(COMMAND, "deb1-hostctl").inputs.delete).toContain("hostctl uninstall");
+  });
+
+  it("keeps what others have on it: only what is ours is filtered, and its updates are not ours", async () => {
+    const run = await aStack({ proxies });
+    expect(text(run.one(COMMAND, "deb1-filter"))).not.toContain("hook input");
+    expect(text(run.one(COMMAND, "deb1-filter"))).toContain("hook forward priority filter; policy accept;");
+    expect(has(run, "deb1-upgrades")).toBe(false);
+    const closed = await aStack({ proxies: [{ ...deb1, closed: true }] });
+    expect(text(closed.one(COMMAND, "deb1-filter"))).toContain("hook input priority filter; policy drop;");
+  });
+
+  it("is asked whether the ports are free before any rule is loaded", async () => {
+    const run = await aStack({ proxies });
+    expect(run.one(COMMAND, "deb1-free").inputs.create).toMatch(/hostctl free 51820 10\.213\.\S+ fd6d:\S+ 25 80 143 443 465 587 993$/);
+    expect(run.one(COMMAND, "deb1-filter").dependsOn).toContain("deb1-free");
+  });
+
+  it("may have one family alone, by which the relay then dials", async () => {
+    const run = await aStack({ proxies: [{ ...deb1, ipv4: undefined, ssh: { hostKey: HOST_KEY, host: "192.0.2.9" } }] });
+    expect(values(run, "mail-domain-AAAA")).toEqual(["2001:db8:d000::130"]);
+    expect(has(run, "mail-domain-A")).toBe(false);
+    expect(has(run, "deb1-A")).toBe(false);
+    expect(text(run.one(COMMAND, "deb1-relay-end"))).toContain("|Endpoint = [2001:db8:d000::130]:51820");
+    expect(run.one(COMMAND, "deb1-hostctl").inputs.connection).toMatchObject({ host: "192.0.2.9" });
+  });
+
+  it("has its interface given where it cannot be found", async () => {
+    const run = await aStack({ proxies: [{ ...deb1, wan: ["ens3", "he-ipv6"] }] });
+    expect(run.one(COMMAND, "deb1-wan").inputs.create).toMatch(/hostctl wan ens3 he-ipv6$/);
+  });
+
+  it("that is gone for good is asked nothing any more, not even when it leaves", async () => {
+    const run = await aStack({ proxies: [hel1, { ...deb1, gone: true }] });
+    for (const { name, options } of commands(run, "deb1-").filter(({ name }) => !name.startsWith("deb1-relay-end"))) {
+      expect([name, options.retainOnDelete, options.ignoreChanges.includes("stdin")]).toEqual([name, true, true]);
+    }
+    expect(commands(run, "hel1-").some(({ options }) => options.retainOnDelete)).toBe(false);
+  });
+});
+
+describe("a machine that is there and does not answer", () => {
+  const stack: StackCase = {
+    proxies: [hel1, deb1],
+    silent: ["198.51.100.130"],
+    outside: (target) => (target.address.startsWith("198.51.100") || target.address.startsWith("2001:db8:d000") ? noneAnswers(target) : allAnswer(target)),
+    rrsets: [rrset("chat", "A", ["198.51.100.130", "203.0.113.120"], OURS)],
+  };
+
+  it("has nothing run on it, so that the run goes on to take it out of the records, and fails by its name", async () => {
+    const run = await aStack(stack);
+    for (const { name, options } of commands(run, "deb1-").filter(({ name }) => !name.startsWith("deb1-relay-end"))) {
+      expect([name, options.ignoreChanges.includes("stdin"), options.ignoreChanges.includes("triggers"), options.retainOnDelete]).toEqual([name, true, false, false]);
+    }
+    expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
+    expect(run.errors).toEqual([expect.stringContaining("deb1 (198.51.100.130): neither the relay's ports nor the proxy's own SSH answer")]);
+  });
+
+  it("leaves the other proxies' commands free to change", async () => {
+    const run = await aStack(stack);
+    expect(commands(run, "hel1-").some(({ options }) => options.ignoreChanges.length > 0)).toBe(false);
+  });
+
+  it("is found among bought servers too, by this stack's labels", async () => {
+    const run = await aStack({ ...stack, proxies: [hel1], silent: ["203.0.113.120"], servers: [{ ipv4Address: "203.0.113.120", labels: { ...OURS, proxy: "hel1" } }] });
+    expect(run.one(COMMAND, "hel1-through").options.ignoreChanges).toContain("stdin");
+    // A server that is made anew is another machine, and set up in any case.
+    expect(run.one(COMMAND, "hel1-through").options.ignoreChanges).not.toContain("triggers");
+  });
+});
+
+describe("direct forwarding", () => {
+  const direct: StackCase = { settings: { tunnel: "none", relay: { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" } }, inside: INSIDE.replace("handshake 3", "handshake none") };
+
+  it("needs neither tunnel nor keys, and nothing on the relay", async () => {
+    const run = await aStack(direct);
+    expect(run.errors).toEqual([]);
+    expect(run.registered.filter(({ name }) => /relay|tunnel|keys$|psk|preshared/.test(name) && name !== "hel1-admin-keys").map(({ name }) => name)).toEqual([]);
+    expect(text(run.one(COMMAND, "hel1-filter"))).toContain("dnat ip6 to 2001:db8:5::7");
+    expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
+  });
+
+  it("opens no port for a tunnel, and takes away what an earlier one left on the host", async () => {
+    const run = await aStack(direct);
+    const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { protocol: string }[];
+    expect(rules.some(({ protocol }) => protocol === "udp")).toBe(false);
+    expect(run.one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl keep filter upgrades$/);
+    expect((await aStack()).one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl keep filter upgrades tunnel-keys tunnel$/);
+  });
+
+  it("warns that clients share an address, with the relay's own limit where it can be asked", async () => {
+    expect((await aStack(direct)).warnings).toContainEqual(expect.stringContaining("Postfix then counts them as one client (50 on port 25 unless set otherwise)"));
+    const asked = await aStack({ settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } }, relayFacts: `${RELAY_FACTS}\npostfix smtpd_client_connection_count_limit 1000` });
+    expect(asked.warnings).toContainEqual(expect.stringContaining("smtpd_client_connection_count_limit = 1000 on this relay"));
+    // Asked, and nothing left there.
+    expect(asked.one(COMMAND, "relay-look").inputs.create).toBe("sh -c 'timeout 1800 sh -s relay-facts'");
+    expect(commands(asked, "relay-").map(({ name }) => name)).toEqual(["relay-look"]);
+  });
+
+  it("forwards the families that both have", async () => {
+    const run = await aStack({ ...direct, settings: { tunnel: "none", relay: { ipv4: "198.51.100.7" } } });
+    expect(text(run.one(COMMAND, "hel1-filter"))).not.toContain("dnat ip6");
+    expect(run.one(COMMAND, "hel1-through").inputs.create).toMatch(/hostctl through - 198\.51\.100\.7 - - 25 /);
+  });
+});
+
+describe("egress", () => {
+  const ash1 = { name: "ash1", host: "hetzner", location: "ash" };
+  const SPF = rrset("chat", "TXT", ['"v=spf1 a ~all"']);
+  const stack = (settings: Record<string, unknown>, inside = `${INSIDE}\noutbound 4 open\noutbound 6 open`): StackCase => ({ proxies: [hel1, ash1], settings, inside, rrsets: [SPF] });
+
+  it("goes through the proxies in the order given, each with its place on the relay", async () => {
+    const run = await aStack(stack({ egress: ["ash1", "hel1"] }));
+    expect(text(run.one(COMMAND, "ash1-relay-end"))).toContain("|EGRESS=0\n|EGRESS_ELSE=nowhere\n");
+    expect(text(run.one(COMMAND, "hel1-relay-end"))).toContain("|EGRESS=1\n|EGRESS_ELSE=nowhere\n");
+    const last = await aStack(stack({ egress: ["hel1", "relay"] }));
+    expect(text(last.one(COMMAND, "hel1-relay-end"))).toContain("|EGRESS=0\n|EGRESS_ELSE=own-line\n");
+    expect(text(last.one(COMMAND, "ash1-relay-end"))).not.toContain("EGRESS");
+  });
+
+  it("lets port 25 out of those proxies alone, under the mail domain's name", async () => {
+    const run = await aStack(stack({ egress: "ash1" }));
+    expect(text(run.one(COMMAND, "ash1-filter"))).toContain('iifname "wg-relay" oifname { "eth0" } tcp dport 25 masquerade');
+    expect(text(run.one(COMMAND, "hel1-filter"))).not.toContain("masquerade");
+    const names = run.registered.filter(({ type }) => type === "hcloud:index/rdns:Rdns").map(({ name, inputs }) => [name, inputs.dnsPtr]);
+    expect(Object.fromEntries(names)).toEqual({
+      "hel1-ptr-ipv4": "hel1.proxy.example.org",
+      "hel1-ptr-ipv6": "hel1.proxy.example.org",
+      "ash1-ptr-ipv4": "chat.example.org",
+      "ash1-ptr-ipv6": "chat.example.org",
+    });
+  });
+
+  it("fits an SPF record with a, and needs no other address named", async () => {
+    expect((await aStack(stack({ egress: "ash1" }))).warnings.filter((line) => line.includes("SPF"))).toEqual([]);
+    expect((await aStack(stack({ egress: ["ash1", "relay"] }))).warnings).toContainEqual(expect.stringContaining("v=spf1 ip4:198.51.100.20 a ~all"));
+  });
+
+  it("changes nothing outbound where it is not asked for", async () => {
+    const run = await aStack(stack({}));
+    for (const name of ["hel1-filter", "ash1-filter"]) expect(text(run.one(COMMAND, name))).not.toContain("masquerade");
+    expect(run.one(COMMAND, "hel1-through").inputs.create).toMatch(/ - 25 80 /);
+  });
+
+  it("names a provider that blocks port 25, and fails the run for it", async () => {
+    const run = await aStack(stack({ egress: "ash1" }, `${INSIDE}\noutbound 4 shut`));
+    expect(run.one(COMMAND, "ash1-through").inputs.create).toContain(" gmail-smtp-in.l.google.com 25 ");
+    expect(run.errors.join()).toContain("ash1: no other mail server's port 25 answers from there over IPv4");
+  });
+
+  it("is warned about when it is drained", async () => {
+    const run = await aStack({ ...stack({ egress: "ash1" }), proxies: [hel1, { ...ash1, publish: false }] });
+    expect(run.warnings).toContainEqual(expect.stringContaining("ash1 is an egress, and has publish: false"));
+  });
+});
+
+describe("a relay that is set up by a script", () => {
+  const stack: StackCase = { settings: { relay: { setup: "script" } }, agent: { kind: "none" } };
+  const waiting: StackCase = { ...stack, outside: noneAnswers, inside: "handshake 999999\nendpoint (none)" };
+
+  it("is not reached at all, and gets all it needs as a secret output", async () => {
+    const run = await aStack({ ...stack, agent: { kind: "answers" } });
+    expect(commands(run, "relay-")).toEqual([]);
+    expect(has(run, "hel1-relay-end")).toBe(false);
+    const script = String(run.outputs.relayScript);
+    expect(script).toMatch(/^#!\/bin\/sh\n/);
+    expect(script).toContain("hostctl install tunnel-hel1-keys <<'END-OF-WHAT-CHATMAIL-PROXY-WROTE'\nfile 0600 /etc/wireguard/wg-hel1.key\n");
+    expect(script).toContain("hostctl keep tunnel-hel1-keys tunnel-hel1\n");
+  });
+
+  it("needs no key and no agent for it", async () => {
+    await expect(aStack(stack)).resolves.toMatchObject({ errors: [] });
+  });
+
+  it("ends a first run well and unpublished, and says what to do", async () => {
+    const run = await aStack(waiting);
+    expect(run.errors).toEqual([]);
+    expect(has(run, "mail-domain-A")).toBe(false);
+    expect(run.warnings).toContainEqual(expect.stringContaining("The relay has not called hel1 yet. Set up its end: pulumi stack output --show-secrets relayScript > relay.sh"));
+  });
+
+  it("publishes once mail gets through", async () => {
+    const run = await aStack(stack);
+    expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
+    expect(run.warnings.filter((line) => line.includes("relay.sh"))).toEqual([]);
+  });
+});
+
+describe("what an operator should know", () => {
+  const nbg1 = { name: "nbg1", host: "hetzner", location: "nbg1" };
+  it("is that all published proxies stand in one network", async () => {
+    expect((await aStack({ proxies: [hel1, nbg1] })).warnings).toContainEqual(expect.stringContaining("All published proxies (hel1, nbg1) stand in one network, AS24940"));
+    const several: StackCase["proxies"][] = [[hel1, { ...nbg1, location: "ash" }], [hel1], [hel1, { ...deb1, autonomousSystem: 64500 }], [hel1, deb1]];
+    for (const proxies of several) expect((await aStack({ proxies })).warnings.join()).not.toContain("stand in one network");
+    expect((await aStack({ proxies: [hel1, { ...deb1, autonomousSystem: 24940 }] })).warnings.join()).toContain("(hel1, deb1) stand in one network");
+  });
+
+  it("is that the only proxy cannot be drained", async () => {
+    const run = await aStack({ proxies: [{ ...hel1, publish: false }], rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS)] });
+    expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
+    expect(run.warnings).toContainEqual(expect.stringContaining("hel1 has publish: false, but stays in DNS"));
+    expect(run.outputs.readme).toContain("works, still published: there is no other");
+  });
+
+  it("is that TURN does not work by forwarding its one port", async () => {
+    const turn = `${RELAY_FACTS}\nturn on`;
+    expect((await aStack({ relayFacts: turn })).warnings).toContainEqual(expect.stringContaining("The relay runs a TURN server (UDP 3478)"));
+    expect((await aStack({ relayFacts: turn, settings: { udpPorts: [3478] } })).warnings).toContainEqual(expect.stringContaining("but no range for its media"));
+    expect((await aStack({ relayFacts: turn, settings: { udpPorts: [3478, "50000-50999"] } })).warnings.join()).not.toContain("TURN");
+    expect((await aStack()).warnings.join()).not.toContain("TURN");
+  });
+
+  it("is that the mail domain is a CNAME, before anything is made", async () => {
+    await expect(aStack({ rrsets: [rrset("chat", "CNAME", ["home.dyndns.example."])] })).rejects.toThrow("chat.example.org is a CNAME of home.dyndns.example. in example.org");
+  });
+
+  it("is that another stack has a tunnel of this name on the relay", async () => {
+    await expect(aStack({ relayFacts: `${RELAY_FACTS}\nours wg-hel1 chatmail-proxy/other` })).rejects.toThrow("the relay already has a tunnel wg-hel1 of the stack chatmail-proxy/other");
+    await expect(aStack({ relayFacts: `${RELAY_FACTS}\nours wg-hel1 chatmail-proxy/test\naddress wg-hel1 10.213.109.6/32` })).resolves.toMatchObject({ errors: [] });
+  });
+});
+
+describe("who may log in, and where", () => {
+  it("is the same before the server and on it", async () => {
+    const run = await aStack({ proxies: [{ ...hel1, sshPort: 2222 }], settings: { adminNetworks: ["198.51.100.0/24", "2001:db8:1::/48"] } });
+    const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { port?: string; sourceIps: string[] }[];
+    expect(rules.find(({ port }) => port === "2222")?.sourceIps).toEqual(["198.51.100.0/24", "2001:db8:1::/48"]);
+    expect(text(run.one(COMMAND, "hel1-filter"))).toContain("|\t\tip saddr { 198.51.100.0/24 } tcp dport 2222 accept");
+    expect(run.one(COMMAND, "hel1-filter").inputs.connection).toMatchObject({ port: 2222 });
+    expect(JSON.stringify(run.one("hcloud:index/server:Server", "hel1-server").inputs.userData)).toContain("Port 2222");
+  });
+});
+
+describe("UDP ports", () => {
+  it("are handed on, opened in the cloud firewall, and let in on the relay", async () => {
+    const run = await aStack({ settings: { udpPorts: [3478, "50000-50999"] } });
+    const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { protocol: string; port?: string }[];
+    expect(rules.filter(({ protocol }) => protocol === "udp").map(({ port }) => port)).toEqual(["51820", "3478", "50000-50999"]);
+    expect(text(run.one(COMMAND, "hel1-filter"))).toContain("elements = { 3478, 50000-50999 }");
+    expect(text(run.one(COMMAND, "hel1-relay-end"))).toContain("udp dport { 3478, 50000-50999 } accept");
+  });
+});
+
