@@ -90,8 +90,8 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     ),
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
-    managementPrivateKey: key?.privateKey,
-    relayScript: relay instanceof ScriptedRelay ? relay.script : undefined,
+    ...(key && { managementPrivateKey: (key as ManagementKey).privateKey }),
+    ...(relay instanceof ScriptedRelay && { relayScript: relay.script }),
   };
 }
 
