@@ -29,15 +29,25 @@ export interface TheLab {
   close(): void;
 }
 
+const PROXIES = "chatmail-proxy:proxies";
+
 /** The stack's settings by their full keys. */
 export type Config = Record<string, unknown>;
 
-export async function theLab({ stack = true }: { readonly stack?: boolean } = {}): Promise<TheLab> {
+export interface LabOptions {
+  /** Bring the stack up; else the test does. */
+  readonly stack?: boolean;
+  /** Which of the lab's proxies the stack has; the first alone by default, which is quicker. */
+  readonly proxies?: readonly string[];
+}
+
+export async function theLab({ stack = true, proxies = ["hel1"] }: LabOptions = {}): Promise<TheLab> {
   const lab = await openLab(quiet);
   const client = await MailClient.open(lab);
   const files = mkdtempSync(join(tmpdir(), "lab-test-"));
   const withSettings = async (change: (config: Config) => void): Promise<LabStack> => {
     const file = parse(readFileSync(join(lab.dirs.project, "Pulumi.lab.yaml"), "utf8")) as { config: Config };
+    file.config[PROXIES] = (file.config[PROXIES] as { name: string }[]).filter(({ name }) => proxies.includes(name));
     change(file.config);
     const path = join(files, "stack.yaml");
     writeFileSync(path, stringify(file));

@@ -42,7 +42,9 @@ export function prepareWorkspace(lab: LabHandle, config?: string): Workspace {
   const stackFile = join(dir, `Pulumi.${STACK}.yaml`);
   const before = existsSync(stackFile) ? (parse(readFileSync(stackFile, "utf8")) as StackFile) : undefined;
   const source = config ?? (before ? stackFile : join(lab.dirs.project, `Pulumi.${STACK}.yaml`));
-  writeFileSync(stackFile, stringify(mergeStackFile(parse(readFileSync(source, "utf8")) as StackFile, before ?? {}, hostKeys(lab))));
+  const merged = mergeStackFile(parse(readFileSync(source, "utf8")) as StackFile, before ?? {}, hostKeys(lab));
+  writeFileSync(stackFile, stringify(merged));
+  const signed = (merged.config?.["chatmail-proxy:dns"] as { provider?: string } | undefined)?.provider === "rfc2136";
   return {
     dir,
     stackFile,
@@ -50,6 +52,7 @@ export function prepareWorkspace(lab: LabHandle, config?: string): Workspace {
     secrets: [
       { key: "hcloud:token", value: lab.hetzner.token },
       { key: "chatmail-proxy:relaySshKey", value: readFileSync(lab.operatorKeyFile, "utf8") },
+      ...(signed ? [{ key: "chatmail-proxy:dnsSecret", value: lab.rfc2136.secret }] : []),
     ].filter(({ key }) => !isSecret(before?.config?.[key])),
   };
 }

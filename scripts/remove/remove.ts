@@ -1,0 +1,56 @@
+// Takes a proxy away without losing mail: out of DNS first, then, when nobody can still know its address, away. Where it
+// stands is in the stack file, so that a run that was cut off is simply run again.
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { standing, withDrained, without } from "./stackFile";
+
+export interface Removal {
+  readonly name: string;
+  /** Pulumi.<stack>.yaml */
+  readonly file: string;
+  /** pulumi up; its exit status. */
+  readonly up: () => Promise<number>;
+  readonly say: (line: string) => void;
+  /** Shows a line that the next one takes the place of. */
+  readonly progress: (line: string) => void;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** Throws an Error with a sentence for the operator; what was done by then stays done, and is not done again. */
+export async function removeProxy({ name, file, up, say, progress, now, sleep }: Removal): Promise<void> {
+  const start = standing(readFileSync(file, "utf8"), name);
+  if (start.obstacle) throw new Error(start.obstacle);
+
+  if (!start.drained) {
+    say(`1. taking ${name} out of DNS (publish: false); it goes on working`);
+    replace(file, withDrained(readFileSync(file, "utf8"), name, now()));
+  } else {
+    say(`1. ${name} is drained in the settings already`);
+  }
+  // In any case: an earlier run may have been cut off before it was through.
+  if ((await up()) !== 0) throw new Error(`pulumi up failed. ${name} is marked as drained in ${file}, and nothing else is changed. Mend what the lines above say, then run this again: it goes on from here.`);
+
+  const { drained, ttl } = standing(readFileSync(file, "utf8"), name);
+  const since = start.drained ? drained?.since : now();
+  // Drained by somebody else, we know not when: as if it were now.
+  const until = (since ?? now()).getTime() + (ttl + MARGIN) * 1000;
+  say(`2. waiting until nobody can still have its address from DNS (TTL ${ttl} s)`);
+  for (let left = until - now().getTime(); left > 0; left = until - now().getTime()) {
+    progress(`   ${Math.ceil(left / 1000)} s left; this may be interrupted, and goes on when it is run again`);
+    await sleep(Math.min(left, 1000));
+  }
+
+  say(`3. removing ${name}`);
+  replace(file, without(readFileSync(file, "utf8"), name));
+  if ((await up()) !== 0) throw new Error(`pulumi up failed. ${name} is out of ${file}; mend what the lines above say, and run pulumi up again: it removes what is left.`);
+  say(`${name} is gone.`);
+}
+
+/** Seconds more than the TTL: clocks and caches round. */
+const MARGIN = 5;
+
+/** In one step: a stack file cut in two would be a stack lost. */
+function replace(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file);
+}

@@ -1,0 +1,88 @@
+// A stack file's list of proxies, changed as a person would change it: all else in the file, comments too, stays. Pure.
+import { isMap, isSeq, parseDocument, Scalar, type Document, type YAMLMap } from "yaml";
+
+const PROXIES = "chatmail-proxy:proxies";
+const TTL = 300;
+
+export interface Drain {
+  /** When the proxy was taken out of DNS, where we did it; undefined where somebody else did. */
+  readonly since: Date | undefined;
+}
+
+export interface Standing {
+  /** The proxies' names, in their order. */
+  readonly names: readonly string[];
+  /** Why it must not be removed, or undefined. */
+  readonly obstacle: string | undefined;
+  /** Undefined while it is published. */
+  readonly drained: Drain | undefined;
+  /** Of the mail domain's records, in seconds. */
+  readonly ttl: number;
+}
+
+/** Throws an Error with a sentence for the operator when the file is no stack file or has no such proxy. */
+export function standing(text: string, name: string): Standing {
+  const document = read(text);
+  const entries = list(document);
+  const config = (document.toJS() as { config: Record<string, unknown> }).config;
+  const names = entries.map((entry) => String(entry.get("name")));
+  const entry = entries.find((each) => each.get("name") === name);
+  if (!entry) throw new Error(`there is no proxy ${JSON.stringify(name)} in the settings; there are: ${names.join(", ") || "none"}`);
+  const publish = entry.get("publish", true) as Scalar<boolean> | undefined;
+  const others = entries.filter((each) => each !== entry && each.get("publish") !== false);
+  const egress = [config["chatmail-proxy:egress"] ?? []].flat();
+  const dns = config["chatmail-proxy:dns"] as { ttl?: number } | undefined;
+  return {
+    names,
+    obstacle:
+      others.length === 0
+        ? `${name} is the only proxy that is published: without it the mail domain would have no address. Add another one first, or leave altogether with pulumi destroy.`
+        : egress.includes(name)
+          ? `${name} is in egress: the relay's mail leaves through it. Name another one there first (or none), and run pulumi up.`
+          : undefined,
+    drained: publish?.value === false ? { since: markedTime(publish.comment) } : undefined,
+    ttl: dns?.ttl ?? TTL,
+  };
+}
+
+/** The file with the proxy drained since `now`. */
+export function withDrained(text: string, name: string, now: Date): string {
+  return edited(text, (document) => {
+    const entry = list(document).find((each) => each.get("name") === name);
+    const value = new Scalar(false);
+    value.comment = `${MARK}${now.toISOString()}`;
+    entry?.set("publish", value);
+  });
+}
+
+/** The file without the proxy. */
+export function without(text: string, name: string): string {
+  return edited(text, (document) => {
+    const index = list(document).findIndex((entry) => entry.get("name") === name);
+    document.deleteIn(["config", PROXIES, index]);
+  });
+}
+
+const MARK = " drained by npm run remove, ";
+
+function markedTime(comment: string | null | undefined): Date | undefined {
+  const time = comment?.startsWith(MARK) ? new Date(comment.slice(MARK.length)) : undefined;
+  return time && !Number.isNaN(time.getTime()) ? time : undefined;
+}
+
+function read(text: string): Document {
+  const document = parseDocument(text);
+  if (document.errors[0]) throw new Error(`the stack file is no YAML: ${document.errors[0].message}`);
+  return document;
+}
+
+function list(document: Document): YAMLMap[] {
+  const node = document.getIn(["config", PROXIES]);
+  return isSeq(node) ? node.items.filter((item): item is YAMLMap => isMap(item)) : [];
+}
+
+function edited(text: string, change: (document: Document) => void): string {
+  const document = read(text);
+  change(document);
+  return document.toString({ lineWidth: 0 });
+}

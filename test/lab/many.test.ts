@@ -1,0 +1,275 @@
+// Three proxies at once: two bought in different places, and a machine that somebody has already, with things of its own.
+import { logLines, newAccount, newId, proveMail, relayTarget } from "../../scripts/lab/mail";
+import { CLIENT_LEG, MAIL_PORTS, OTHER_DOMAIN } from "../../scripts/lab/plan";
+import { sleep, waitFor } from "../../scripts/lab/wait";
+import { belongings } from "./belongings";
+import { failed, succeeded, theLab, type Config, type TheLab } from "./theLab";
+import { startTraffic } from "./traffic";
+import { capture, silence, unsilence } from "./wire";
+
+jest.setTimeout(400_000);
+
+const ALL = ["hel1", "ash1", "deb1"] as const;
+
+let the: TheLab;
+let before: Record<"deb1" | "relay", string>;
+
+beforeAll(async () => {
+  the = await theLab({ stack: false, proxies: ALL });
+  await the.pulumi("destroy", "--yes", "--skip-preview");
+  before = { deb1: await belongings(the.lab, "deb1"), relay: await belongings(the.lab, "relay") };
+  succeeded(await the.up());
+});
+afterAll(() => the?.close());
+
+type Entry = Record<string, unknown> & { name: string };
+const entries = (config: Config) => config["chatmail-proxy:proxies"] as Entry[];
+const without = (name: string) => (config: Config) => void (config["chatmail-proxy:proxies"] = entries(config).filter((entry) => entry.name !== name));
+const change = (name: string, what: Record<string, unknown>) => (config: Config) => void Object.assign(entries(config).find((entry) => entry.name === name) ?? {}, what);
+/** What DNS says of the mail domain, both families. */
+const published = async () => (await the.sh("client", "getent ahosts chat.example.org | awk '{ print $1 }' | sort -u")).split("\n").filter(Boolean);
+/** Names of this stack's resources that a run created, changed, replaced or deleted. */
+const touched = (output: string) => [...new Set([...output.matchAll(/^ (?:\+|-|~|\+-|-\+|\+\+|--) \s*\S+ (\S+) (?:created|updated|replaced|deleted)/gm)].map(([, name = ""]) => name))];
+
+describe("each of the proxies", () => {
+  it.each(ALL)("%s brings mail in and out on both families, and the relay sees the client's own address", async (proxy) => {
+    const addresses = await the.addresses(proxy);
+    expect(addresses).toHaveLength(2);
+    for (const address of addresses) {
+      expect((await proveMail(the.lab, address)).length).toBe(5);
+      const account = newAccount("eve");
+      await the.client.login(account, relayTarget(address));
+      expect((await logLines(the.lab, "relay", account.user)).join()).toContain(`rip=${address.includes(":") ? CLIENT_LEG.ipv6 : CLIENT_LEG.ipv4}`);
+    }
+  });
+
+  it("stands in the mail domain's A and AAAA", async () => {
+    const all = (await Promise.all(ALL.map((proxy) => the.addresses(proxy)))).flat();
+    expect(await published()).toEqual(all.sort());
+  });
+
+  it("is left by replies to what came through it, and never by another way", async () => {
+    const own = async (proxy: string) => (await the.sh("relay", `ip -o addr show dev wg-${proxy} scope global | awk '{ print $4 }' | cut -d / -f 1`)).split("\n");
+    const uplink = await the.sh("relay", "ip -o -4 route show default | sed 's/.* dev \\([^ ]*\\).*/\\1/'");
+    const client = `(host ${CLIENT_LEG.ipv4} or host ${CLIENT_LEG.ipv6})`;
+    const tunnels = await Promise.all(ALL.map(async (proxy) => capture(the.lab, "relay", `wg-${proxy}`, `${client} and not (${(await own(proxy)).map((address) => `host ${address}`).join(" or ")})`)));
+    const seen = await Promise.all(ALL.map(async (proxy) => capture(the.lab, "relay", `wg-${proxy}`, client)));
+    const outside = await capture(the.lab, "relay", uplink, client);
+    for (const proxy of ALL) for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
+    for (const each of tunnels) expect(await each.stop()).toEqual([]);
+    expect(await outside.stop()).toEqual([]);
+    for (const each of seen) expect((await each.stop()).length).toBeGreaterThan(20);
+  });
+});
+
+describe("what others have on a machine of ours", () => {
+  it("is as it was, on the existing machine and on the relay, while our rules stand beside it", async () => {
+    for (const host of ["deb1", "relay"] as const) expect(await belongings(the.lab, host)).toBe(before[host]);
+    expect(await the.sh("deb1", "nft list tables")).toContain("table inet chatmail_proxy");
+  });
+
+  it("can still be reached on the existing machine, where nothing but what is ours is filtered", async () => {
+    for (const address of await the.addresses("deb1")) {
+      expect((await the.client.scan(address)).open).toEqual([22, 8080, ...MAIL_PORTS].sort((a, b) => a - b));
+    }
+  });
+
+  it("is found where a port is taken, before any rule is loaded there", async () => {
+    const server = await the.lab.spawn("deb1", ["python3", "-m", "http.server", "8443"], { stdio: "ignore" });
+    try {
+      await waitFor("the server", 10, async () => (await the.sh("deb1", "ss -Hltn 'sport = :8443'")) !== "");
+      const rules = await the.sh("deb1", "nft -s list table inet chatmail_proxy");
+      const output = failed(await the.up((config) => void (config["chatmail-proxy:ports"] = [...MAIL_PORTS, 8443])));
+      expect(output).toMatch(/deb1-free[^]*port 8443 is in use on this host \(by python3\), and a proxy hands it on to the relay: stop that service, or take the port out of ports/);
+      expect(await the.sh("deb1", "nft -s list table inet chatmail_proxy")).toBe(rules);
+    } finally {
+      server.kill();
+    }
+    succeeded(await the.up());
+  });
+});
+
+describe("a firewall of others that drops what it does not name", () => {
+  it("is found and named when the proxy does not work for it", async () => {
+    await the.sh("deb1", "nft add table inet strict; nft 'add chain inet strict gate { type filter hook forward priority 10; policy drop; }'; nft add rule inet strict gate ct state established accept");
+    try {
+      const output = failed(await the.up());
+      expect(output).toContain("deb1 (192.0.2.140): no answer from here on ports 25, 80, 143, 443, 465, 587, 993");
+      expect(output).toContain("the table inet strict on the proxy drops what its chain gate (hook forward) does not name");
+      expect(await published()).not.toContain("192.0.2.140");
+    } finally {
+      await the.sh("deb1", "nft delete table inet strict");
+    }
+    succeeded(await the.up());
+    expect(await published()).toContain("192.0.2.140");
+  });
+});
+
+describe("a proxy whose server cannot be bought", () => {
+  it("leaves all that exists as it was, and is named with its step", async () => {
+    const records = await published();
+    const output = failed(await the.up((config) => entries(config).push({ name: "sin1", host: "hetzner", location: "sin", serverType: "cx999" })));
+    expect(output).toMatch(/sin1-server/);
+    expect(output).toMatch(/cx999/);
+    expect(await published()).toEqual(records);
+    for (const proxy of ALL) for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
+    succeeded(await the.up());
+    expect((await the.names("primary_ips")).filter((name) => name.startsWith("sin1"))).toEqual([]);
+  });
+});
+
+describe("while somebody writes a message every second", () => {
+  it("a proxy falls silent, is taken out of the records by the next run, and comes back: nothing is lost", async () => {
+    const traffic = await startTraffic(the.lab);
+    const dead = await the.addresses("ash1");
+    await sleep(3000);
+    await silence(the.lab, "ash1");
+    try {
+      // A client that tries the addresses one after the other gets through all the same.
+      for (const address of await the.addresses("hel1")) await the.client.login(newAccount(), relayTarget(address));
+      const output = failed(await the.up());
+      expect(output).toContain(`ash1 (${dead[0]}): neither the relay's ports nor the proxy's own SSH answer`);
+      expect(output).not.toMatch(/(hel1|deb1) \(/);
+      const records = await published();
+      expect(records).toHaveLength(4);
+      for (const address of dead) expect(records).not.toContain(address);
+    } finally {
+      await unsilence(the.lab, "ash1");
+    }
+    await waitFor("the tunnel", 60, async () => (await the.sh("ash1", "ping -c 1 -W 1 $(wg show wg-relay allowed-ips | awk '{ print $2 }' | cut -d / -f 1) >/dev/null 2>&1 && echo up", "any")) === "up");
+    succeeded(await the.up());
+    expect(await published()).toHaveLength(6);
+    const report = await traffic.stop();
+    expect(report.sent.length).toBeGreaterThan(20);
+    expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
+  });
+
+  it("one is drained, removed, and added again: none lost, none twice, and the others are not touched", async () => {
+    const traffic = await startTraffic(the.lab);
+    const drained = succeeded(await the.up(change("ash1", { publish: false })));
+    expect(touched(drained).filter((name) => !/^mail-domain-/.test(name))).toEqual([]);
+    expect(await published()).toHaveLength(4);
+    // Drained, it still works.
+    for (const address of await the.addresses("ash1")) await the.client.login(newAccount(), relayTarget(address));
+    const removed = succeeded(await the.up(without("ash1")));
+    expect(touched(removed).filter((name) => !/^(ash1|mail-domain-|relay-facts)/.test(name))).toEqual([]);
+    expect(await the.names("servers")).toEqual(["hel1.proxy.example.org"]);
+    const added = succeeded(await the.up());
+    expect(touched(added).filter((name) => !/^(ash1|mail-domain-|relay-facts)/.test(name))).toEqual([]);
+    expect(await published()).toHaveLength(6);
+    const report = await traffic.stop();
+    expect(report.sent.length).toBeGreaterThan(30);
+    expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
+  });
+
+  it("the order of the list changes nothing", async () => {
+    const output = succeeded(await the.up((config) => void entries(config).reverse()));
+    expect(output).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+  });
+});
+
+describe("the relay's own mail", () => {
+  const sendOut = async (): Promise<string> => {
+    const account = newAccount("out");
+    await the.client.login(account);
+    const id = newId();
+    await the.client.submit(465, account, { from: account.user, to: `postmaster@${OTHER_DOMAIN}`, id });
+    return account.user;
+  };
+  /** The address from which the other server got mail of this sender. */
+  const arrivedFrom = (user: string, seconds = 40) =>
+    waitFor("the other server's log", seconds, async () => {
+      const lines = await the.sh("mx", "journalctl -q -o cat -t postfix/smtpd -t postfix/qmgr --since -5min", "any");
+      const queue = new RegExp(`(\\w+): from=<${user}>`).exec(lines)?.[1];
+      return queue === undefined ? undefined : new RegExp(`${queue}: client=\\S+\\[([^\\]]+)\\]`).exec(lines)?.[1];
+    });
+  const rules = () => the.sh("relay", "ip -4 rule show; ip -6 rule show");
+  const egress = (config: Config) => void (config["chatmail-proxy:egress"] = ["ash1", "deb1"]);
+
+  it("leaves by its own line where no egress is set", async () => {
+    expect(await arrivedFrom(await sendOut())).toBe("198.51.100.20");
+  });
+
+  it("leaves through the egress, under its address, which bears the mail domain's name", async () => {
+    const output = succeeded(await the.up(egress));
+    expect(output).not.toContain("SPF");
+    const ash1 = await the.addresses("ash1");
+    expect(ash1).toContain(await arrivedFrom(await sendOut()));
+    for (const address of ash1) expect(await the.sh("client", `getent hosts ${address}`)).toContain("chat.example.org");
+  });
+
+  it("takes the next one within half a minute when the first is dead, and waits in the queue when all are", async () => {
+    const uplink = await the.sh("relay", "ip -o -4 route show default | sed 's/.* dev \\([^ ]*\\).*/\\1/'");
+    const leak = await capture(the.lab, "relay", uplink, "tcp port 25");
+    await silence(the.lab, "ash1");
+    try {
+      await waitFor("the second egress's turn", 40, async () => (await the.sh("relay", "ip route get 192.0.2.25 ipproto tcp dport 25")).includes("wg-deb1"));
+      expect(await the.addresses("deb1")).toContain(await arrivedFrom(await sendOut()));
+      await silence(the.lab, "deb1");
+      await waitFor("no egress", 40, async () => (await the.sh("relay", "ip route get 192.0.2.25 ipproto tcp dport 25 2>&1", "any")).includes("unreachable"));
+      const account = await sendOut();
+      await expect(arrivedFrom(account, 5)).rejects.toThrow("waited 5 s");
+      await unsilence(the.lab, "deb1");
+      await waitFor("the egress back", 60, async () => (await the.sh("relay", "ip route get 192.0.2.25 ipproto tcp dport 25")).includes("wg-deb1"));
+      await the.sh("relay", "postqueue -f");
+      expect(await the.addresses("deb1")).toContain(await arrivedFrom(account));
+    } finally {
+      await unsilence(the.lab, "ash1");
+      await unsilence(the.lab, "deb1");
+    }
+    expect(await leak.stop()).toEqual([]);
+  });
+
+  it("reaches machines in the home without a detour", async () => {
+    expect(await the.sh("relay", "ip route get 192.168.77.20 ipproto tcp dport 25")).not.toContain("wg-");
+  });
+
+  it("goes as it went before when egress is taken away, with no rule left behind", async () => {
+    succeeded(await the.up());
+    expect(await rules()).not.toContain("dport 25");
+    expect(await arrivedFrom(await sendOut())).toBe("198.51.100.20");
+  });
+});
+
+describe("the relay's own public name, from the relay itself", () => {
+  const reaches = (address: string) => the.sh("relay", `timeout 5 bash -c 'exec 3<>/dev/tcp/${address}/25; head -n 1 <&3' 2>&1`, "any");
+
+  it("is reached in a home with IPv4 alone", async () => {
+    for (const proxy of ALL) expect(await reaches((await the.addresses(proxy)).find((address) => !address.includes(":")) ?? "")).toMatch(/^220 /);
+  });
+
+  it("is reached over IPv6 where the relay has a global address of its own", async () => {
+    await the.lab.control.setHome({ ipv6: true });
+    try {
+      for (const proxy of ALL) for (const address of await the.addresses(proxy)) expect([address, await reaches(address)]).toEqual([address, expect.stringMatching(/^220 /)]);
+    } finally {
+      await the.lab.control.setHome({ ipv6: false });
+    }
+  });
+});
+
+describe("an existing machine that is dead for good", () => {
+  it("is left by way of gone, without a connection to it, and the others stay", async () => {
+    await silence(the.lab, "deb1");
+    try {
+      failed(await the.up(change("deb1", { gone: true })));
+      const output = succeeded(await the.up(without("deb1")));
+      expect(output).toMatch(/deb1-hostctl (deleted|retained)/);
+      expect(await published()).toHaveLength(4);
+    } finally {
+      await unsilence(the.lab, "deb1");
+    }
+    // It was not dead after all: the next run takes it over as it is.
+    succeeded(await the.up());
+    expect(await published()).toHaveLength(6);
+  });
+});
+
+describe("destroy", () => {
+  it("puts back what was there, on the existing machine and on the relay", async () => {
+    succeeded(await the.pulumi("destroy", "--yes", "--skip-preview"));
+    for (const host of ["deb1", "relay"] as const) expect(await belongings(the.lab, host)).toBe(before[host]);
+    expect(await the.sh("deb1", "find /etc /usr/local /var/lib /root/.ssh -xdev \\( -path /var/lib/apt -o -path /var/lib/dpkg \\) -prune -o -name '*chatmail-proxy*' -print; grep -c chatmail-proxy /root/.ssh/authorized_keys; sysctl -n net.ipv4.ip_forward; nft list tables | grep chatmail; systemctl list-units --all --no-legend 'chatmail-proxy*' 'wg-quick*'", "any")).toMatch(/^0\n[01]$/);
+    for (const kind of ["servers", "primary_ips", "firewalls", "ssh_keys"] as const) expect([kind, await the.names(kind)]).toEqual([kind, []]);
+  });
+});

@@ -1,0 +1,200 @@
+// Other ways than the usual one: a relay that is set up by a script, one that stands on the internet itself (with a tunnel
+// and without), a zone that takes signed updates, and servers with Debian 12.
+import { CASES } from "../golden/cases";
+import { logLines, newAccount, proveMail, relayTarget } from "../../scripts/lab/mail";
+import { CLIENT_LEG } from "../../scripts/lab/plan";
+import { waitFor } from "../../scripts/lab/wait";
+import { failed, succeeded, theLab, type Config, type TheLab } from "./theLab";
+import { startTraffic } from "./traffic";
+
+jest.setTimeout(400_000);
+
+let the: TheLab;
+
+beforeAll(async () => {
+  the = await theLab({ stack: false });
+  await destroy();
+});
+afterAll(() => the?.close());
+
+const destroy = async () => succeeded(await the.pulumi("destroy", "--yes", "--skip-preview"));
+const published = async (domain: string) => (await the.sh("client", `getent ahosts ${domain} | awk '{ print $1 }' | sort -u`)).split("\n").filter(Boolean);
+const ours = (host: string) => the.sh(host, "find /etc /usr/local /var/lib -xdev \\( -path /var/lib/apt -o -path /var/lib/dpkg \\) -prune -o \\( -name '*chatmail-proxy*' -o -path '/etc/wireguard/*' \\) -print; ip -br link | grep wg-; nft list tables | grep chatmail; ip rule show | grep -e 'lookup 51' -e 'dport 25'", "any");
+
+describe("a relay that is set up by a script", () => {
+  const script = (config: Config) => void (config["chatmail-proxy:relay"] = { setup: "script", outboundCheck: false });
+  const run = (...words: string[]) => the.sh("relay", `sh /root/relay.sh ${words.join(" ")} 2>&1`);
+
+  afterAll(destroy);
+
+  it("ends the first run well and unpublished, and says what to do", async () => {
+    const output = succeeded(await the.up(script));
+    expect(output).toContain("The relay has not called hel1 yet. Set up its end: pulumi stack output --show-secrets relayScript > relay.sh");
+    expect(output).toMatch(/relayScript +: \[secret\]/);
+    expect(await published("chat.example.org")).toEqual([]);
+  });
+
+  it("needs only that script, run by a person as root, as often as they like", async () => {
+    const text = succeeded(await the.pulumi("stack", "output", "--show-secrets", "relayScript"));
+    await the.lab.run("relay", ["sh", "-c", "umask 077; cat >/root/relay.sh"], { stdin: text, timeout: 30_000 });
+    expect(await run()).toContain("this relay is set up. Now run pulumi up again");
+    const before = await the.sh("relay", "nft -s list ruleset; ip rule; wg show all dump | cut -f 1-4");
+    await run();
+    expect(await the.sh("relay", "nft -s list ruleset; ip rule; wg show all dump | cut -f 1-4")).toBe(before);
+    await expect(run("--force")).rejects.toThrow("Usage");
+  });
+
+  it("is proved and published by the next run", async () => {
+    succeeded(await the.up(script));
+    expect(await published("chat.example.org")).toEqual((await the.addresses("hel1")).sort());
+    await proveMail(the.lab);
+  });
+
+  it("survives a reboot", async () => {
+    await the.lab.control.reboot("relay");
+    await waitFor("mail", 60, () => the.client.login(newAccount()).then(() => true, () => false));
+  });
+
+  it("is as it was after --remove", async () => {
+    await run("--remove");
+    await the.sh("relay", "rm /root/relay.sh");
+    expect(await ours("relay")).toBe("");
+  });
+});
+
+describe("a relay with public addresses of its own", () => {
+  const vps = (config: Config) => {
+    const [ipv4, ipv6] = the.lab.vps.addresses;
+    config["chatmail-proxy:mailDomain"] = the.lab.vps.mailDomain;
+    config["chatmail-proxy:relay"] = { ssh: { host: the.lab.vps.sshHost }, ipv4, ipv6, outboundCheck: "mx.example.net" };
+    config["chatmail-proxy:dns"] = { zone: "example.org", ttl: 60, onDestroy: "relay" };
+  };
+  const direct = (config: Config) => {
+    vps(config);
+    config["chatmail-proxy:tunnel"] = "none";
+  };
+  const seenAs = async (address: string) => {
+    const account = newAccount("eve", the.lab.vps.mailDomain);
+    await the.client.login(account, { host: the.lab.vps.mailDomain, address });
+    return /rip=([^,]+)/.exec((await logLines(the.lab, "vps", account.user)).join())?.[1];
+  };
+
+  beforeAll(() => the.lab.control.start("vps"));
+  afterAll(async () => {
+    await destroy();
+    await the.lab.control.power("vps", "off");
+  });
+
+  it("is reached through a tunnel as one at home is, and reaches its own name, over both families", async () => {
+    succeeded(await the.up(vps));
+    await proveMail(the.lab, undefined, the.lab.vps.mailDomain);
+    for (const address of await the.addresses("hel1")) {
+      expect(await the.sh("vps", `timeout 5 bash -c 'exec 3<>/dev/tcp/${address}/25; head -n 1 <&3' 2>&1`, "any")).toMatch(/^220 /);
+      expect(await seenAs(address)).toBe(address.includes(":") ? CLIENT_LEG.ipv6 : CLIENT_LEG.ipv4);
+    }
+  });
+
+  it("is reached without one after a change in place, which loses no mail, leaves no rests, and is warned about", async () => {
+    const traffic = await startTraffic(the.lab, { domain: the.lab.vps.mailDomain, relay: "vps" });
+    const output = succeeded(await the.up(direct));
+    expect(output).toContain("Without a tunnel the relay sees all clients of a proxy under that proxy's one address.");
+    expect(output).not.toMatch(/Server .*replac/);
+    const report = await traffic.stop();
+    expect(report.sent.length).toBeGreaterThan(5);
+    expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
+    await proveMail(the.lab, undefined, the.lab.vps.mailDomain);
+    for (const address of await the.addresses("hel1")) expect(await seenAs(address)).toBe(address);
+    expect(await ours("vps")).toBe("");
+    expect(await the.sh("hel1", "ls /etc/wireguard; ip -br link | grep wg-", "any")).toBe("");
+  });
+
+  it("keeps all other ports of the proxy shut without a tunnel too", async () => {
+    const [ipv4 = ""] = await the.addresses("hel1");
+    expect((await the.client.scan(ipv4)).open).toEqual([22, 25, 80, 143, 443, 465, 587, 993]);
+  });
+
+  it("gets its tunnel back the same way", async () => {
+    const traffic = await startTraffic(the.lab, { domain: the.lab.vps.mailDomain, relay: "vps" });
+    succeeded(await the.up(vps));
+    const report = await traffic.stop();
+    expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
+    for (const address of await the.addresses("hel1")) expect(await seenAs(address)).toBe(address.includes(":") ? CLIENT_LEG.ipv6 : CLIENT_LEG.ipv4);
+  });
+
+  it("gets its own addresses back into DNS by destroy, where that is wanted", async () => {
+    await destroy();
+    expect(await published(the.lab.vps.mailDomain)).toEqual([...the.lab.vps.addresses].sort());
+    const { rrsets } = await the.api<{ rrsets: { name: string; labels: Record<string, string> }[] }>("GET", "/zones/example.org/rrsets?per_page=50");
+    expect(rrsets.filter(({ name }) => name === "direct").map(({ labels }) => labels)).toEqual([{}, {}]);
+    await proveMail(the.lab, undefined, the.lab.vps.mailDomain);
+  });
+});
+
+describe("a zone that takes signed updates", () => {
+  const DOMAIN = "chat.example.com";
+  const signed = (config: Config) => {
+    const { zone, server, port, keyName, algorithm } = the.lab.rfc2136;
+    config["chatmail-proxy:mailDomain"] = DOMAIN;
+    config["chatmail-proxy:dns"] = { provider: "rfc2136", zone, server, port, ttl: 60, tsig: { name: keyName, algorithm } };
+  };
+  const zone = () => the.sh("operator", `dig +tcp +noall +answer -k /dev/stdin @${the.lab.rfc2136.server} ${the.lab.rfc2136.zone} AXFR`, "any");
+
+  afterAll(destroy);
+
+  it("gets the records of a stack, and an existing one is adopted", async () => {
+    await the.lab.run("operator", ["knsupdate", "-k", the.lab.rfc2136.keyFile], { stdin: `server ${the.lab.rfc2136.server}\nzone ${the.lab.rfc2136.zone}\nadd ${DOMAIN}. 60 A 198.51.100.20\nsend\n`, timeout: 30_000 });
+    succeeded(await the.up(signed));
+    expect(await published(DOMAIN)).toEqual((await the.addresses("hel1")).sort());
+    expect(await published("hel1.proxy.example.com")).toEqual((await the.addresses("hel1")).sort());
+  });
+
+  it("is not changed by a second run", async () => {
+    expect(succeeded(await the.up(signed))).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+  });
+
+  it("never shows the key's secret", async () => {
+    const exported = succeeded(await the.pulumi("stack", "export"));
+    expect(exported).not.toContain(the.lab.rfc2136.secret);
+  });
+
+  it("says in plain words when the server does not know the key", async () => {
+    const output = failed(await the.up((config) => {
+      signed(config);
+      (config["chatmail-proxy:dns"] as { tsig: { name: string } }).tsig.name = "another-key";
+    }));
+    expect(output).toMatch(/another-key/);
+    expect(await published(DOMAIN)).toHaveLength(2);
+  });
+
+  it("has nothing of ours after destroy", async () => {
+    await destroy();
+    expect(await published(DOMAIN)).toEqual([]);
+    expect(await zone()).not.toContain("chatmail-proxy");
+  });
+});
+
+describe("a server with Debian 12", () => {
+  const bookworm = (config: Config) => void Object.assign((config["chatmail-proxy:proxies"] as object[])[0] as object, { image: "debian-12" });
+
+  afterAll(destroy);
+
+  it("is set up as one with Debian 13 is, by the same rules", async () => {
+    succeeded(await the.up(bookworm));
+    expect(await the.sh("hel1", "cat /etc/debian_version")).toMatch(/^12\./);
+    for (const address of await the.addresses("hel1")) await proveMail(the.lab, address);
+    expect(succeeded(await the.up(bookworm))).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+  });
+
+  it("loads every rule set that we render", async () => {
+    for (const [name, text] of Object.entries(CASES).filter(([name]) => name.endsWith(".nft"))) {
+      const { status, stderr } = await the.lab.run("hel1", ["nft", "-c", "-f", "-"], { stdin: text, accept: "any", timeout: 30_000 });
+      expect([name, status, stderr]).toEqual([name, 0, ""]);
+    }
+  });
+
+  it("comes back by itself after a reboot, with its rules", async () => {
+    await the.lab.control.reboot("hel1");
+    await waitFor("mail", 60, () => the.client.login(newAccount(), relayTarget()).then(() => true, () => false));
+    expect(await the.sh("hel1", "nft list tables")).toContain("table inet chatmail_proxy");
+  });
+});
