@@ -82,7 +82,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     hostCommand(`${name}-upgrades`, { ...host, words: ["install", "upgrades"], stdin: bundle(platform.upgradesSet(rebootTime(plan.slot))).text }, { ...child, dependsOn: prepared });
 
     // The packet filter, before there is anything to reach behind it.
-    const to = { kind: "tunnel", interface: platform.tunnelInterface, port: shared.tunnel.port, relay: plan.relay, egress: false } as const;
+    const to = { kind: "tunnel", interface: platform.tunnelInterface, port: shared.tunnel.port, mtu: shared.tunnel.mtu, relay: plan.relay, egress: false } as const;
     const set = wan.stdout.apply((stdout) => platform.filterSet({ closed: true, ssh: { port: SSH_PORT, from: [] }, ports: shared.ports, udpPorts: [], to }, parseWan(stdout)));
     const filter = guardedFilter(`${name}-filter`, { host, set }, child);
 
