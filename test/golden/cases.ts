@@ -8,8 +8,10 @@ import type { ProxyFilter } from "../../components/filter/spec";
 import { renderSysctl } from "../../components/filter/sysctl";
 import { renderCloudInit } from "../../components/hosts/cloudInit";
 import { unattendedUpgradesSet } from "../../components/hosts/unattendedUpgrades";
+import { freebsd, renderFreebsdSysctl, renderRc } from "../../components/platforms/freebsd";
 import { bundle } from "../../components/remote/bundle";
 import { planTunnel } from "../../components/tunnel/addressPlan";
+import { freebsdEndSet, freebsdKeysSet } from "../../components/tunnel/freebsd";
 import { keysSet, proxyEndSet, relayEndSet } from "../../components/tunnel/wireguard";
 
 const plan = planTunnel({ name: "hel1", slot: 1 }, { ipv4Range: range("192.0.2.0/24"), ipv6Range: range("2001:db8:7::/64"), routingTables: 5_182_000 });
@@ -60,6 +62,13 @@ export const CASES: Readonly<Record<string, string>> = {
   "server.cloud-config": renderCloudInit({ hostKey: { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", publicKey: `ssh-ed25519 ${"A".repeat(68)} hel1` } }),
   "upgrades.apt": unattendedUpgradesSet("03:17").files[0]?.content ?? "",
   "keys.bundle": bundle(keysSet("wg-relay", { privateKey: key("k"), presharedKey: key("s") })).text,
+  "freebsd.sysctl-local": renderFreebsdSysctl([{ name: "em0", acceptRa: 1 }]),
+  "freebsd-static.sysctl-local": renderFreebsdSysctl([{ name: "em0", acceptRa: 0 }]),
+  "freebsd.rc": renderRc([{ name: "em0", acceptRa: 1 }]),
+  "freebsd-static.rc": renderRc([{ name: "em0", acceptRa: 0 }]),
+  "freebsd-updates.crontab": freebsd.upgradesSet("03:17").files[0]?.content ?? "",
+  "freebsd-end.bundle": bundle(freebsdEndSet({ plan, mtu: 1420, port: 51820, peerPublicKey: key("R") })).text,
+  "freebsd-keys.bundle": bundle(freebsdKeysSet({ privateKey: key("k"), presharedKey: key("s") })).text,
   "proxy-end.bundle": bundle(proxyEnd).text,
 };
 
