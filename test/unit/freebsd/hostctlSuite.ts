@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { freebsd } from "../../../components/platforms/freebsd";
 import { bundle, type HostSet } from "../../../components/remote/bundle";
 import { PF_CASES } from "../../golden/cases";
+import { MAIN_RULES } from "../pf/router";
 import { FakeHost, type Shell } from "./fakeHost";
 
 const filterOf = (name = "proxy-routed.pf") => bundle(freebsd.filterSet(PF_CASES[name]!, [{ name: "em0", acceptRa: 1 }]));
@@ -51,18 +52,7 @@ export function hostctlSuite(shell: Shell): void {
 
     it("are stored by a confirmation, and found in force by the next", () => {
       const bsd = brought();
-      expect(bsd.read("/etc/pf.conf")).toBe(
-        [
-          "# Written for chatmail-proxy, since this host had no pf.conf. Rules of your own go below. # chatmail-proxy",
-          "set skip on lo0 # chatmail-proxy",
-          "set reassemble yes # chatmail-proxy",
-          'nat-anchor "chatmail_proxy" # chatmail-proxy',
-          'rdr-anchor "chatmail_proxy" # chatmail-proxy',
-          'anchor "chatmail_proxy" # chatmail-proxy',
-          'load anchor "chatmail_proxy" from "/usr/local/etc/chatmail-proxy/proxy.pf" # chatmail-proxy',
-          "",
-        ].join("\n"),
-      );
+      expect(bsd.read("/etc/pf.conf")).toBe(MAIN_RULES);
       expect(bsd.read("/etc/sysctl.conf.local")).toBe("net.inet6.ip6.rfc6204w3=1 # chatmail-proxy\nnet.inet.ip.forwarding=1 # chatmail-proxy\nnet.inet6.ip6.forwarding=1 # chatmail-proxy\n");
       expect(bsd.read("/etc/rc.conf")).toBe('gateway_enable="YES"\nipv6_gateway_enable="YES"\nipv6_cpe_wanif="em0"\npf_enable="YES"\n');
       expect(bsd.done).toEqual(["service sysctl onestart", "sysrc gateway_enable=YES", "sysrc ipv6_gateway_enable=YES", "sysrc ipv6_cpe_wanif=em0", "sysrc pf_enable=YES"]);
