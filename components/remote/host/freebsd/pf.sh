@@ -12,7 +12,7 @@ pf_calls_us() {
 	pfctl -s rules 2>/dev/null | grep -q "^anchor \"$ANCHOR\"" && pfctl -s nat 2>/dev/null | grep -q "^rdr-anchor \"$ANCHOR\""
 }
 
-pf_module() { kldstat -q -m pf || run kldload pf || fail "the kernel module pf cannot be loaded"; }
+pf_module() { [ -c /dev/pf ] || run kldload -n pf || fail "the kernel module pf cannot be loaded"; }
 
 # conf_with_anchor FILE: the host's pf.conf with our lines, the anchor's rules from FILE. pf wants its statements in
 # order (options, scrub, queues, translation, filter), so ours stand before the first of the host's of their kind; there

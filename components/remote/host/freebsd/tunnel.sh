@@ -16,8 +16,10 @@ tunnel_up() {
 	for secret in key psk; do
 		[ -f "$ETC/tunnel.$secret" ] || fail "$ETC/tunnel.$secret is missing"
 	done
-	kldstat -q -m if_wg || run kldload if_wg || fail "the kernel module if_wg cannot be loaded"
-	ifconfig "$INTERFACE" >/dev/null 2>&1 || run ifconfig "$INTERFACE" create
+	ifconfig "$INTERFACE" >/dev/null 2>&1 || {
+		run kldload -n if_wg || fail "the kernel module if_wg cannot be loaded"
+		run ifconfig "$INTERFACE" create
+	}
 	run ifconfig "$INTERFACE" mtu "$MTU" up
 	run wg setconf "$INTERFACE" "$ETC/tunnel.conf"
 	run wg set "$INTERFACE" private-key "$ETC/tunnel.key" peer "$PEER" preshared-key "$ETC/tunnel.psk"
