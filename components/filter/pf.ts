@@ -37,7 +37,8 @@ function translation(filter: ProxyFilter): string[] {
 
 const defaults = [
   "# What nobody names, here or in rules of your own further down, is closed.",
-  "block drop in all",
+  // log: seen by tcpdump on pflog0, where the operator turns pflog on.
+  "block drop in log all",
   // any: connections of the host itself that were there before pf go on.
   "pass out all flags any keep state",
   "pass quick on lo0 all no state",

@@ -53,6 +53,9 @@ export function hostctlSuite(shell: Shell): void {
     it("are stored by a confirmation, and found in force by the next", () => {
       const bsd = brought();
       expect(bsd.read("/etc/pf.conf")).toBe(MAIN_RULES);
+      // What `service pf reload` loads is the same as what is in force.
+      const [, stored = ""] = /from "(.*)"/.exec(MAIN_RULES) ?? [];
+      expect(bsd.read(stored)).toBe(bsd.get("pf.anchor"));
       expect(bsd.read("/etc/sysctl.conf.local")).toBe("net.inet6.ip6.rfc6204w3=1 # chatmail-proxy\nnet.inet.ip.forwarding=1 # chatmail-proxy\nnet.inet6.ip6.forwarding=1 # chatmail-proxy\n");
       expect(bsd.read("/etc/rc.conf")).toBe('gateway_enable="YES"\nipv6_gateway_enable="YES"\nipv6_cpe_wanif="em0"\npf_enable="YES"\n');
       expect(bsd.done).toEqual(["service sysctl onestart", "sysrc gateway_enable=YES", "sysrc ipv6_gateway_enable=YES", "sysrc ipv6_cpe_wanif=em0", "sysrc pf_enable=YES"]);
