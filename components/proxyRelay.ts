@@ -124,7 +124,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
       udpPorts: shared.udpPorts,
       to:
         way.kind === "tunnel"
-          ? { kind: "tunnel", interface: platform.tunnelInterface, port: way.settings.port, relay: way.plan.relay, egress: args.egress !== undefined }
+          ? { kind: "tunnel", interface: platform.tunnelInterface, port: way.settings.port, mtu: way.settings.mtu, relay: way.plan.relay, egress: args.egress !== undefined }
           : { kind: "direct", relay: { ipv4: machine.ipv4 && shared.relay.ipv4, ipv6: machine.ipv6 && shared.relay.ipv6 } },
     };
     const set = wan.stdout.apply((stdout) => platform.filterSet(spec, parseWan(stdout)));

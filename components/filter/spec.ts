@@ -12,6 +12,8 @@ export interface Tunnelled {
   readonly interface: string;
   /** UDP port on which the proxy awaits the relay. */
   readonly port: number;
+  /** The tunnel's MTU, bytes; pf needs it to lower the MSS, nft reads it from the route. */
+  readonly mtu: number;
   /** The relay's addresses in the tunnel. */
   readonly relay: { readonly ipv4: string; readonly ipv6: string };
   /** The relay's own mail to other servers leaves through this proxy, under the proxy's address. */
@@ -39,7 +41,7 @@ export interface ProxyFilter {
   readonly to: Tunnelled | Direct;
 }
 
-/** Name of our table on every Linux host; all of it is ours, and nothing outside it. */
+/** Name of our nft table on every Linux host, and of our pf anchor; all of it is ours, and nothing outside it. */
 export const TABLE = "chatmail_proxy";
 
 /** The port of mail between servers. */

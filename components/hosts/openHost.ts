@@ -1,6 +1,7 @@
 // From a proxy's settings to the kind of host that it stands on.
 import type * as pulumi from "@pulumi/pulumi";
 import { debian } from "../platforms/debian";
+import { freebsd } from "../platforms/freebsd";
 import type { ProxySettings } from "../settings";
 import { ExistingHost } from "./existing";
 import { HetznerHost } from "./hetzner";
@@ -14,6 +15,6 @@ export function openHost(name: string, args: HostArgs<ProxySettings>, opts: pulu
     case "linux":
       return new ExistingHost(name, { ...args, settings, platform: debian }, opts);
     case "freebsd":
-      throw new Error("not yet");
+      return new ExistingHost(name, { ...args, settings, platform: freebsd }, opts);
   }
 }

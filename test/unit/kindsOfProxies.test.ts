@@ -281,3 +281,22 @@ describe("UDP ports", () => {
   });
 });
 
+
+describe("a proxy on an existing FreeBSD machine", () => {
+  const bsd1 = { name: "bsd1", host: "freebsd", ssh: { hostKey: HOST_KEY }, ipv4: "198.51.100.131", ipv6: "2001:db8:d000::131" };
+
+  it("goes the same steps, with FreeBSD's own program, rules and tunnel", async () => {
+    const run = await aStack({ proxies: [bsd1] });
+    expect(run.errors).toEqual([]);
+    expect(text(run.one(COMMAND, "bsd1-hostctl"))).toContain("sysrc");
+    expect(text(run.one(COMMAND, "bsd1-hostctl"))).not.toContain("systemctl");
+    expect(run.one(COMMAND, "bsd1-prepare").inputs.create).toMatch(/hostctl prepare$/);
+    const rules = text(run.one(COMMAND, "bsd1-filter"));
+    expect(rules).toContain("rdr on eth0 inet proto tcp");
+    // Its default: what nobody named is shut, as in the guide.
+    expect(rules).toMatch(/^\|block /m);
+    expect(text(run.one(COMMAND, "bsd1-tunnel"))).toContain("INTERFACE=wg5182");
+    expect(run.one(COMMAND, "bsd1-through").inputs.create).toContain("hostctl through wg5182 ");
+    expect(values(run, "mail-domain-A")).toEqual(["198.51.100.131"]);
+  });
+});

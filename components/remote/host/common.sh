@@ -27,7 +27,11 @@ write_file() {
 }
 
 # A process that lives, and, where ps can tell, is one of ours: numbers are used again.
-is_hostctl() { kill -0 "$1" 2>/dev/null && { ! have ps || ps -p "$1" -o args= | grep -q hostctl; }; }
+is_hostctl() {
+	kill -0 "$1" 2>/dev/null || return 1
+	args=$(ps -p "$1" -o args= 2>/dev/null) || return 0
+	case $args in *hostctl*) ;; *) return 1 ;; esac
+}
 
 # Two applies at once (an impatient second `up`, the restore's timer) must not interleave. A link whose target is the
 # holder: made in one step, and, in $RUN, gone after a reboot. A holder that was killed is found by its missing process;

@@ -10,7 +10,7 @@ import type { Target } from "./target";
 async function program(): Promise<void> {
   const { privateKey, ...target } = JSON.parse(readFileSync(process.env.LOCKOUT_TARGET ?? "", "utf8")) as Target;
   const relay = { ipv4: "10.213.109.6", ipv6: "fd6d:6169:6c70::2d06" };
-  const set = debian.filterSet({ closed: true, ssh: { port: 2222, from: [] }, ports: [25], udpPorts: [], to: { kind: "tunnel", interface: debian.tunnelInterface, port: 51820, relay, egress: false } }, [{ name: "eth0", acceptRa: 0 }]);
+  const set = debian.filterSet({ closed: true, ssh: { port: 2222, from: [] }, ports: [25], udpPorts: [], to: { kind: "tunnel", interface: debian.tunnelInterface, port: 51820, mtu: 1420, relay, egress: false } }, [{ name: "eth0", acceptRa: 0 }]);
   guardedFilter("lockout", { host: { reach: { ...target, port: 22, user: "root", privateKey: pulumi.secret(privateKey) }, become: "root" }, set }, {});
 }
 

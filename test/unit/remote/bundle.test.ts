@@ -44,14 +44,22 @@ describe("hostctl's command lines", () => {
     expect(() => hostctlIfThere("sudo", "remove", word)).toThrow("not a plain command line");
   });
 
+  // FreeBSD's root has had csh for long, and people use fish: single quotes mean the same in all of them, as long as
+  // nothing within them is a quote, a newline, a backslash (fish) or a history reference (csh: ! before a word).
+  it.each([installHostctl("root"), installHostctl("sudo"), hostctlIfThere("root", "uninstall"), hostctl("sudo", "arm", "filter", 60)])("mean the same to sh, csh, tcsh and fish: %s", (line) => {
+    expect(line).toMatch(/^[^'\\\n]*('[^'\\\n]*')?$/);
+    expect(line).not.toMatch(/!(?![ ]|$)/);
+    expect(line.split("'")[0]).not.toMatch(/[$`"&|;<>()*?[\]{}~^#!]/);
+  });
+
   it("leave nothing half installed when the transfer is cut off", () => {
     expect(installHostctl("root")).toMatch(/cat >(\S+)\.new && .*tail -n 1 \1\.new \| grep -qx "# end".* mv \1\.new \1 && \1 setup'$/);
   });
 });
 
 describe("hostctl", () => {
-  it("runs nothing before its last line, so that a cut-off copy does nothing", () => {
-    const lines = hostctlProgram().trimEnd().split("\n");
+  it.each(["linux", "freebsd"] as const)("runs nothing before its last line, so that a cut-off copy does nothing (%s)", (system) => {
+    const lines = hostctlProgram(system).trimEnd().split("\n");
     expect(lines[0]).toBe("#!/bin/sh");
     expect(lines.slice(-3)).toEqual(['main "$@"', "", "# end"]);
     // Everything at the left margin is a function, a constant, a comment, or the end of one.

@@ -1,0 +1,53 @@
+# shellcheck shell=sh
+# What a host is, one fact a line, for facts.ts to read and judge. Changes nothing.
+
+# wan [INTERFACE...]: the interfaces towards the internet, those of the default routes unless they are given; and whether
+# they listen to router advertisements.
+wan() {
+	if [ $# = 0 ]; then
+		# shellcheck disable=SC2046 # a word each
+		set -- $(for family in inet inet6; do
+			route -n get "-$family" default 2>/dev/null || true
+		done | awk '$1 == "interface:" { print $2 }' | sort -u)
+		[ $# != 0 ] || fail "this host has no default route, so that its interface towards the internet is unknown; name it as wan"
+	fi
+	for device in "$@"; do
+		ifconfig "$device" >/dev/null 2>&1 || fail "this host has no interface $device; it has: $(ifconfig -l)"
+		case $(ifconfig "$device" inet6 2>/dev/null) in
+		*ACCEPT_RTADV*) accepts=1 ;;
+		*) accepts=0 ;;
+		esac
+		printf 'wan %s %s\n' "$device" "$accepts"
+	done
+}
+
+# free UDP-PORT IPV4 IPV6 PORT...: nobody else on this host serves a port that is to be handed on, or uses the tunnel's
+# port ("-" where there is no tunnel).
+free() {
+	udp=$1
+	shift 3
+	for port in "$@"; do
+		user=$(sockstat -46lq -P tcp -p "$port" 2>/dev/null | awk '$6 !~ /^(127\.|\[?::1\]?:)/ { print $2; exit }')
+		[ -z "$user" ] || fail "port $port is in use on this host (by $user), and a proxy hands it on to the relay: stop that service, or take the port out of ports"
+	done
+	[ "$udp" != - ] || return 0
+	[ -z "$(sockstat -46lq -P udp -p "$udp" 2>/dev/null)" ] || tunnel_is_up || fail "UDP port $udp, meant for the tunnel, is in use on this host: choose another tunnel.port"
+}
+
+# Does another mail server's port 25 answer from here? Families that this host or that server has not are no answer.
+out_by() {
+	family=inet
+	[ "$1" = 4 ] || family=inet6
+	route -n get "-$family" default >/dev/null 2>&1 || return 0
+	address=$(getent "ahostsv$1" "$2" 2>/dev/null | awk 'NR == 1 { print $1 }')
+	[ -n "$address" ] || return 0
+	case $(nc -w 15 "$address" 25 2>/dev/null </dev/null | head -n 1) in
+	220*) echo "outbound $1 open" ;;
+	*) echo "outbound $1 shut" ;;
+	esac
+}
+
+# pf's own rules are told when ours are loaded; ipfw filters beside it.
+firewalls() {
+	[ "$(sysctl -n net.inet.ip.fw.enable 2>/dev/null)" != 1 ] || echo 'firewall ipfw is active on the proxy: let the forwarded ports and the tunnel pass in it too'
+}

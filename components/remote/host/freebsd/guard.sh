@@ -1,0 +1,34 @@
+# shellcheck shell=sh
+# The guard: a process of its own since setup, outside any SSH session. It takes back rules that nobody has confirmed in
+# time, and heals what others took away.
+
+guard() {
+	rounds=0
+	while :; do
+		overdue
+		[ $((rounds % 6)) != 0 ] || "$LIB/hostctl" heal || true
+		rounds=$((rounds + 1))
+		sleep 5
+	done
+}
+
+# The deadline goes only when `revert` has done its work: else the next round tries again.
+overdue() {
+	for file in "$RUN"/chatmail-proxy.deadline.*; do
+		[ -f "$file" ] || continue
+		read -r time seconds arming <"$file" || continue
+		[ "$(date +%s)" -ge "$time" ] || continue
+		if "$LIB/hostctl" revert "${file##*.deadline.}" "$seconds" "$arming"; then rm -f "$file"; fi
+	done
+}
+
+# heal: what is stored comes back into force. Not while rules are on trial, nor beside another run.
+heal() {
+	for file in "$RUN"/chatmail-proxy.deadline.*; do
+		[ ! -f "$file" ] || return 0
+	done
+	[ ! -L "$RUN/chatmail-proxy.lock" ] || return 0
+	lock
+	heal_pf
+	[ ! -f "$ETC/tunnel.env" ] || tunnel_is_up || tunnel_up
+}

@@ -1,0 +1,104 @@
+// A FreeBSD host in a scratch directory, as far as hostctl sees one: stand-ins in bin/ record what they are asked and
+// keep just enough state. hostctl itself is the real text, with its root and its PATH turned to the scratch directory.
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { hostctlProgram } from "../../../components/remote/hostctl";
+
+/** A shell to run hostctl with: its path as `#!` takes it, and tools that go before the system's own. */
+export interface Shell {
+  readonly interpreter: string;
+  /** busybox, whose applets stand in for GNU's tools. */
+  readonly tools?: string;
+}
+
+const TOOLS = ["awk", "basename", "cat", "chmod", "cmp", "cp", "cut", "date", "dirname", "grep", "head", "mkdir", "mktemp", "mv", "readlink", "rm", "sed", "sleep", "sort", "tail", "timeout", "touch", "tr"];
+
+const SYSCTLS = { "net.inet.ip.forwarding": 0, "net.inet6.ip6.forwarding": 0, "net.inet6.ip6.rfc6204w3": 0, "security.jail.jailed": 0 };
+
+export class FakeHost {
+  readonly dir = mkdtempSync(join(tmpdir(), "freebsd-host-"));
+  readonly root = join(this.dir, "root");
+
+  constructor(shell: Shell, files: Record<string, string> = {}) {
+    for (const dir of ["root/etc", "root/var/db", "root/usr/local/lib/chatmail-proxy", "interfaces", "tools"]) mkdirSync(join(this.dir, dir), { recursive: true });
+    for (const tool of shell.tools ? TOOLS : []) symlinkSync(shell.tools as string, join(this.dir, "tools", tool));
+    for (const [path, content] of Object.entries(files)) this.write(path, content);
+    this.set("interfaces/em0", "em0: flags=8863 metric 0 mtu 1500\n\tnd6 options=23<PERFORMNUD,ACCEPT_RTADV,AUTO_LINKLOCAL>\n");
+    this.set("sysctl", Object.entries(SYSCTLS).map(([key, value]) => `${key}=${value}\n`).join(""));
+    this.set("pf.state", "off\n");
+    this.set("log", "");
+    const program = hostctlProgram("freebsd")
+      .replace("#!/bin/sh\n", `#!${shell.interpreter}\n`)
+      .replace("\nROOT=\n", `\nROOT=${this.root}\n`)
+      .replace("\tPATH=/", `\tPATH=${join(__dirname, "bin")}:${join(this.dir, "tools")}:/`);
+    writeFileSync(this.hostctl, program);
+    chmodSync(this.hostctl, 0o755);
+  }
+
+  private get hostctl() {
+    return join(this.root, "usr/local/lib/chatmail-proxy/hostctl");
+  }
+
+  /** Runs a verb; what it does first goes into `done`. */
+  run(words: string, stdin = "", env: Record<string, string> = {}) {
+    this.set("log", "");
+    const { status, stdout, stderr, error } = spawnSync(this.hostctl, words.split(" "), { input: stdin, encoding: "utf8", timeout: words === "guard" ? 3000 : 30_000, env: { ...process.env, ...env, FAKE: this.dir } });
+    if (error && words !== "guard") throw error;
+    return { status, stdout, stderr };
+  }
+
+  /** Runs a verb that must succeed. */
+  ok(words: string, stdin = ""): string {
+    const { status, stdout, stderr } = this.run(words, stdin);
+    if (status !== 0) throw new Error(`hostctl ${words}: ${status}\n${stderr}`);
+    return stdout + stderr;
+  }
+
+  /** What the stand-ins were asked to change by the last verb. */
+  get done(): string[] {
+    return this.get("log").split("\n").filter((line) => line !== "" && !/^pfctl (-n|-s|-a \S+ -s)/.test(line)).map((line) => line.replaceAll(this.root, ""));
+  }
+
+  remove(path: string): void {
+    rmSync(join(this.root, path));
+  }
+
+  /** A file of the host; undefined where there is none. */
+  read(path: string): string | undefined {
+    const file = join(this.root, path);
+    return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+  }
+
+  write(path: string, content: string): void {
+    mkdirSync(dirname(join(this.root, path)), { recursive: true });
+    writeFileSync(join(this.root, path), content);
+  }
+
+  /** State of the stand-ins: pf.state, pf.main, pf.anchor, sysctl ... */
+  get(name: string): string {
+    const file = join(this.dir, name);
+    return existsSync(file) ? readFileSync(file, "utf8") : "";
+  }
+
+  set(name: string, content: string): void {
+    writeFileSync(join(this.dir, name), content);
+  }
+
+  /** Whatever the stand-ins knew under this name is gone. */
+  forget(name: string): void {
+    rmSync(join(this.dir, name), { force: true });
+  }
+
+  /** Every file of the host but hostctl, with its content. */
+  files(): Record<string, string> {
+    const found = readdirSync(this.root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const paths = found.map((entry) => join(entry.parentPath, entry.name).slice(this.root.length)).filter((path) => !path.startsWith("/usr/local/lib/chatmail-proxy"));
+    return Object.fromEntries(paths.sort().map((path) => [path, this.read(path) as string]));
+  }
+
+  close(): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}

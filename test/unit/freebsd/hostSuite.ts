@@ -1,0 +1,157 @@
+// The tunnel, what a FreeBSD host says of itself, and leaving it as it was; for one shell.
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { freebsd } from "../../../components/platforms/freebsd";
+import { bundle } from "../../../components/remote/bundle";
+import { bench, FILTER, KEYS, OWN_PF, PEER, TUNNEL } from "./bench";
+import type { Shell } from "./fakeHost";
+
+export function hostSuite(shell: Shell): void {
+  const { bare, host, brought } = bench(shell);
+
+  describe("leaving", () => {
+    const before = { "/etc/pf.conf": OWN_PF, "/etc/rc.conf": "sshd_enable=YES\n gateway_enable='NO'  # why not\nhostname=\"a\"", "/etc/sysctl.conf.local": "kern.x=1\n# mine" };
+
+    it.each([["a host with files of its own", before], ["a bare host", {}], ["a host with empty ones", { "/etc/pf.conf": "", "/etc/rc.conf": "", "/etc/sysctl.conf.local": "" }]])(
+      "puts back %s byte for byte",
+      (_what, files: Record<string, string>) => {
+        const bsd = brought(files);
+        bsd.ok("remove filter");
+        const left = bsd.files();
+        expect(Object.fromEntries(["/etc/pf.conf", "/etc/rc.conf", "/etc/sysctl.conf.local"].map((path) => [path, left[path]]))).toEqual({
+          "/etc/pf.conf": undefined,
+          "/etc/rc.conf": undefined,
+          "/etc/sysctl.conf.local": undefined,
+          ...files,
+        });
+        expect(bsd.get("pf.state")).toBe("off\n");
+        expect(bsd.get("sysctl")).toContain("net.inet.ip.forwarding=0\nnet.inet6.ip6.forwarding=0\nnet.inet6.ip6.rfc6204w3=0\n");
+      },
+    );
+
+    it("leaves pf on, with the host's own rules alone, where it was on before", () => {
+      const bsd = host({ "/etc/pf.conf": OWN_PF, "/etc/rc.conf": 'pf_enable="YES"\n' });
+      bsd.set("pf.loaded", "");
+      bsd.set("pf.state", "on\n");
+      bsd.set("pf.main", OWN_PF);
+      bsd.ok("arm filter 60", FILTER.text);
+      bsd.ok("confirm filter 60", `${FILTER.digest}\n`);
+      bsd.ok("remove filter");
+      expect([bsd.get("pf.state"), bsd.get("pf.main"), bsd.get("pf.anchor").match(/^(pass|rdr)/m), bsd.read("/etc/rc.conf")]).toEqual(["on\n", OWN_PF, null, 'pf_enable="YES"\n']);
+    });
+
+    it("puts back any pf.conf, whatever stands in it", () => {
+      const line = fc.constantFrom("pass all", "block in quick all", "nat on em0 from any to any -> (em0)", "no rdr on em0", "set limit states 9", "", "# note", "  anchor x {", "}", 'a = "{ 1 \\\n2 }"', "scrub in all", "antispoof for em0", "table <t> { 1.2.3.4 }");
+      fc.assert(
+        fc.property(fc.array(line, { maxLength: 8 }), fc.boolean(), (lines, ended) => {
+          const text = lines.join("\n") + (ended && lines.length > 0 ? "\n" : "");
+          const bsd = brought({ "/etc/pf.conf": text });
+          const with_ = bsd.read("/etc/pf.conf") as string;
+          bsd.ok("remove filter");
+          expect(bsd.read("/etc/pf.conf")).toBe(text);
+          // Ours first: nothing of the host's that filters stands before our anchor, nothing that translates before those.
+          const ours = with_.split("\n");
+          const at = (pattern: RegExp) => ours.findIndex((each) => pattern.test(each) && !each.includes("chatmail")) >>> 0;
+          expect(ours.findIndex((each) => each.startsWith('anchor "chatmail'))).toBeLessThan(at(/^ *(pass|block|anchor|antispoof)/));
+          expect(ours.findIndex((each) => each.startsWith("nat-anchor"))).toBeLessThan(at(/^ *(no )?(nat|rdr)/));
+        }),
+        { numRuns: 8 },
+      );
+    });
+
+    it("leaves a value alone that somebody else has set since", () => {
+      const bsd = brought({ "/etc/rc.conf": 'a="1"\n' });
+      bsd.write("/etc/rc.conf", (bsd.read("/etc/rc.conf") as string).replace('gateway_enable="YES"', 'gateway_enable="yes, I need it"') + 'b="2"\n');
+      bsd.ok("remove filter");
+      expect(bsd.read("/etc/rc.conf")).toBe('a="1"\ngateway_enable="yes, I need it"\nb="2"\n');
+    });
+
+    it("takes everything along, and nothing of others", () => {
+      const bsd = bare(before);
+      const start = bsd.files();
+      bsd.ok("setup");
+      bsd.ok("install upgrades", bundle(freebsd.upgradesSet("03:17")).text);
+      expect(bsd.read("/etc/cron.d/chatmail-proxy")).toContain("17 3 * * * root /usr/sbin/freebsd-update cron");
+      bsd.ok("arm filter 60", FILTER.text);
+      bsd.ok("confirm filter 60", `${FILTER.digest}\n`);
+      bsd.ok("install tunnel-keys", KEYS);
+      bsd.ok("install tunnel", TUNNEL);
+      bsd.ok("uninstall");
+      expect(bsd.files()).toEqual(start);
+      expect([bsd.get("guard"), bsd.get("interfaces/wg5182")]).toEqual(["", ""]);
+    });
+  });
+
+  it("keeps the sets that are named, and removes the others", () => {
+    const bsd = brought();
+    bsd.ok("install tunnel-keys", KEYS);
+    bsd.ok("install tunnel", TUNNEL);
+    bsd.ok("keep filter upgrades");
+    expect(bsd.get("interfaces/wg5182")).toBe("");
+    expect([bsd.read("/usr/local/etc/chatmail-proxy/tunnel.key"), bsd.read("/usr/local/etc/chatmail-proxy/tunnel.env")]).toEqual([undefined, undefined]);
+    expect(bsd.get("pf.anchor")).toContain("rdr on em0");
+  });
+
+  describe("the tunnel", () => {
+    const etc = "/usr/local/etc/chatmail-proxy";
+
+    it("comes up with its keys by file, its addresses, its MTU and routes to the relay", () => {
+      const bsd = host();
+      bsd.ok("install tunnel-keys", KEYS);
+      bsd.ok("install tunnel", TUNNEL);
+      expect(bsd.done).toEqual([
+        "service chatmail_proxy_tunnel onerestart",
+        "kldload if_wg",
+        "ifconfig wg5182 create",
+        "ifconfig wg5182 mtu 1420 up",
+        `wg setconf wg5182 ${etc}/tunnel.conf`,
+        `wg set wg5182 private-key ${etc}/tunnel.key peer ${PEER} preshared-key ${etc}/tunnel.psk`,
+        "ifconfig wg5182 inet6 -ifdisabled",
+        "ifconfig wg5182 inet 192.0.2.5/32 alias",
+        "ifconfig wg5182 inet6 2001:db8:7::5/128 alias",
+        "route -q -n add -inet 192.0.2.6/32 -interface wg5182",
+        "route -q -n add -inet6 2001:db8:7::6/128 -interface wg5182",
+      ]);
+      for (const file of ["tunnel.key", "tunnel.psk"]) expect(statSync(join(bsd.root, etc, file)).mode & 0o777).toBe(0o600);
+      expect(bsd.get("log")).not.toMatch(/private-key k/);
+    });
+
+    it("is left alone when nothing has changed, and healed when something is missing", () => {
+      const bsd = host();
+      bsd.ok("install tunnel-keys", KEYS);
+      bsd.ok("install tunnel", TUNNEL);
+      bsd.ok("install tunnel", TUNNEL);
+      expect(bsd.done).toEqual([]);
+      bsd.set("interfaces/wg5182", bsd.get("interfaces/wg5182").replace("PERFORMNUD", "PERFORMNUD,IFDISABLED"));
+      bsd.ok("heal");
+      expect(bsd.done).toContain("ifconfig wg5182 inet6 -ifdisabled");
+      expect(bsd.done.some((line) => line.startsWith("route"))).toBe(false);
+    });
+
+    it("says what the proxy sees through it", () => {
+      const out = host().run("through wg5182 192.0.2.6 2001:db8:7::6 - 25 443 993").stdout;
+      expect(out).toMatch(/^handshake [78]\nendpoint 203\.0\.113\.9:41000\n/);
+      expect(out).toContain("port 25 4 open 220 relay.example.org ESMTP\n");
+      expect(out).toMatch(/port 443 6 open ?\n/);
+      expect(out).toContain("port 993 6 shut\n");
+    });
+  });
+
+  it("finds the interfaces towards the internet, and whether they learn their route", () => expect(host().run("wan").stdout).toBe("wan em0 1\n"));
+
+  it("writes services that a shell can read", () => {
+    const bsd = host();
+    const script = bsd.read("/usr/local/etc/rc.d/chatmail_proxy_guard") as string;
+    expect(script).toContain('command_args="-c -f -R 5 -P $pidfile -t $name /');
+    expect(script.trimEnd().split("\n").at(-1)).toBe('run_rc_command "$1"');
+    expect(bsd.read("/usr/local/etc/rc.d/chatmail_proxy_tunnel")).toContain("hostctl tunnel-up");
+  });
+
+  it("refuses a system that it is not made for, by name", () => {
+    const bsd = host();
+    expect(bsd.run("prepare", "", { FAKE_SYSTEM: "Linux" }).stderr).toContain("this host runs Linux; the settings say FreeBSD");
+    expect(bsd.run("prepare", "", { FAKE_VERSION: "13.5-RELEASE" }).stderr).toContain("this host runs FreeBSD 13.5-RELEASE; 14 is the first");
+    expect(bsd.run("prepare", "", { FAKE_VERSION: "15.0-RELEASE" }).status).toBe(0);
+  });
+}

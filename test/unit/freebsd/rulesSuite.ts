@@ -1,0 +1,182 @@
+// How new pf rules come to a FreeBSD host, and go again; for one shell.
+import { bundle, type HostSet } from "../../../components/remote/bundle";
+import { MAIN_RULES } from "../pf/router";
+import { bench, FILTER, filterOf, OWN_PF } from "./bench";
+import type { FakeHost, Shell } from "./fakeHost";
+
+const DEADLINE = "/var/run/chatmail-proxy.deadline.filter";
+
+/** Which arming the set is in, as the restore is told. */
+const arming = (bsd: FakeHost) => bsd.read("/var/db/chatmail-proxy/sets/filter/status")?.trim().split(" ")[3] ?? "";
+
+export function rulesSuite(shell: Shell): void {
+  const { host, brought } = bench(shell);
+
+  describe("new rules", () => {
+    it("are in force once armed, and not yet stored", () => {
+      const bsd = host({ "/etc/rc.conf": 'sshd_enable="YES"\n' });
+      const before = bsd.files();
+      const said = bsd.ok("arm filter 60", FILTER.text);
+      expect(said).toContain("they are taken back in 60 s unless a new SSH connection confirms them");
+      expect(bsd.get("pf.state")).toBe("on\n");
+      expect(bsd.get("pf.anchor")).toContain("rdr on em0 inet proto tcp");
+      expect(bsd.get("pf.main")).toMatch(/nat-anchor "chatmail_proxy".*\nrdr-anchor "chatmail_proxy".*\nanchor "chatmail_proxy".*\nload anchor "chatmail_proxy" from /);
+      expect(bsd.get("sysctl")).toContain("net.inet.ip.forwarding=1\nnet.inet6.ip6.forwarding=1\nnet.inet6.ip6.rfc6204w3=1\n");
+      // The default route stays: the exception comes before forwarding.
+      expect(bsd.done.filter((line) => /sysctl/.test(line)).map((line) => line.split(".").at(-1))).toEqual(["rfc6204w3=1", "forwarding=1", "forwarding=1"]);
+      const stored = Object.fromEntries(Object.entries(bsd.files()).filter(([path]) => !/^\/var\/(db\/chatmail-proxy|run\/)/.test(path)));
+      expect(stored).toEqual(before);
+    });
+
+    it("are stored by a confirmation, and found in force by the next", () => {
+      const bsd = brought();
+      expect(bsd.read("/etc/pf.conf")).toBe(MAIN_RULES);
+      // What `service pf reload` loads is the same as what is in force.
+      const [, stored = ""] = /from "(.*)"/.exec(MAIN_RULES) ?? [];
+      expect(bsd.read(stored)).toBe(bsd.get("pf.anchor"));
+      expect(bsd.read("/etc/sysctl.conf.local")).toBe("net.inet6.ip6.rfc6204w3=1 # chatmail-proxy\nnet.inet.ip.forwarding=1 # chatmail-proxy\nnet.inet6.ip6.forwarding=1 # chatmail-proxy\n");
+      expect(bsd.read("/etc/rc.conf")).toBe('gateway_enable="YES"\nipv6_gateway_enable="YES"\nipv6_cpe_wanif="em0"\npf_enable="YES"\n');
+      expect(bsd.done).toEqual(["service sysctl onestart", "sysrc gateway_enable=YES", "sysrc ipv6_gateway_enable=YES", "sysrc ipv6_cpe_wanif=em0", "sysrc pf_enable=YES"]);
+      expect(bsd.ok("confirm filter 60 final", `${FILTER.digest}\n`)).toContain("filter: in force");
+    });
+
+    it("never flush states: pf is not restarted, and only the anchor is loaded where the host calls it already", () => {
+      const bsd = brought();
+      bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
+      expect(bsd.done.filter((line) => /^(pfctl|service)/.test(line))).toEqual(["pfctl -q -a chatmail_proxy -f /var/db/chatmail-proxy/sets/filter/next/1"]);
+      expect(bsd.get("pf.anchor")).toContain("chatmail_egress");
+    });
+
+    it("go again when nobody confirms them, and pf is off as it was", () => {
+      const bsd = host({ "/etc/rc.conf": "gateway_enable=NO" });
+      const before = bsd.get("sysctl").split("\n").sort();
+      bsd.ok("arm filter 60", FILTER.text);
+      expect(bsd.ok(`revert filter 60 ${arming(bsd)}`)).toContain("new rules not confirmed within 60 s over a new SSH connection; the previous rules are in force again");
+      expect([bsd.get("pf.state"), bsd.get("pf.anchor").match(/^(pass|block|rdr|nat)/m), bsd.get("pf.main").match(/anchor/)]).toEqual(["off\n", null, null]);
+      expect(bsd.get("sysctl").split("\n").sort()).toEqual(before);
+      expect([bsd.read("/etc/pf.conf"), bsd.read("/etc/rc.conf"), bsd.read("/etc/sysctl.conf.local")]).toEqual([undefined, "gateway_enable=NO", undefined]);
+      expect(bsd.run("confirm filter 60 final", `${FILTER.digest}\n`).stderr).toContain("new rules not confirmed within 60 s");
+    });
+
+    it("give way to the rules before them, which pf had on already", () => {
+      const bsd = brought({ "/etc/pf.conf": OWN_PF });
+      bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
+      bsd.ok(`revert filter 60 ${arming(bsd)}`);
+      expect(bsd.get("pf.anchor")).toBe(bsd.read("/usr/local/etc/chatmail-proxy/proxy.pf"));
+      expect(bsd.get("pf.state")).toBe("on\n");
+    });
+
+    it("are loaded once more by a late confirmation, for the next to confirm", () => {
+      const bsd = host();
+      bsd.ok("arm filter 60", FILTER.text);
+      bsd.ok(`revert filter 60 ${arming(bsd)}`);
+      bsd.write("/var/db/chatmail-proxy/sets/filter/status", `reverted ${FILTER.digest} 1000\n`);
+      bsd.ok("confirm filter 60", `${FILTER.digest}\n`);
+      expect(bsd.get("pf.state")).toBe("on\n");
+      expect(bsd.ok("confirm filter 60 final", `${FILTER.digest}\n`)).toContain("confirmed; the new rules stay");
+    });
+
+    it("that pfctl refuses change nothing", () => {
+      const bsd = brought({ "/etc/pf.conf": OWN_PF });
+      const before = [bsd.get("pf.main"), bsd.get("pf.anchor"), bsd.read("/etc/pf.conf")];
+      const set: HostSet = { files: [{ path: "/usr/local/etc/chatmail-proxy/proxy.pf", mode: "0644", content: "NONSENSE\n" }] };
+      const { status, stderr } = bsd.run("arm filter 60", bundle(set).text);
+      expect([status, stderr]).toEqual([1, expect.stringContaining("pfctl refuses the new /usr/local/etc/chatmail-proxy/proxy.pf; the old rules are still in force")]);
+      expect([bsd.get("pf.main"), bsd.get("pf.anchor"), bsd.read("/etc/pf.conf")]).toEqual(before);
+      expect(bsd.done.filter((line) => line.startsWith("pfctl"))).toEqual([]);
+    });
+
+    it("are not loaded where nothing would take them back", () => {
+      const bsd = host();
+      bsd.forget("guard");
+      expect(bsd.run("arm filter 60", FILTER.text).stderr).toContain("the guard that would take new rules back is not running, so nothing was changed");
+      expect([bsd.get("pf.anchor"), bsd.get("pf.state")]).toEqual(["", "off\n"]);
+    });
+
+    it("change nothing when they arrive cut off", () => {
+      const bsd = host();
+      expect(bsd.run("arm filter 60", FILTER.text.slice(0, 300).split("\n").slice(0, -1).join("\n") + "\n").stderr).toContain("arrived cut off; nothing was changed");
+    });
+  });
+
+  it("goes back by itself when the time is over, whoever is connected", () => {
+    const bsd = host();
+    bsd.ok("arm filter 60", FILTER.text);
+    bsd.run("guard");
+    expect(bsd.get("pf.state")).toBe("on\n"); // not yet
+    bsd.write(DEADLINE, `1000 60 ${arming(bsd)}\n`);
+    bsd.run("guard");
+    expect([bsd.get("pf.state"), bsd.read(DEADLINE)]).toEqual(["off\n", undefined]);
+  });
+
+  it("is loaded again rather than stored untested where the host has restarted in between", () => {
+    const bsd = host();
+    bsd.ok("arm filter 60", FILTER.text);
+    bsd.remove(DEADLINE); // as everything in /var/run
+    bsd.ok("confirm filter 60", `${FILTER.digest}\n`);
+    expect(bsd.read("/usr/local/etc/chatmail-proxy/proxy.pf")).toBeUndefined();
+    expect(bsd.ok("confirm filter 60 final", `${FILTER.digest}\n`)).toContain("confirmed; the new rules stay");
+  });
+
+  it("puts back what others took away, and leaves a pf that somebody turned off", () => {
+    const bsd = brought({ "/etc/pf.conf": OWN_PF });
+    bsd.set("pf.main", "pass all\n");
+    bsd.set("pf.anchor", "");
+    bsd.ok("heal");
+    expect(bsd.get("pf.main")).toContain('rdr-anchor "chatmail_proxy"');
+    expect(bsd.get("pf.anchor")).toContain("rdr on em0");
+    bsd.set("pf.state", "off\n");
+    bsd.set("pf.anchor", "");
+    bsd.ok("heal");
+    expect([bsd.get("pf.state"), bsd.get("pf.anchor")]).toEqual(["off\n", ""]);
+  });
+
+  describe("a pf.conf that is there", () => {
+    it("gets our lines where pf's order allows, before the first of the host's own of their kind", () => {
+      const bsd = brought({ "/etc/pf.conf": OWN_PF });
+      expect(bsd.read("/etc/pf.conf")?.split("\n").map((line) => line.replace(/^(\S+ ?\S*).*# chatmail-proxy$/, "OURS $1"))).toEqual([
+        'ext = "em0"', "set skip on lo0", "scrub in all",
+        'OURS nat-anchor "chatmail_proxy"', 'OURS rdr-anchor "chatmail_proxy"',
+        "nat on $ext inet from 10.0.0.0/24 to any -> ($ext)",
+        'OURS anchor "chatmail_proxy"', "OURS load anchor",
+        "block in \\", "  log all", "pass out all", "pass in on $ext proto tcp to port 8080", "",
+      ]);
+    });
+
+    it("may include its rules from elsewhere", () => {
+      const bsd = brought({ "/etc/pf.conf": 'include "/etc/pf.tables"\ninclude "/etc/pf.rules"\n', "/etc/pf.tables": "table <t> persist\n", "/etc/pf.rules": "block in quick from <t>\n" });
+      expect(bsd.read("/etc/pf.conf")).toMatch(/^include "\/etc\/pf.tables"\nnat-anchor[^]*\nload anchor[^\n]*\ninclude "\/etc\/pf.rules"\n$/);
+    });
+
+    it("must not skip the interface that mail comes in on", () => {
+      const bsd = host({ "/etc/pf.conf": "set skip on { lo0, em0 }\n" });
+      expect(bsd.run("arm filter 60", FILTER.text).stderr).toContain("/etc/pf.conf says: set skip on em0. pf does not look at that interface then");
+      expect(bsd.get("pf.state")).toBe("off\n");
+    });
+
+    it("has its rules named that meet ours", () => {
+      const bsd = host({ "/etc/pf.conf": "rdr on em0 inet proto tcp to port 80 -> 10.0.0.2\nblock in quick from 203.0.113.0/24\npass out all\n" });
+      const said = bsd.ok("arm filter 60", FILTER.text);
+      expect(said).toContain("comes after ours, and sees only what ours leave: rdr on em0");
+      expect(said).toContain("comes after ours, and sees only what ours leave: block in quick from 203.0.113.0/24");
+      expect(said).not.toContain("pass out all");
+    });
+
+    it("is not made up where pf runs on rules from elsewhere", () => {
+      const bsd = host();
+      bsd.set("pf.loaded", "");
+      bsd.set("pf.state", "on\n");
+      bsd.set("pf.main", "pass all\n");
+      expect(bsd.run("arm filter 60", FILTER.text).stderr).toContain("pf runs with rules that are not from");
+    });
+
+    it("keeps what the operator changes while we are there", () => {
+      const bsd = brought({ "/etc/pf.conf": OWN_PF });
+      bsd.write("/etc/pf.conf", (bsd.read("/etc/pf.conf") as string).replace("scrub in all\n", "") + "pass in proto tcp to port 81\n");
+      bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
+      bsd.ok("confirm filter 60", `${filterOf("proxy-egress.pf").digest}\n`);
+      bsd.ok("remove filter");
+      expect(bsd.read("/etc/pf.conf")).toBe(`${OWN_PF.replace("scrub in all\n", "")}\npass in proto tcp to port 81\n`);
+    });
+  });
+}

@@ -1,0 +1,126 @@
+// hostctl's sets on Linux, in a scratch directory under dash: the order of what it asks nft, sysctl and systemd for.
+// The lab runs the same on real hosts.
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bundle } from "../../../components/remote/bundle";
+import { hostctlProgram } from "../../../components/remote/hostctl";
+
+let dir = "";
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "linux-sets-"));
+  mkdirSync(join(dir, "bin"));
+  mkdirSync(join(dir, "lib"));
+  for (const name of ["nft", "sysctl", "systemctl", "systemd-run"]) stub(name, `echo "${name} $*" >>"${dir}/log"`);
+  writeFileSync(join(dir, "lib/hostctl"), hostctlProgram().replace(/^ETC=.*/m, `ETC=${dir}/etc`).replace(/^LIB=.*/m, `LIB=${dir}/lib`).replace(/^STATE=.*/m, `STATE=${dir}/state`).replace(/^RUN=.*/m, `RUN=${dir}/run`).replace("\tPATH=", `\tPATH=${dir}/bin:`));
+  chmodSync(join(dir, "lib/hostctl"), 0o755);
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+function stub(name: string, body: string): void {
+  writeFileSync(join(dir, "bin", name), `#!/bin/sh\n${body}\n`);
+  chmodSync(join(dir, "bin", name), 0o755);
+}
+
+/** Runs a verb; what was asked of the system, without places. */
+function run(words: string, stdin = ""): string[] {
+  writeFileSync(join(dir, "log"), "");
+  const { status, stderr } = spawnSync(join(dir, "lib/hostctl"), words.split(" "), { input: stdin, encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+  return readFileSync(join(dir, "log"), "utf8").replaceAll(dir, "").split("\n").filter((line) => line !== "");
+}
+
+const status = (name = "filter") => readFileSync(join(dir, "state/sets", name, "status"), "utf8").trim().split(" ");
+const arming = () => status()[3] ?? "";
+
+const set = (name: string, units?: string[]) => bundle({ files: [{ path: `${dir}/etc/${name}.nft`, mode: "0644", content: `delete table inet ${name}\n` }], ...(units ? { units } : {}) });
+
+it("arms with a timer of systemd's, set before the rules are loaded, and stores what is confirmed", () => {
+  const { text, digest } = set("proxy", ["a.service"]);
+  expect(run("arm filter 60", text).map((line) => line.replace(arming(), "ARMING"))).toEqual([
+    "nft -c -f /state/sets/filter/next/1",
+    "systemctl stop chatmail-proxy-revert-filter.timer",
+    "systemd-run --quiet --collect --unit=chatmail-proxy-revert-filter --on-active=60 --timer-property=AccuracySec=1s /lib/hostctl revert filter 60 ARMING",
+    "nft -f /state/sets/filter/next/1",
+  ]);
+  expect(existsSync(join(dir, "etc/proxy.nft"))).toBe(false);
+  expect(run("confirm filter 60", `${digest}\n`)).toEqual(["systemctl -q is-active chatmail-proxy-revert-filter.timer", "systemctl stop chatmail-proxy-revert-filter.timer", "systemctl daemon-reload", "systemctl -q enable a.service", "systemctl restart a.service"]);
+  expect(readFileSync(join(dir, "etc/proxy.nft"), "utf8")).toBe("delete table inet proxy\n");
+});
+
+it("goes back to what is stored, or to nothing", () => {
+  run("arm filter 60", set("proxy").text);
+  expect(run(`revert filter 60 ${arming()}`)).toEqual(["nft list table inet proxy", "nft delete table inet proxy"]);
+  run("install filter", set("proxy").text);
+  run("arm filter 60", set("proxy").text);
+  expect(run(`revert filter 60 ${arming()}`)).toEqual(["nft -f /state/sets/filter/live/1"]);
+});
+
+it("keeps the sets that are named, and removes the others", () => {
+  for (const name of ["one", "two", "three"]) run(`install ${name}`, set(name, [`${name}.service`]).text);
+  const done = run("keep three one");
+  expect(done).toContain("systemctl -q disable --now two.service");
+  expect(done).toContain("nft delete table inet two");
+  expect(done.join()).not.toMatch(/one|three/);
+  expect(readdirSync(join(dir, "etc")).sort()).toEqual(["one.nft", "three.nft"]);
+  expect(run("keep three one")).toEqual([]);
+});
+
+describe("a confirmation that comes when the host has restarted since the rules were loaded", () => {
+  beforeEach(() => run("arm filter 60", set("proxy").text));
+
+  it("does not store them untested: they are loaded again, for the next connection to confirm", () => {
+    stub("systemctl", `echo "systemctl $*" >>"${dir}/log"; [ "$2" != is-active ] || [ -f "${dir}/stands" ]`);
+    const done = run("confirm filter 60", `${set("proxy").digest}\n`);
+    expect(done).toContain("nft -f /state/sets/filter/next/1");
+    expect([status()[0], existsSync(join(dir, "etc/proxy.nft"))]).toEqual(["armed", false]);
+    writeFileSync(join(dir, "stands"), "");
+    run("confirm filter 60 final", `${set("proxy").digest}\n`);
+    expect([status()[0], existsSync(join(dir, "etc/proxy.nft"))]).toEqual(["confirmed", true]);
+  });
+
+  it("is not the end of it where only the last step is left: loaded for longer, with a word", () => {
+    stub("systemctl", `[ "$2" != is-active ]`);
+    expect(() => run("confirm filter 60 final", `${set("proxy").digest}\n`)).toThrow("They are loaded again, for 300 s: run pulumi up now");
+    expect(status()[0]).toBe("armed");
+  });
+});
+
+it("takes back nothing that was armed anew while the restore waited", () => {
+  run("arm filter 60", set("proxy").text);
+  const first = arming();
+  writeFileSync(join(dir, "state/sets/filter/status"), `armed x 1 another\n`);
+  expect(run(`revert filter 60 ${first}`)).toEqual([]);
+});
+
+it("restarts what an earlier run stored, and was cut off before it could restart", () => {
+  const { text, digest } = set("tunnel", ["wg.service"]);
+  run("install tunnel", text);
+  expect(run("install tunnel", text)).not.toContain("systemctl restart wg.service");
+  writeFileSync(join(dir, "state/sets/tunnel/status"), `installing ${digest} 1\n`);
+  expect(run("install tunnel", text)).toContain("systemctl restart wg.service");
+});
+
+it("leaves a file as it was when it cannot be written, and does not say that all is well", () => {
+  run("install tunnel", set("tunnel").text);
+  stub("chmod", "exit 1");
+  const changed = bundle({ files: [{ path: `${dir}/etc/tunnel.nft`, mode: "0644", content: "delete table inet other\n" }] });
+  expect(() => run("install tunnel", changed.text)).toThrow("could not write");
+  expect(readFileSync(join(dir, "etc/tunnel.nft"), "utf8")).toBe("delete table inet tunnel\n");
+});
+
+it("stops units in the reverse of their order, and none that another set runs on", () => {
+  run("install one", set("one", ["filter.service", "wg.service", "watch.service"]).text);
+  run("install two", set("two", ["filter.service", "wg2.service"]).text);
+  expect(run("remove one").filter((line) => line.includes("disable"))).toEqual(["systemctl -q disable --now watch.service", "systemctl -q disable --now wg.service"]);
+});
+
+it("is not held up by a lock whose holder is dead, or is another program by now", () => {
+  mkdirSync(join(dir, "run"));
+  for (const holder of ["999999999", String(process.pid)]) {
+    symlinkSync(holder, join(dir, "run/chatmail-proxy.lock"));
+    run("install tunnel", set("tunnel").text);
+    expect(readdirSync(join(dir, "run"))).toEqual([]);
+  }
+});
