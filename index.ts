@@ -90,7 +90,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     ),
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
-    ...(key && { managementPrivateKey: (key as ManagementKey).privateKey }),
+    ...(key && { managementPrivateKey: (key).privateKey }),
     ...(relay instanceof ScriptedRelay && { relayScript: relay.script }),
   };
 }
