@@ -31,6 +31,8 @@ export function labDirs(env: NodeJS.ProcessEnv = process.env): LabDirs {
 
 export const controlSocket = (dirs: LabDirs): string => join(dirs.runtime, "control.sock");
 export const lockFile = (dirs: LabDirs): string => join(dirs.runtime, "lock");
+/** This machine's own network, as the daemon keeps hold of it from within the lab's. */
+export const outsideNetwork = (dirs: LabDirs): string => join(dirs.runtime, "outside-network");
 export const ownerFile = (dirs: LabDirs): string => join(dirs.state, "owner.json");
 export const logFile = (dirs: LabDirs, name: string): string => join(dirs.state, "logs", `${name}.log`);
 export const keyFile = (dirs: LabDirs, name: string): string => join(dirs.state, "keys", name);

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { nodeTs } from "../node";
 import { isOwnName, isRunning, ownerOf, removeFiles, takeDown } from "./cleanup";
 import { controlClient, statusIfUp, type LabStatus, type StepStatus } from "./control";
-import { etcDir, logFile, type LabDirs } from "./dirs";
+import { etcDir, logFile, outsideNetwork, type LabDirs } from "./dirs";
 import { ensureImages, isBuilt } from "./images/build";
 import { OWN_RELEASE } from "./images/recipes";
 import { inCgroup } from "./machines/cgroup";
@@ -101,15 +101,16 @@ async function prepareFiles(dirs: LabDirs): Promise<void> {
 }
 
 /**
- * nsenter: within the internet's router. unshare: mounts end with the last process of the lab; only the mounts that hold
- * what it mounts on are made private, so that namespaces made in there are seen out here. systemd-nspawn's own notes get
- * a place that ends with it.
+ * nsenter: within the internet's router; a mount keeps the network outside in reach. unshare: mounts end with the last
+ * process of the lab; only the mounts that hold what it mounts on are made private, so that namespaces made in there are
+ * seen out here. systemd-nspawn's own notes get a place that ends with it.
  */
 function startDaemon(dirs: LabDirs): void {
   const privately = `set -e; for dir in "$0" /run; do mount --make-private "$(stat -c %m "$dir")"; done
-mkdir -p /run/systemd/nspawn; mount -t tmpfs tmpfs /run/systemd/nspawn; exec "$@"`;
+mkdir -p /run/systemd/nspawn; mount -t tmpfs tmpfs /run/systemd/nspawn
+: >"$1"; mount --bind /proc/self/ns/net "$1"; shift; exec "$@"`;
   const node = nodeTs(join(__dirname, "daemon.ts"));
-  const argv = inCgroup("daemon", enter(INTERNET, ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", privately, dirs.state, ...node]));
+  const argv = inCgroup("daemon", ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", privately, dirs.state, outsideNetwork(dirs), ...enter(INTERNET, node)]);
   const log = openSync(logFile(dirs, "daemon"), "a");
   const child = spawn(argv[0] ?? "", argv.slice(1), { cwd: dirs.project, detached: true, stdio: ["ignore", log, log] });
   closeSync(log);

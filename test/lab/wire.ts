@@ -32,7 +32,7 @@ export async function capture(lab: LabHandle, host: string, iface: string, filte
     child.on("error", (error) => (said += error.message));
     child.on("close", () => resolve());
   });
-  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  createInterface({ input: child.stdout }).on("line", (line) => line !== "" && lines.push(line));
   child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
   const timer = setTimeout(() => child.kill("SIGINT"), seconds * 1000);
   void ended.then(() => clearTimeout(timer));

@@ -7,7 +7,7 @@ import { command } from "../../scripts/lab/command";
 import { controlClient, statusIfUp } from "../../scripts/lab/control";
 import { listenForControl, type ControlHandlers } from "../../scripts/lab/controlServer";
 import { debianUriIn } from "../../scripts/lab/images/debianMirror";
-import { layerKey, mirrorKey, recipes, stackOf } from "../../scripts/lab/images/recipes";
+import { layerKey, mirrorKey, recipes, releaseOf, stackOf } from "../../scripts/lab/images/recipes";
 import { holderOf, withLock } from "../../scripts/lab/lock";
 import { legacyMounts, unifiedMount } from "../../scripts/lab/machines/cgroup";
 import { nspawnArgv } from "../../scripts/lab/machines/machine";
@@ -40,7 +40,12 @@ describe("image keys", () => {
     expect(mirrorKey(images, "s", "x64")).not.toBe(mirrorKey({ ...images, system: { ...images.system, packages: [] } }, "s", "x64"));
   });
 
-  it("leave out of every image what hosts must install themselves", () => {
+  it("name the images that are sold, and say which there are", () => {
+    expect(["debian-13", "debian-12"].map(releaseOf)).toEqual(["trixie", "bookworm"]);
+    expect(() => releaseOf("debian-11")).toThrow('image "debian-11": the lab has no such image. It has debian-13, debian-12.');
+  });
+
+  it("leave out of every image that is sold what hosts must install themselves", () => {
     for (const layer of [images.system, images.host, images.mail]) expect(layer.packages).not.toEqual(expect.arrayContaining(["nftables"]));
     expect([...images.host.packages, ...images.mail.packages]).not.toContain("wireguard-tools");
   });

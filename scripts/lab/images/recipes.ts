@@ -82,7 +82,7 @@ export function recipes(release: Release): ImageRecipes {
     base,
     system,
     // wireguard-go stands in for the module where the machine's kernel has none; wg-quick prefers the kernel's.
-    host: layer("host", onSystem, ["cloud-init", "python3", "wireguard-go"], HOST_FINISH),
+    host: layer("host", onSystem, ["cloud-init", "python3", "wireguard-go"], HOST_FINISH + (release === "bookworm" ? BOOKWORM_FINISH : "")),
     mail,
     relay: layer("relay", [...onSystem, mail], ["nftables"], OWN_RULES_FINISH),
     adopted: layer("adopted", onSystem, ["nftables", "wireguard-go", "iputils-ping"], OWN_RULES_FINISH),
@@ -132,6 +132,11 @@ system_info:
     groups: []
     sudo: null
 END
+`;
+
+// cloud-init 22.4 wants en_US.UTF-8, which no minimal system has, and calls the whole run an error.
+const BOOKWORM_FINISH = `
+echo 'locale: C.UTF-8' >>/etc/cloud/cloud.cfg.d/90-lab.cfg
 `;
 
 const MAIL_FINISH = `

@@ -148,7 +148,7 @@ export function belongingsScript(belongings: Belongings): string {
     "nft -s list table inet owner",
     "nft -s list table ip docker",
     `ip -4 -o address show dev ${BRIDGE} | sed 's/ *valid_lft.*//; s/^[0-9]*: //'`,
-    `for family in 4 6; do ip -$family rule show priority ${RULE_PRIORITY}; ip -$family route show table ${belongings.table} 2>/dev/null; done`,
+    `for family in 4 6; do ip -$family rule show priority ${RULE_PRIORITY}; ip -$family route show table ${belongings.table} 2>/dev/null || true; done`,
     `sysctl ${Object.keys(SYSCTLS).join(" ")}`,
     ...(belongings.port === undefined
       ? []

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { nodeTs } from "../../node";
 import { command } from "../command";
-import type { LabDirs } from "../dirs";
+import { outsideNetwork, type LabDirs } from "../dirs";
 import { isBuilt } from "../images/build";
 import type { Release } from "../images/recipes";
 
@@ -28,7 +28,7 @@ export class ImageBuilder {
 
   private async build(release: Release): Promise<void> {
     this.say(`building the image of ${release}`);
-    const argv = ["nsenter", "--net=/proc/1/ns/net", "--", ...nodeTs(join(__dirname, "../images/ensure.ts"), release)];
+    const argv = ["nsenter", `--net=${outsideNetwork(this.dirs)}`, "--", ...nodeTs(join(__dirname, "../images/ensure.ts"), release)];
     const { stdout } = await command(argv, { cwd: this.dirs.project, timeout: BUILD_MS });
     for (const line of stdout.trim().split("\n")) this.say(line);
   }
