@@ -30,6 +30,8 @@ function addressConflicts(plan: TunnelPlan, others: readonly { device: string; c
 
 function tableConflicts(plan: TunnelPlan, facts: RelayFacts, ours: ReadonlySet<string>): Complaint[] {
   const table = String(plan.routingTable);
+  // Our own tunnel is there already, and its rules with it.
+  if (facts.ours.some(({ device }) => device === plan.relayInterface && ours.has(device))) return [];
   const user = facts.tables.find((used) => used.table === table && !ours.has(used.device));
   const rule = facts.rules.find((line) => line.endsWith(`lookup ${table}`) && !line.includes(plan.relay.ipv4) && !line.includes(plan.relay.ipv6));
   if (!user && !rule) return [];

@@ -4,7 +4,7 @@ import { CLIENT_LEG, MAIL_PORTS, OTHER_DOMAIN } from "../../scripts/lab/plan";
 import { sleep, waitFor } from "../../scripts/lab/wait";
 import { belongings } from "./belongings";
 import { failed, succeeded, theLab, type Config, type TheLab } from "./theLab";
-import { startTraffic } from "./traffic";
+import { startTraffic, type TrafficReport } from "./traffic";
 import { capture, silence, unsilence } from "./wire";
 
 jest.setTimeout(400_000);
@@ -24,6 +24,18 @@ afterAll(() => the?.close());
 
 type Entry = Record<string, unknown> & { name: string };
 const entries = (config: Config) => config["chatmail-proxy:proxies"] as Entry[];
+/** Runs a test's work while mail is written all the time; the report of what became of it. */
+async function underTraffic(work: () => Promise<void>): Promise<TrafficReport> {
+  const traffic = await startTraffic(the.lab);
+  try {
+    await work();
+  } catch (error) {
+    await traffic.stop();
+    throw error;
+  }
+  return traffic.stop();
+}
+
 const without = (name: string) => (config: Config) => void (config["chatmail-proxy:proxies"] = entries(config).filter((entry) => entry.name !== name));
 const change = (name: string, what: Record<string, unknown>) => (config: Config) => void Object.assign(entries(config).find((entry) => entry.name === name) ?? {}, what);
 /** What DNS says of the mail domain, both families. */
@@ -120,44 +132,44 @@ describe("a proxy whose server cannot be bought", () => {
 
 describe("while somebody writes a message every second", () => {
   it("a proxy falls silent, is taken out of the records by the next run, and comes back: nothing is lost", async () => {
-    const traffic = await startTraffic(the.lab);
     const dead = await the.addresses("ash1");
-    await sleep(3000);
-    await silence(the.lab, "ash1");
-    try {
-      // A client that tries the addresses one after the other gets through all the same.
-      for (const address of await the.addresses("hel1")) await the.client.login(newAccount(), relayTarget(address));
-      const output = failed(await the.up());
-      expect(output).toContain(`ash1 (${dead[0]}): neither the relay's ports nor the proxy's own SSH answer`);
-      expect(output).not.toMatch(/(hel1|deb1) \(/);
-      const records = await published();
-      expect(records).toHaveLength(4);
-      for (const address of dead) expect(records).not.toContain(address);
-    } finally {
-      await unsilence(the.lab, "ash1");
-    }
-    await waitFor("the tunnel", 60, async () => (await the.sh("ash1", "ping -c 1 -W 1 $(wg show wg-relay allowed-ips | awk '{ print $2 }' | cut -d / -f 1) >/dev/null 2>&1 && echo up", "any")) === "up");
-    succeeded(await the.up());
-    expect(await published()).toHaveLength(6);
-    const report = await traffic.stop();
+    const report = await underTraffic(async () => {
+      await sleep(3000);
+      await silence(the.lab, "ash1");
+      try {
+        // A client that tries the addresses one after the other gets through all the same.
+        for (const address of await the.addresses("hel1")) await the.client.login(newAccount(), relayTarget(address));
+        const output = failed(await the.up());
+        expect(output).toContain(`ash1 (${dead[0]}): neither the relay's ports nor the proxy's own SSH answer`);
+        expect(output).not.toMatch(/(hel1|deb1) \(/);
+        const records = await published();
+        expect(records).toHaveLength(4);
+        for (const address of dead) expect(records).not.toContain(address);
+      } finally {
+        await unsilence(the.lab, "ash1");
+      }
+      await waitFor("the tunnel", 60, async () => (await the.sh("relay", ". /etc/chatmail-proxy/wg-ash1.conf; ping -c 1 -W 1 -I $IPV4 $PEER_IPV4 >/dev/null 2>&1 && echo up", "any")) === "up");
+      succeeded(await the.up());
+      expect(await published()).toHaveLength(6);
+    });
     expect(report.sent.length).toBeGreaterThan(20);
     expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
   });
 
   it("one is drained, removed, and added again: none lost, none twice, and the others are not touched", async () => {
-    const traffic = await startTraffic(the.lab);
-    const drained = succeeded(await the.up(change("ash1", { publish: false })));
-    expect(touched(drained).filter((name) => !/^mail-domain-/.test(name))).toEqual([]);
-    expect(await published()).toHaveLength(4);
-    // Drained, it still works.
-    for (const address of await the.addresses("ash1")) await the.client.login(newAccount(), relayTarget(address));
-    const removed = succeeded(await the.up(without("ash1")));
-    expect(touched(removed).filter((name) => !/^(ash1|mail-domain-|relay-facts)/.test(name))).toEqual([]);
-    expect(await the.names("servers")).toEqual(["hel1.proxy.example.org"]);
-    const added = succeeded(await the.up());
-    expect(touched(added).filter((name) => !/^(ash1|mail-domain-|relay-facts)/.test(name))).toEqual([]);
-    expect(await published()).toHaveLength(6);
-    const report = await traffic.stop();
+    const report = await underTraffic(async () => {
+      const drained = succeeded(await the.up(change("ash1", { publish: false })));
+      expect(touched(drained).filter((name) => !/^mail-domain-/.test(name))).toEqual([]);
+      expect(await published()).toHaveLength(4);
+      // Drained, it still works.
+      for (const address of await the.addresses("ash1")) await the.client.login(newAccount(), relayTarget(address));
+      const removed = succeeded(await the.up(without("ash1")));
+      expect(touched(removed).filter((name) => !/^(ash1|mail-domain-|relay-facts)/.test(name))).toEqual([]);
+      expect(await the.names("servers")).toEqual(["hel1.proxy.example.org"]);
+      const added = succeeded(await the.up());
+      expect(touched(added).filter((name) => !/^(ash1|mail-domain-|relay-facts)/.test(name))).toEqual([]);
+      expect(await published()).toHaveLength(6);
+    });
     expect(report.sent.length).toBeGreaterThan(30);
     expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
   });
@@ -192,7 +204,7 @@ describe("the relay's own mail", () => {
 
   it("leaves through the egress, under its address, which bears the mail domain's name", async () => {
     const output = succeeded(await the.up(egress));
-    expect(output).not.toContain("SPF");
+    expect(output).not.toContain("warning: SPF");
     const ash1 = await the.addresses("ash1");
     expect(ash1).toContain(await arrivedFrom(await sendOut()));
     for (const address of ash1) expect(await the.sh("client", `getent hosts ${address}`)).toContain("chat.example.org");

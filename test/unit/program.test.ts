@@ -287,7 +287,7 @@ describe("a relay that already uses what the plan wants", () => {
   });
 
   it("is not mistaken for our own earlier run", async () => {
-    const own = ["ours wg-hel1", "address wg-hel1 10.213.109.6/32", "table wg-hel1 5184881", "rule 4710: from 10.213.109.6 lookup 5184881"].join("\n");
+    const own = ["ours wg-hel1", "address wg-hel1 10.213.109.6/32", "table wg-hel1 5184881", "rule 4710: from 10.213.109.6 lookup 5184881", "rule 4721: from all iif lo ipproto tcp dport 25 lookup 5184881"].join("\n");
     const run = await aStack({ relayFacts: `${RELAY_FACTS}\n${own}` });
     expect(run.errors).toEqual([]);
   });

@@ -15,16 +15,14 @@ routes() {
 		ip -"$family" rule show | grep -q "from ${from%/*} lookup $TABLE" ||
 			run ip -"$family" rule add from "$from" lookup "$TABLE" priority "$PRIORITY"
 	done
+	egress_tidy
 	[ -z "$EGRESS" ] || egress_frame
 }
 
 unroutes() {
 	read_tunnel "$1"
-	if [ -n "$EGRESS" ]; then
-		egress_off
-		others=$(grep -l '^EGRESS=' "$ETC"/*.conf 2>/dev/null | grep -vxF "$ETC/$1.conf" || true)
-		[ -n "$others" ] || egress_frame_off
-	fi
+	EGRESS=
+	egress_tidy "$1"
 	for family in 4 6; do
 		if [ "$family" = 4 ]; then from=$IPV4/32; else from=$IPV6/128; fi
 		while ip -"$family" rule del from "$from" lookup "$TABLE" 2>/dev/null; do :; done
@@ -46,34 +44,46 @@ read_tunnel() {
 EGRESS_PRIORITY=4720
 EGRESS_MATCH='iif lo ipproto tcp dport 25'
 
+# egress_rule PRIORITY WHAT...: there once for each family.
 egress_rule() {
 	place=$1
 	shift
 	for family in 4 6; do
 		# shellcheck disable=SC2086 # words on purpose
-		ip -"$family" rule show priority "$place" | grep -q . || run ip -"$family" rule add $EGRESS_MATCH "$@" priority "$place"
+		ip -"$family" rule show priority "$place" | grep -q "$*" || run ip -"$family" rule add $EGRESS_MATCH "$@" priority "$place"
 	done
 }
 
 egress_rule_off() {
+	place=$1
+	shift
 	for family in 4 6; do
-		while ip -"$family" rule show priority "$1" | grep -q . && ip -"$family" rule del priority "$1" 2>/dev/null; do :; done
+		# shellcheck disable=SC2086
+		while ip -"$family" rule del $EGRESS_MATCH "$@" priority "$place" 2>/dev/null; do :; done
 	done
 }
 
 egress_frame() {
 	egress_rule "$EGRESS_PRIORITY" lookup main suppress_prefixlength 0
-	if [ "$EGRESS_ELSE" = own-line ]; then egress_rule_off $((EGRESS_PRIORITY + 90)); else egress_rule $((EGRESS_PRIORITY + 90)) unreachable; fi
-}
-
-egress_frame_off() {
-	egress_rule_off "$EGRESS_PRIORITY"
-	egress_rule_off $((EGRESS_PRIORITY + 90))
+	if [ "$EGRESS_ELSE" = own-line ]; then egress_rule_off $((EGRESS_PRIORITY + 90)) unreachable; else egress_rule $((EGRESS_PRIORITY + 90)) unreachable; fi
 }
 
 egress_on() { egress_rule $((EGRESS_PRIORITY + 1 + EGRESS)) lookup "$TABLE"; }
 
-egress_off() { egress_rule_off $((EGRESS_PRIORITY + 1 + EGRESS)); }
+egress_off() { egress_rule_off $((EGRESS_PRIORITY + 1 + EGRESS)) lookup "$TABLE"; }
+
+# egress_tidy [INTERFACE]: what an earlier place of this tunnel in the list left; and all of it when no tunnel (but for
+# INTERFACE, which goes) is in the list any more.
+egress_tidy() {
+	for old in $(ip -4 rule show | sed -n "s/^\\([0-9]*\\):.* dport 25 lookup $TABLE\$/\\1/p"); do
+		[ "$old" = "${EGRESS:+$((EGRESS_PRIORITY + 1 + EGRESS))}" ] || egress_rule_off "$old" lookup "$TABLE"
+	done
+	for file in "$ETC"/*.conf; do
+		[ "$file" = "$ETC/${1:-}.conf" ] || ! grep -qs '^EGRESS=' "$file" || return 0
+	done
+	egress_rule_off "$EGRESS_PRIORITY" lookup main suppress_prefixlength 0
+	egress_rule_off $((EGRESS_PRIORITY + 90)) unreachable
+}
 
 # watch INTERFACE: a packet every 5 s. An idle WireGuard peer notices only after some 100 s that the other side has
 # restarted; one with an unanswered packet asks for a new handshake after 15 s. The same packet tells a home
