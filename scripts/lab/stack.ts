@@ -14,7 +14,7 @@ export async function stackUp(lab: LabHandle, { config = join(lab.dirs.project, 
     if (status !== 0) throw new Error("the stack did not come up whole; the lines above say why");
   });
   const proofs = await progress.step("mail", () => proveMail(lab));
-  const hosts = (await lab.status()).hosts.filter(({ kind }) => kind === "proxy" || kind === "relay");
+  const hosts = (await lab.status()).hosts.filter(({ kind, state }) => ["relay", "proxy", "adopted"].includes(kind) && state === "running");
   const { toolchain } = stack;
   return {
     lines: [
