@@ -1,8 +1,9 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
-import { advice, awaitsScript, senders } from "./components/advice";
+import { advice, awaitsScript, foreignSenders, senders } from "./components/advice";
 import { MailDomain } from "./components/dns/mailDomain";
 import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
+import { reverseAdvice, reverseFromHere, type ReverseLookup } from "./components/dns/reverse";
 import { spfAdvice } from "./components/dns/spf";
 import { examine } from "./components/examine";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
@@ -23,6 +24,7 @@ interface World {
   readonly prove: Prover;
   readonly knock: Knock;
   readonly dns: DnsWorld;
+  readonly reverse: ReverseLookup;
   /** Makes the run fail, though all of it is done. */
   readonly fail: () => void;
 }
@@ -30,7 +32,7 @@ interface World {
 /** The exit code by which the engine knows that the program has said itself what is wrong. */
 const SAID_ALREADY = 32;
 
-const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, dns: REAL_DNS, fail: () => void (process.exitCode = SAID_ALREADY) };
+const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, dns: REAL_DNS, reverse: reverseFromHere, fail: () => void (process.exitCode = SAID_ALREADY) };
 
 async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const settings = readSettings(await world.agent());
@@ -78,7 +80,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
 
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values });
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...((await zone.byHand?.advice()) ?? [])];
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? [])];
   // Until the script has run there is no fault, only something left to do.
   await announce(awaitsScript(situation) ? reports.filter(({ tunnel }) => tunnel !== "silent") : reports, records.published, lines, world.fail);
 

@@ -70,6 +70,12 @@ function drainedEgress({ settings }: Situation): string[] {
     .map(({ name }) => `${name} is an egress, and has publish: false: mail leaves from an address that the mail domain's A and AAAA do not name, so reverse DNS and an SPF record with "a" no longer fit it. Take it out of egress as well, or publish it.`);
 }
 
+/** Addresses of egress proxies whose reverse DNS is their provider's to set. */
+export function foreignSenders({ settings, reports }: Pick<Situation, "settings" | "reports">): { proxy: string; address: string }[] {
+  const existing = new Set(settings.proxies.filter(({ host }) => host !== "hetzner").map(({ name }) => name));
+  return reports.filter(({ name }) => settings.egress.includes(name) && existing.has(name)).flatMap(({ name, families }) => families.map(({ address }) => ({ proxy: name, address })));
+}
+
 /** Addresses from which the relay's mail leaves, as far as known. */
 export function senders({ settings, reports }: Pick<Situation, "settings" | "reports">): string[] {
   const egress = reports.filter(({ name }) => settings.egress.includes(name)).flatMap(({ families }) => families.map(({ address }) => address));

@@ -1,9 +1,14 @@
 // Three proxies at once: two bought in different places, and a machine that somebody has already, with things of its own.
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { logLines, newAccount, newId, proveMail, relayTarget } from "../../scripts/lab/mail";
 import { CLIENT_LEG, MAIL_PORTS, OTHER_DOMAIN } from "../../scripts/lab/plan";
 import { sleep, waitFor } from "../../scripts/lab/wait";
+import { openStack } from "../../scripts/lab/stack/runner";
+import { removeProxy } from "../../scripts/remove/remove";
 import { belongings } from "./belongings";
-import { failed, succeeded, theLab, type Config, type TheLab } from "./theLab";
+import { failed, quiet, succeeded, theLab, type Config, type TheLab } from "./theLab";
 import { startTraffic, type TrafficReport } from "./traffic";
 import { capture, silence, unsilence } from "./wire";
 
@@ -156,21 +161,34 @@ describe("while somebody writes a message every second", () => {
     expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
   });
 
-  it("one is drained, removed, and added again: none lost, none twice, and the others are not touched", async () => {
+  it("one is removed by npm run remove, even if that is interrupted, and added again: none lost, none twice", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "lab-remove-"));
+    const file = join(dir, "Pulumi.lab.yaml");
+    copyFileSync(join(the.lab.dirs.project, "Pulumi.lab.yaml"), file);
+    const outputs: string[] = [];
+    const up = async () => {
+      const { status, output } = await (await openStack(the.lab, quiet, file)).pulumi(["up", "--yes", "--skip-preview"], { capture: true });
+      outputs.push(output);
+      return status;
+    };
+    const remove = (wait: (ms: number) => Promise<void>) => removeProxy({ name: "ash1", file, up, say: () => undefined, progress: () => undefined, now: () => new Date(), sleep: wait });
+    const others = (output: string, ours: RegExp) => touched(output).filter((name) => !ours.test(name));
     const report = await underTraffic(async () => {
-      const drained = succeeded(await the.up(change("ash1", { publish: false })));
-      expect(touched(drained).filter((name) => !/^mail-domain-/.test(name))).toEqual([]);
+      const drained = await the.addresses("ash1");
+      await expect(remove(() => Promise.reject(new Error("interrupted")))).rejects.toThrow("interrupted");
+      expect(others(outputs[0] ?? "", /^mail-domain-/)).toEqual([]);
       expect(await published()).toHaveLength(4);
       // Drained, it still works.
-      for (const address of await the.addresses("ash1")) await the.client.login(newAccount(), relayTarget(address));
-      const removed = succeeded(await the.up(without("ash1")));
-      expect(touched(removed).filter((name) => !/^(ash1|mail-domain-|relay-facts)/.test(name))).toEqual([]);
+      for (const address of drained) await the.client.login(newAccount(), relayTarget(address));
+      await remove(sleep);
+      expect(others(outputs.at(-1) ?? "", /^(ash1|mail-domain-|relay-facts)/)).toEqual([]);
       expect(await the.names("servers")).toEqual(["hel1.proxy.example.org"]);
       const added = succeeded(await the.up());
-      expect(touched(added).filter((name) => !/^(ash1|mail-domain-|relay-facts)/.test(name))).toEqual([]);
+      expect(others(added, /^(ash1|mail-domain-|relay-facts)/)).toEqual([]);
       expect(await published()).toHaveLength(6);
     });
-    expect(report.sent.length).toBeGreaterThan(30);
+    rmSync(dir, { recursive: true });
+    expect(report.sent.length).toBeGreaterThan(60);
     expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
   });
 

@@ -22,6 +22,8 @@ export interface StackCase {
   readonly rrsets?: readonly Record<string, unknown>[];
   /** What the operator's machine sees; by default every port answers. */
   readonly outside?: (target: ProbeTarget) => OutsideView;
+  /** Reverse DNS by address; others cannot be asked after. */
+  readonly reverse?: Readonly<Record<string, string[]>>;
   /** Hosts whose SSH port does not answer. */
   readonly silent?: readonly string[];
   /** Servers that were bought before. */
@@ -64,7 +66,7 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
     secretKeys: stack.secretKeys ?? ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:dnsSecret"],
     expectations: expectations(stack),
     preview: stack.preview ?? false,
-    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers" }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), dns: stack.dns ?? NO_DNS, fail: () => undefined }),
+    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers" }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), dns: stack.dns ?? NO_DNS, reverse: (address) => Promise.resolve(stack.reverse?.[address]), fail: () => undefined }),
   });
 }
 

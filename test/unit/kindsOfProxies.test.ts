@@ -188,6 +188,14 @@ describe("egress", () => {
     expect(run.errors.join()).toContain("ash1: no other mail server's port 25 answers from there over IPv4");
   });
 
+  it("on a machine of somebody else's is checked for the mail domain's name in reverse DNS", async () => {
+    const run = (names: string[]) => aStack({ ...stack({ egress: "deb1" }), proxies: [hel1, deb1], reverse: { "198.51.100.130": names, "2001:db8:d000::130": ["Chat.example.org"] } });
+    expect((await run(["static.provider.example"])).warnings).toContainEqual(expect.stringContaining("deb1 is an egress, and the reverse DNS of 198.51.100.130 says static.provider.example, not chat.example.org"));
+    expect((await run([])).warnings).toContainEqual(expect.stringContaining("198.51.100.130 says nothing"));
+    expect((await run(["chat.example.org"])).warnings.join()).not.toContain("reverse DNS of");
+    expect((await aStack({ ...stack({ egress: "deb1" }), proxies: [hel1, deb1] })).warnings.join()).not.toContain("reverse DNS of");
+  });
+
   it("is warned about when it is drained", async () => {
     const run = await aStack({ ...stack({ egress: "ash1" }), proxies: [hel1, { ...ash1, publish: false }] });
     expect(run.warnings).toContainEqual(expect.stringContaining("ash1 is an egress, and has publish: false"));
