@@ -145,7 +145,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
 
     // A look from outside, and one from the proxy.
     const installed = [filter.stdout, ...ends.map(({ stdout }) => stdout)];
-    this.outside = lookFromOutside(args.prove, { ipv4: this.ipv4, ipv6: this.ipv6, ports: shared.ports, mailDomain: shared.mailDomain, after: installed });
+    this.outside = lookFromOutside(args.prove, { ipv4: this.ipv4, ipv6: this.ipv6, ports: shared.ports, mailDomain: shared.mailDomain, silent: absent !== undefined, after: installed });
     const relay = way.kind === "tunnel" ? way.plan.relay : { ipv4: shared.relay.ipv4 ?? "-", ipv6: shared.relay.ipv6 ?? "-" };
     const check = args.egress === undefined || shared.relay.outboundCheck === false ? "-" : shared.relay.outboundCheck;
     const through = hostCommand(

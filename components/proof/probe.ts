@@ -28,6 +28,8 @@ export interface ProbeTarget {
   readonly mailDomain: string;
   /** Ports that begin as one of the well-known ports does; a relay may serve them elsewhere. */
   readonly opensLike?: Readonly<Record<number, number>>;
+  /** The host is known not to answer: one look is enough. */
+  readonly silent?: boolean;
 }
 
 export interface ProbePatience {
