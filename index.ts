@@ -1,6 +1,6 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
-import { advice, awaitsScript, foreignSenders, senders } from "./components/advice";
+import { advice, faultyOnes, foreignSenders, senders } from "./components/advice";
 import { MailDomain } from "./components/dns/mailDomain";
 import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
 import { reverseAdvice, reverseFromHere, type ReverseLookup } from "./components/dns/reverse";
@@ -73,16 +73,16 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     proven: known ? provenAddresses(reports) : undefined,
     // Of a proxy whose set-up failed in this run nothing new is known.
     unexamined: examined.flatMap(({ report, addresses }) => (report ? [] : addresses)),
+    own: examined.flatMap(({ addresses }) => addresses),
     failing: failingFamilies(reports),
-    proxies: proxies.filter((_, i) => !known || examined[i]?.report),
+    proxies: proxies.filter((_, i) => !known || examined[i]?.whole),
   });
   if (relay instanceof Relay) relay.checkOutbound(records);
 
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values });
   const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? [])];
-  // Until the script has run there is no fault, only something left to do.
-  await announce(awaitsScript(situation) ? reports.filter(({ tunnel }) => tunnel !== "silent") : reports, records.published, lines, world.fail);
+  await announce({ proxies: faultyOnes(situation), published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {
     mailDomain,

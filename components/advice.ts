@@ -3,8 +3,11 @@ import { familyOf } from "./addresses";
 import { networkAdvice } from "./hosts/networks";
 import { provenAddresses, type ProxyReport } from "./report";
 import type { RelayFacts } from "./remote/facts";
-import type { Settings } from "./settings";
+import { rebootTime } from "./hosts/unattendedUpgrades";
+import type { Settings, TunnelSettings } from "./settings";
 import { OWN_LINE } from "./settings/check";
+import { planTunnel } from "./tunnel/addressPlan";
+import { trustedNetwork } from "./tunnel/relayConflicts";
 
 export interface Situation {
   readonly settings: Omit<Settings, "dnsSecret">;
@@ -16,18 +19,26 @@ export interface Situation {
 }
 
 export function advice(situation: Situation): string[] {
-  return [scriptAdvice, drainedButPublished, networks, directLimits, turnAdvice, drainedEgress].flatMap((part) => part(situation));
+  return [scriptAdvice, drainedButPublished, networks, openRelay, restarts, directLimits, turnAdvice, drainedEgress].flatMap((part) => part(situation));
 }
 
-/** The relay is set up by a script that nobody has run yet (or not to the end). */
-export const awaitsScript = ({ settings, reports }: Pick<Situation, "settings" | "reports">): boolean =>
-  settings.relay.setup === "script" && settings.tunnel !== "none" && reports.length > 0 && reports.some(({ tunnel }) => tunnel === "silent");
+/** Proxies that the relay, set up by a script, has never called, and that never were in DNS: the script has not run yet. */
+function awaitScript({ settings, reports, published }: Situation): ProxyReport[] {
+  if (settings.relay.setup !== "script" || settings.tunnel === "none") return [];
+  return reports.filter(({ tunnel, families }) => tunnel === "silent" && !families.some(({ address }) => published.includes(address)));
+}
+
+/** Those whose faults are faults: until the script has run there is none, only something left to do. */
+export function faultyOnes(situation: Situation): ProxyReport[] {
+  const waiting = new Set(awaitScript(situation));
+  return situation.reports.filter((report) => !waiting.has(report));
+}
 
 function scriptAdvice(situation: Situation): string[] {
-  if (!awaitsScript(situation)) return [];
-  const waiting = situation.reports.filter(({ tunnel }) => tunnel === "silent").map(({ name }) => name);
+  const waiting = awaitScript(situation).map(({ name }) => name);
+  if (waiting.length === 0) return [];
   return [
-    `The relay has not called ${waiting.join(", ")} yet. Set up its end: pulumi stack output --show-secrets relayScript > relay.sh; copy relay.sh to the relay (it holds private keys: delete it afterwards) and run there, as root: sh relay.sh. Then run pulumi up again: it proves that mail gets through, and publishes.`,
+    `The relay has not called ${waiting.join(", ")} yet. Set up its end: (umask 077; pulumi stack output --show-secrets relayScript > relay.sh); copy relay.sh to the relay (it holds private keys: delete it afterwards) and run there, as root: sh relay.sh. Then run pulumi up again: it proves that mail gets through, and publishes.`,
   ];
 }
 
@@ -43,12 +54,29 @@ function networks({ settings, reports }: Situation): string[] {
   return text === undefined ? [] : [text];
 }
 
+/** Whoever postfix trusts by address may send anything anywhere; without a tunnel the whole internet has the proxies' addresses. */
+function openRelay({ settings, facts, reports }: Situation): string[] {
+  if (settings.tunnel !== "none" || !facts) return [];
+  return reports.flatMap(({ name, families }) =>
+    families.flatMap(({ address }) => {
+      const network = trustedNetwork(facts, address);
+      return network ? [`OPEN RELAY: postfix's mynetworks on the relay holds ${network}, and with it ${name}'s address ${address}, under which it sees everybody who comes through that proxy: anybody can send through your relay. Take it out of mynetworks.`] : [];
+    }),
+  );
+}
+
+function restarts({ settings }: Situation): string[] {
+  const times = settings.proxies.flatMap((proxy) => (proxy.host === "hetzner" && settings.tunnel !== "none" ? [{ name: proxy.name, time: proxy.rebootTime ?? rebootTime(planTunnel(proxy, settings.tunnel).slot) }] : []));
+  const same = times.filter(({ time }) => times.filter((other) => other.time === time).length > 1);
+  return same.length > 0 ? [`${same.map(({ name }) => name).join(" and ")} may restart for updates at the same time (${same[0]?.time}): give one of them another rebootTime.`] : [];
+}
+
 function directLimits({ settings, facts }: Situation): string[] {
   if (settings.tunnel !== "none") return [];
   const limit = facts?.postfix.smtpd_client_connection_count_limit;
   const says = limit ? ` (smtpd_client_connection_count_limit = ${limit} on this relay)` : " (50 on port 25 unless set otherwise)";
   return [
-    `Without a tunnel the relay sees all clients of a proxy under that proxy's one address. Postfix then counts them as one client${says}, and so do dovecot (mail_max_userip_connections, login limits) and whatever else counts or blocks by address, such as fail2ban: raise these limits, and never block a proxy's address. With a tunnel the relay sees its clients' real addresses.`,
+    `Without a tunnel the relay sees all clients of a proxy under that proxy's one address. Postfix then counts them as one client${says}, and so do dovecot (mail_max_userip_connections, login limits) and whatever else counts or blocks by address, such as fail2ban: raise these limits (in postfix by smtpd_client_event_limit_exceptions), and never block a proxy's address. Never add it to mynetworks, though: everybody on the internet could then send through your relay. With a tunnel the relay sees its clients' real addresses.`,
   ];
 }
 

@@ -7,6 +7,8 @@ export interface Examined {
   readonly addresses: readonly string[];
   /** Undefined where nothing is known: in a preview of something new, or when the set-up failed and the run goes on without it. */
   readonly report: ProxyReport | undefined;
+  /** All of it was set up in this run or an earlier one. */
+  readonly whole: boolean;
 }
 
 export async function examine(proxy: ProxyRelay, { publish, silent }: { publish: boolean; silent: boolean }): Promise<Examined> {
@@ -14,6 +16,7 @@ export async function examine(proxy: ProxyRelay, { publish, silent }: { publish:
   const [ipv4, ipv6, outside, inside] = await Promise.all([of(proxy.ipv4), of(proxy.ipv6), outputValue(proxy.outside), outputValue(proxy.inside)]);
   const addresses = { ...(ipv4 ? { 4: ipv4 } : {}), ...(ipv6 ? { 6: ipv6 } : {}) };
   return {
+    whole: inside !== undefined,
     addresses: Object.values(addresses),
     report: outside && reportOn({ name: proxy.name, dnsName: proxy.dnsName, publish, addresses, outside, inside: silent ? "silent" : (inside ?? "not asked") }),
   };

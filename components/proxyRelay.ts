@@ -109,14 +109,20 @@ export class ProxyRelay extends pulumi.ComponentResource {
       },
       child,
     );
-    const prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...platform.packages] }, { ...child, dependsOn: tool });
+    const prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...platform.packages, ...(machine.rebootTime === undefined ? [] : platform.upgradePackages)] }, { ...child, dependsOn: tool });
     const wan = hostCommand(`${name}-wan`, { ...host, words: ["wan", ...(machine.wan ?? [])] }, { ...child, dependsOn: prepared });
     hostCommand(`${name}-admin-keys`, { ...host, words: ["admin-keys"], stdin: shared.adminKeys.map((key) => `${key}\n`).join("") }, { ...child, dependsOn: tool });
     if (machine.rebootTime !== undefined) {
       hostCommand(`${name}-upgrades`, { ...host, words: ["install", "upgrades"], stdin: bundle(platform.upgradesSet(machine.rebootTime)).text }, { ...child, dependsOn: prepared });
     }
 
-    // The packet filter, before there is anything to reach behind it.
+    // The tunnel's two ends.
+    const secrets = way.kind === "tunnel" ? tunnelSecrets(name, way.settings.keyGeneration, child) : undefined;
+    this.wireGuardPublicKey = secrets?.proxyPublicKey;
+    this.relayPublicKey = secrets?.relayPublicKey;
+    const ends = way.kind === "tunnel" && secrets ? this.tunnel(args, way, { host, machine, secrets, prepared }) : [];
+
+    // The packet filter.
     const spec: Omit<ProxyFilter, "wan"> = {
       closed: machine.closed,
       ssh: { port: machine.reach.port, from: shared.adminNetworks },
@@ -131,13 +137,9 @@ export class ProxyRelay extends pulumi.ComponentResource {
     // On a machine that serves other things too, a port may be taken.
     const tunnelled = way.kind === "tunnel" ? [way.settings.port, way.plan.proxy.ipv4, way.plan.proxy.ipv6] : ["-", "-", "-"];
     const free = machine.stays ? [hostCommand(`${name}-free`, { ...host, words: ["free", ...tunnelled, ...shared.ports] }, { ...child, dependsOn: prepared })] : [];
-    const filter = guardedFilter(`${name}-filter`, { host, set }, { ...child, dependsOn: free });
-
-    // The tunnel's two ends.
-    const secrets = way.kind === "tunnel" ? tunnelSecrets(name, way.settings.keyGeneration, child) : undefined;
-    this.wireGuardPublicKey = secrets?.proxyPublicKey;
-    this.relayPublicKey = secrets?.relayPublicKey;
-    const ends = way.kind === "tunnel" && secrets ? this.tunnel(args, way, { host, machine, secrets, prepared, filter }) : [];
+    // The filter, and with it the redirection, only when there is a tunnel to redirect into: a proxy that worked without
+    // one goes on working until then.
+    const filter = guardedFilter(`${name}-filter`, { host, set }, { ...child, dependsOn: [...free, ...ends.map(({ resource }) => resource)] });
 
     // What an earlier way of reaching the relay left on the host.
     const kept = ["filter", ...(machine.rebootTime === undefined ? [] : ["upgrades"]), ...(way.kind === "tunnel" ? ["tunnel-keys", "tunnel"] : [])];
@@ -145,7 +147,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
 
     // A look from outside, and one from the proxy.
     const installed = [filter.stdout, ...ends.map(({ stdout }) => stdout)];
-    this.outside = lookFromOutside(args.prove, { ipv4: this.ipv4, ipv6: this.ipv6, ports: shared.ports, mailDomain: shared.mailDomain, silent: absent !== undefined, after: installed });
+    this.outside = lookFromOutside(args.prove, { ipv4: this.ipv4, ipv6: this.ipv6, ports: shared.ports, mailDomain: shared.mailDomain, patient: absent === undefined && !(way.kind === "tunnel" && way.relay.byHand), after: installed });
     const relay = way.kind === "tunnel" ? way.plan.relay : { ipv4: shared.relay.ipv4 ?? "-", ipv6: shared.relay.ipv6 ?? "-" };
     const check = args.egress === undefined || shared.relay.outboundCheck === false ? "-" : shared.relay.outboundCheck;
     const through = hostCommand(
@@ -164,7 +166,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
 
   private tunnel(args: ProxyRelayArgs, way: Extract<ProxyRelayArgs["way"], { kind: "tunnel" }>, parts: TunnelParts): Installed[] {
     const { plan, settings: tunnel, relay } = way;
-    const { host, machine, secrets, prepared, filter } = parts;
+    const { host, machine, secrets, prepared } = parts;
     const { shared } = args;
     const child = { parent: this };
     const keys = hostCommand(
@@ -179,7 +181,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         words: ["install", "tunnel"],
         stdin: secrets.relayPublicKey.apply((peerPublicKey) => bundle(machine.platform.tunnelSet({ plan, mtu: tunnel.mtu, port: tunnel.port, peerPublicKey })).text),
       },
-      { ...child, dependsOn: [keys, filter] },
+      { ...child, dependsOn: keys },
     );
     // The family that was asked for, where the proxy has it.
     const dialled = (shared.relay.dial === "ipv4" ? (this.ipv4 ?? this.ipv6) : (this.ipv6 ?? this.ipv4)) as pulumi.Output<string>;
@@ -188,6 +190,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
       {
         proxy: args.settings.name,
         interfaceName: plan.relayInterface,
+        absent: host.absent && "silent",
         keys: secrets.relayKeys,
         end: pulumi.all([secrets.proxyPublicKey, dialled, this.ipv4, this.ipv6]).apply(([peerPublicKey, address, ipv4, ipv6]) => ({
           proxy: args.settings.name,
@@ -222,5 +225,4 @@ interface TunnelParts {
   readonly machine: Host;
   readonly secrets: TunnelSecrets;
   readonly prepared: pulumi.Resource;
-  readonly filter: pulumi.Resource;
 }

@@ -12,6 +12,8 @@ import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
 
 /** What proxies need of the relay: somewhere to put their tunnels' other ends. */
 export interface RelayEnds {
+  /** A person sets up the relay, in their own time. */
+  readonly byHand: boolean;
   /** Undefined where the end is not installed by this run, but by a person. */
   addTunnel(name: string, args: RelayTunnelEndArgs, opts: pulumi.ComponentResourceOptions): Installed | undefined;
 }
@@ -31,6 +33,7 @@ export interface RelayArgs {
 export const RELAY_PACKAGES = ["wireguard-tools", "nftables", "iproute2", "iputils-ping", "procps"];
 
 export class Relay extends pulumi.ComponentResource implements RelayEnds {
+  readonly byHand = false;
   readonly facts: pulumi.Output<RelayFacts>;
   /** After this, tunnels can be installed. */
   readonly prepared: command.remote.Command;

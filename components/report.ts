@@ -82,12 +82,25 @@ export function faultMessage(faults: readonly string[], published: readonly stri
   ].join("\n");
 }
 
+export interface Announcement {
+  readonly proxies: readonly ProxyReport[];
+  readonly published: readonly string[];
+  /** Published addresses that belong to no proxy. */
+  readonly strangers: readonly string[];
+  readonly advice: readonly string[];
+  readonly fail: () => void;
+}
+
 /**
  * Says it all. Faults are logged as an error, not thrown: everything is made and recorded, and `fail` sees to it that the
  * run fails nevertheless. In a preview they are warnings: an error there would stop the `up` that is to mend them.
  */
-export async function announce(proxies: readonly ProxyReport[], published: readonly string[], advice: readonly string[], fail: () => void): Promise<void> {
-  const { faults, warnings } = findings(proxies);
+export async function announce({ proxies, published, strangers, advice, fail }: Announcement): Promise<void> {
+  const found = findings(proxies);
+  const { warnings } = found;
+  // Failing also keeps the engine from deleting what those addresses belong to.
+  const kept = strangers.length > 0 ? [`the mail domain's records still hold ${strangers.join(", ")}, which is none of the proxies in the settings, because none of those is published and works. Publish one (publish: true), or mend it`] : [];
+  const faults = [...found.faults, ...kept];
   for (const warning of [...warnings, ...advice]) await pulumi.log.warn(warning);
   if (faults.length === 0) return;
   if (pulumi.runtime.isDryRun()) return pulumi.log.warn(faultMessage(faults, published));

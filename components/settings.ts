@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { operatorError } from "./operatorError";
 import { checkAgent, type Agent } from "./settings/agent";
-import { checkDnsSecret, checkPrivateKey, checkSettings, checkToken, formatComplaints, needsHetzner, needsOperatorKey, type Complaint } from "./settings/check";
+import { checkDnsSecret, checkPrivateKey, checkSettings, checkToken, formatComplaints, needsHetzner, operatorKeys, type Complaint } from "./settings/check";
 import type { Settings } from "./settings/schema";
 
 export type { ExistingProxy, HetznerProxy, ProxySettings, RelaySettings, Settings, TunnelSettings } from "./settings/schema";
@@ -39,7 +39,7 @@ export function readSettings(agent: Agent): StackSettings {
     ...checkPrivateKey("hostSshKey", hostKey),
     ...(needsHetzner(raw) ? checkToken(token) : []),
     ...checkDnsSecret(raw, dnsSecret),
-    ...(needsOperatorKey(raw) || agent.kind === "silent" ? checkAgent(agent, relayKey ?? hostKey) : []),
+    ...checkAgent(agent, operatorKeys(raw, relayKey, hostKey)),
     ...plainSecrets([`${namespace}:relaySshKey`, `${namespace}:hostSshKey`, `${namespace}:dnsSecret`, "hcloud:token"]),
   ];
   const complaints = "complaints" in checked ? [...checked.complaints, ...secrets] : secrets;

@@ -15,7 +15,8 @@ async function main(args: readonly string[]): Promise<void> {
   if (name === undefined || name.startsWith("-") || more.length > 0 || (flag >= 0 && given === undefined)) throw new Error(USAGE);
 
   const stack = given ?? selectedStack();
-  const file = join(root, `Pulumi.${stack}.yaml`);
+  // A stack of Pulumi's cloud may be named with its organization.
+  const file = join(root, `Pulumi.${stack.split("/").at(-1)}.yaml`);
   if (!existsSync(file)) throw new Error(`${file} is not there; is ${stack} the stack's name?`);
   if (!args.includes("--yes") && !(await agreed(`Take the proxy ${name} of the stack ${stack} out of DNS, wait, and remove it for good?`))) return;
 
@@ -34,7 +35,7 @@ function selectedStack(): string {
   const { status, stdout, error } = spawnSync("pulumi", ["stack", "--show-name"], { cwd: root, encoding: "utf8", stdio: ["inherit", "pipe", "inherit"] });
   if (error) throw new Error(`pulumi cannot be started: ${error.message}. Is it installed, and on PATH?`);
   if (status !== 0) throw new Error("no stack is selected; name it with --stack");
-  return stdout.trim().split("/").at(-1) ?? "";
+  return stdout.trim();
 }
 
 async function agreed(question: string): Promise<boolean> {

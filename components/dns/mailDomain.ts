@@ -11,6 +11,8 @@ export interface MailDomainArgs {
   readonly proven: readonly string[] | undefined;
   /** Addresses of which nothing is known in this run: they stay if they are published. */
   readonly unexamined: readonly string[];
+  /** All addresses of the proxies in the settings. */
+  readonly own: readonly string[];
   /** Families that some proxy should serve, and none does. */
   readonly failing: readonly Family[];
   /** The proxies: their addresses leave the records before they themselves go. */
@@ -20,6 +22,8 @@ export interface MailDomainArgs {
 export class MailDomain extends pulumi.ComponentResource {
   /** What the record sets hold after this run. */
   readonly published: readonly string[];
+  /** Addresses that stay in the records, since none of the proxies has proved itself, and that are none of theirs. */
+  readonly strangers: readonly string[];
   /** What else in the zone deserves a look: sentences. */
   readonly advice: readonly string[];
 
@@ -34,6 +38,7 @@ export class MailDomain extends pulumi.ComponentResource {
     });
     const unwanted = args.proven ? types.filter((type) => valuesOf(decisions[type]).length === 0) : (pulumi.output(pulumi.unknown) as pulumi.Output<RecordType[]>);
     args.zone.farewell(`${name}-farewell`, { name: args.mailDomain, unwanted }, { parent: this, dependsOn: sets });
+    this.strangers = types.flatMap((type) => (decisions[type].kind === "keep" ? valuesOf(decisions[type]) : [])).filter((address) => args.proven && !args.own.includes(address));
     this.published = types.flatMap((type) => valuesOf(decisions[type]));
     this.advice = args.proven ? recordAdvice(args.mailDomain, decisions, args.zone.existing) : [];
     this.registerOutputs({});

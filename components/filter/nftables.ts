@@ -48,7 +48,12 @@ const input = ({ ssh, to }: ProxyFilter) =>
 
 /** What others forward on this host passes as if we were not there. */
 function notOurs(to: Tunnelled | Direct): string[] {
-  if (to.kind === "tunnel") return [`iifname != "${to.interface}" oifname != "${to.interface}" accept`];
+  if (to.kind === "tunnel") return [
+    // While the tunnel's interface is away, what was redirected must not leave by another.
+    `ip daddr ${to.relay.ipv4} ct status dnat oifname != "${to.interface}" drop`,
+    `ip6 daddr ${to.relay.ipv6} ct status dnat oifname != "${to.interface}" drop`,
+    `iifname != "${to.interface}" oifname != "${to.interface}" accept`,
+  ];
   const { ipv4, ipv6 } = to.relay;
   return [
     ipv4 ? `ip daddr != ${ipv4} ip saddr != ${ipv4} accept` : "meta nfproto ipv4 accept",

@@ -8,7 +8,7 @@ export interface CloudInit {
   readonly sshPort: number;
 }
 
-const STANDARD_SSH_PORT = 22;
+export const STANDARD_SSH_PORT = 22;
 
 // Images that start sshd by a socket (Ubuntu's) would keep the old port: there, the service itself is to listen.
 const movedSsh = (port: number) => ({

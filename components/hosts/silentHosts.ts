@@ -2,9 +2,10 @@
 // neither the records nor the other proxies.
 import * as hcloud from "@pulumi/hcloud";
 import type { ProxySettings } from "../settings";
+import { STANDARD_SSH_PORT } from "./cloudInit";
 import { sshHost } from "./existing";
 
-/** Whether something accepts connections on a TCP port. */
+/** Whether an SSH server greets on a TCP port. */
 export type Knock = (host: string, port: number) => Promise<boolean>;
 
 /** Names of the proxies whose hosts are silent. A server that is yet to be bought is none of them. */
@@ -12,8 +13,11 @@ export async function silentHosts(proxies: readonly ProxySettings[], labels: Rec
   const servers = proxies.some(({ host }) => host === "hetzner") ? await boughtServers(labels) : new Map<string, string>();
   const silent = await Promise.all(
     proxies.map(async (proxy) => {
-      const [host, port] = proxy.host === "hetzner" ? [servers.get(proxy.name), proxy.sshPort] : [sshHost(proxy), proxy.ssh.port];
-      return host === undefined || (await knock(host, port)) ? [] : [proxy.name];
+      const host = proxy.host === "hetzner" ? servers.get(proxy.name) : sshHost(proxy);
+      // A server that is replaced for the sake of another SSH port answers on the old one.
+      const ports = proxy.host === "hetzner" ? [...new Set([proxy.sshPort, STANDARD_SSH_PORT])] : [proxy.ssh.port];
+      if (host === undefined) return [];
+      return (await Promise.all(ports.map((port) => knock(host, port)))).some(Boolean) ? [] : [proxy.name];
     }),
   );
   return new Set(silent.flat());

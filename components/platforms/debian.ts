@@ -8,7 +8,8 @@ import type { Platform } from "./platform";
 
 export const debian: Platform = {
   program: () => hostctlProgram("linux"),
-  packages: ["wireguard-tools", "nftables", "iproute2", "procps", "unattended-upgrades"],
+  packages: ["wireguard-tools", "nftables", "iproute2", "procps"],
+  upgradePackages: ["unattended-upgrades"],
   tunnelInterface: PROXY_INTERFACE,
   filterSet: (filter, wan) => ({
     files: [

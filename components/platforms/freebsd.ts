@@ -10,6 +10,7 @@ const HEAD = "# Written by chatmail-proxy; changes made by hand are lost at the 
 export const freebsd: Platform = {
   program: () => hostctlProgram("freebsd"),
   packages: [],
+  upgradePackages: [],
   tunnelInterface: FREEBSD_INTERFACE,
   filterSet: (filter, wan) => ({
     files: [

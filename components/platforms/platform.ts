@@ -11,6 +11,8 @@ export interface Platform {
   program(): string;
   /** Packages that a proxy needs. */
   readonly packages: readonly string[];
+  /** Those for security updates by themselves. */
+  readonly upgradePackages: readonly string[];
   /** Name of the proxy's interface to the relay. */
   readonly tunnelInterface: string;
   /** Packet filter and kernel settings, brought in under guard. */

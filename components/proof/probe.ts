@@ -28,8 +28,8 @@ export interface ProbeTarget {
   readonly mailDomain: string;
   /** Ports that begin as one of the well-known ports does; a relay may serve them elsewhere. */
   readonly opensLike?: Readonly<Record<number, number>>;
-  /** The host is known not to answer: one look is enough. */
-  readonly silent?: boolean;
+  /** Whether it is worth waiting for an answer; by default it is. */
+  readonly patient?: boolean;
 }
 
 export interface ProbePatience {

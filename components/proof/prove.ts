@@ -9,18 +9,18 @@ import type { OutsideView } from "./verdict";
 /** Looks at one address from outside. */
 export type Prover = (target: ProbeTarget) => Promise<OutsideView>;
 
-const PATIENCE: Record<"preview" | "update" | "silent", ProbePatience> = {
+const PATIENCE: Record<"preview" | "update" | "once", ProbePatience> = {
   // A preview says how things are, and waits for nothing.
   preview: { attempt: 3000, total: 0 },
   // After a change a tunnel comes up within seconds; a relay that has just restarted may take 15.
   update: { attempt: 5000, total: 60_000 },
-  silent: { attempt: 5000, total: 0 },
+  once: { attempt: 5000, total: 0 },
 };
 
 /** Looks with real connections from this machine. */
-export const proveFromHere: Prover = (target) => probe(target, PATIENCE[pulumi.runtime.isDryRun() ? "preview" : target.silent ? "silent" : "update"]);
+export const proveFromHere: Prover = (target) => probe(target, PATIENCE[pulumi.runtime.isDryRun() ? "preview" : target.patient === false ? "once" : "update"]);
 
-/** Whether a port accepts connections, within 10 s: a machine that restarts may well be back by then. */
+/** Whether an SSH server greets on a port, within 10 s: a machine that restarts may well be back by then. */
 export async function knockFromHere(host: string, port: number, total = 10_000): Promise<boolean> {
   const deadline = Date.now() + total;
   const attempt = () =>
@@ -32,7 +32,8 @@ export async function knockFromHere(host: string, port: number, total = 10_000):
       };
       socket.setTimeout(4000, () => done(false));
       socket.on("error", () => done(false));
-      socket.on("connect", () => done(true));
+      // A machine in trouble may still accept connections that nobody serves.
+      socket.once("data", (data) => done(data.toString("latin1").startsWith("SSH-")));
     });
   for (;;) {
     if (await attempt()) return true;
@@ -48,15 +49,15 @@ export interface ProofArgs {
   readonly ipv6: pulumi.Output<string> | undefined;
   readonly ports: readonly number[];
   readonly mailDomain: string;
-  /** The host is known not to answer. */
-  readonly silent: boolean;
+  /** Whether it is worth waiting for an answer. */
+  readonly patient: boolean;
   /** Outputs of what must be installed first. */
   readonly after: readonly pulumi.Output<unknown>[];
 }
 
 export function lookFromOutside(prove: Prover, args: ProofArgs): pulumi.Output<OutsideViews> {
   return pulumi.all([args.ipv4, args.ipv6, pulumi.all(args.after as pulumi.Output<unknown>[])]).apply(async ([ipv4, ipv6]) => {
-    const look = (address: string | undefined) => (address === undefined ? undefined : prove({ address, ports: args.ports, mailDomain: args.mailDomain, silent: args.silent }));
+    const look = (address: string | undefined) => (address === undefined ? undefined : prove({ address, ports: args.ports, mailDomain: args.mailDomain, patient: args.patient }));
     const [four, six] = await Promise.all([look(ipv4), look(ipv6)]);
     return { ...(four ? { 4: four } : {}), ...(six ? { 6: six } : {}) };
   });

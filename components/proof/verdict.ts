@@ -35,6 +35,8 @@ export function judge(family: Family, outside: OutsideView, inside: Inside): Fam
   if (answered.length === 0 && inside === "silent") {
     return failed(["neither the relay's ports nor the proxy's own SSH answer: is the machine up? Nothing was changed on it in this run"]);
   }
+  // It works, and yet what this run was to change on it is not changed.
+  const unasked = inside === "silent" ? [SSH_SILENT] : [];
   if (answered.length === 0 && view?.tunnel === "silent") {
     return failed(["no WireGuard handshake from the relay: does its network let UDP out to the tunnel's port, and is the relay up?", ...firewalls]);
   }
@@ -51,7 +53,7 @@ export function judge(family: Family, outside: OutsideView, inside: Inside): Fam
   const only25 = silent.length === 1 && silent[0] === 25 && (openInside.has(25) || !view) && answered.length > 0;
   if (only25) {
     const known = view ? `; ${byWay} the relay answers it` : "";
-    return passed([...odd, ...refusedNote, `port 25 is not checkable from here (many networks block it outward)${known}`]);
+    return withFaults(unasked, passed([...odd, ...refusedNote, `port 25 is not checkable from here (many networks block it outward)${known}`]));
   }
   const lost = silent.filter((port) => openInside.has(port) || answered.length === 0);
   if (lost.length > 0) {
@@ -60,7 +62,7 @@ export function judge(family: Family, outside: OutsideView, inside: Inside): Fam
   }
   if (answered.length === 0) return failed(refusedNote.length > 0 ? refusedNote : ["nothing answers"]);
   const closed = silent.filter((port) => !openInside.has(port));
-  return passed([...odd, ...refusedNote, ...(closed.length > 0 ? [`the relay does not answer on ${portList(closed)}${view ? `, ${byWay} neither` : ""}`] : [])]);
+  return withFaults(unasked, passed([...odd, ...refusedNote, ...(closed.length > 0 ? [`the relay does not answer on ${portList(closed)}${view ? `, ${byWay} neither` : ""}`] : [])]));
 }
 
 /**
@@ -76,7 +78,11 @@ export function summary(views: Readonly<Partial<Record<Family, OutsideView>>>, n
   return [...lines, ...(again ? [`asked: ${again}`] : []), ""].join("\n");
 }
 
+const SSH_SILENT = "its SSH does not answer from here (adminNetworks, a ban by fail2ban, sshd?), so nothing was changed on it in this run";
+
 const passed = (notes: string[]): FamilyVerdict => ({ proven: true, notOffered: false, faults: [], notes });
+
+const withFaults = (faults: string[], verdict: FamilyVerdict): FamilyVerdict => ({ ...verdict, faults: [...faults, ...verdict.faults] });
 
 const failed = (faults: string[], notes: string[] = []): FamilyVerdict => ({ proven: false, notOffered: false, faults, notes });
 

@@ -23,16 +23,15 @@ export async function findAgent(path: string | undefined = process.env.SSH_AUTH_
   });
 }
 
-/** `key`: a private key that is set instead. */
-export function checkAgent(agent: Agent, key: string | undefined, platform: string = process.platform): Complaint[] {
+/** `needed`: keys by which machines are to be reached, with what is set for each. */
+export function checkAgent(agent: Agent, needed: readonly { readonly key: string; readonly given: boolean; readonly what: string }[], platform: string = process.platform): Complaint[] {
   if (agent.kind === "silent") {
     // The command provider asks the agent whenever the variable is set, and fails if it cannot, even with a key.
     return [{ key: "SSH_AUTH_SOCK", text: `${JSON.stringify(agent.path)} is no SSH agent that answers, and no connection would be made, with a key neither. Start the agent anew, or: unset SSH_AUTH_SOCK` }];
   }
-  if (agent.kind === "none" && key === undefined) {
+  return needed.filter(({ given }) => agent.kind === "none" && !given).map(({ key, what }) => {
     // Windows' agent is a named pipe, which the command provider does not look for.
     const agentToo = platform === "win32" ? "" : ", or start an agent (ssh-add)";
-    return [{ key: "relaySshKey", text: `is missing, and there is no SSH agent either. Set a key that may log in to the relay (${setFromFile("relaySshKey", platform)})${agentToo}.` }];
-  }
-  return [];
+    return { key, text: `is missing, and there is no SSH agent either. Set a key that may log in to ${what} (${setFromFile(key, platform)})${agentToo}.` };
+  });
 }

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { planComplaints } from "../tunnel/addressPlan";
 import { rangeText, type PortRange } from "../filter/spec";
 import { setFromFile } from "./agent";
-import { CHATMAIL_PORTS, proxyOutline, settingsSchema, type ProxySettings, type Settings } from "./schema";
+import { CHATMAIL_PORTS, proxyOutline, settingsSchema, type ExistingProxy, type ProxySettings, type Settings } from "./schema";
 import { port, portRange, shown, TOKEN_LENGTH } from "./values";
 
 /** Something wrong with one setting: `key` as in the stack file (`proxies[1].name`), `text` goes on from there. */
@@ -38,10 +38,15 @@ export function checkToken(token: string | undefined): Complaint[] {
   return [{ key, text: `has ${token.length} characters, a Hetzner Cloud token has ${TOKEN_LENGTH}. Copy it whole, without spaces or quotes.` }];
 }
 
-/** Whether a machine that this program did not buy is to be reached over SSH, as far as the raw settings tell. */
-export function needsOperatorKey(raw: Record<string, unknown>): boolean {
+/** The keys by which machines that this program did not buy are reached, as far as the raw settings tell which there are. */
+export function operatorKeys(raw: Record<string, unknown>, relayKey: string | undefined, hostKey: string | undefined): { key: string; given: boolean; what: string }[] {
   const { proxies, relay, tunnel } = readableParts(raw);
-  return !relay || relay.ssh !== undefined || (tunnel !== "none" && relay.setup === "ssh") || proxies.some((proxy) => proxy?.whole && proxy.whole.host !== "hetzner");
+  const relayToo = !relay || relay.ssh !== undefined || (tunnel !== "none" && relay.setup === "ssh");
+  const hostsToo = proxies.some((proxy) => proxy?.whole && proxy.whole.host !== "hetzner");
+  return [
+    ...(relayToo ? [{ key: "relaySshKey", given: relayKey !== undefined, what: "the relay" }] : []),
+    ...(hostsToo ? [{ key: "hostSshKey", given: (hostKey ?? relayKey) !== undefined, what: "the existing machines" }] : []),
+  ];
 }
 
 /** Complaint about the secret for the DNS provider, of which only the form is told. */
@@ -180,11 +185,15 @@ function checkUdpPorts({ udpPorts, tunnel }: ReadableParts): Complaint[] {
   });
 }
 
+const isSameMachine = (a: ExistingProxy, b: ExistingProxy) => (a.ipv4 !== undefined && a.ipv4 === b.ipv4) || (a.ipv6 !== undefined && a.ipv6 === b.ipv6) || a.ssh.hostKey.split(" ")[1] === b.ssh.hostKey.split(" ")[1];
+
 function checkHosts({ proxies }: ReadableParts): Complaint[] {
   return proxies.flatMap((proxy, i): Complaint[] => {
     const entry = proxy?.whole;
-    if (!entry || entry.host === "hetzner" || entry.ipv4 || entry.ipv6) return [];
-    return [{ key: `proxies[${i}]`, text: "has no public address. Set ipv4, ipv6 or both to what clients reach the machine at." }];
+    if (!entry || entry.host === "hetzner") return [];
+    if (!entry.ipv4 && !entry.ipv6) return [{ key: `proxies[${i}]`, text: "has no public address. Set ipv4, ipv6 or both to what clients reach the machine at." }];
+    const same = proxies.findIndex((other, j) => j < i && other?.whole && other.whole.host !== "hetzner" && isSameMachine(other.whole, entry));
+    return same < 0 ? [] : [{ key: `proxies[${i}]`, text: `is the same machine as proxies[${same}]. A machine is one proxy: remove one of the two.` }];
   });
 }
 

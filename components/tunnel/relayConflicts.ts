@@ -11,7 +11,7 @@ export function relayConflicts(plans: readonly TunnelPlan[], facts: RelayFacts, 
   const others = facts.addresses.concat(facts.routes).filter(({ device, cidr }) => !ours.has(device) && cidr !== "default");
   return [
     ...(facts.ipv6 ? [] : [{ key: "relay", text: "has IPv6 switched off (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 to it even where the home line has none: switch it on." }]),
-    ...plans.flatMap((plan) => [...addressConflicts(plan, others), ...tableConflicts(plan, facts, ours), ...nameConflicts(plan, facts, mine)]),
+    ...plans.flatMap((plan) => [...addressConflicts(plan, others), ...tableConflicts(plan, facts, ours), ...nameConflicts(plan, facts, mine), ...trustConflicts(plan, facts)]),
   ];
 }
 
@@ -47,6 +47,24 @@ function nameConflicts(plan: TunnelPlan, facts: RelayFacts, mine: ReadonlySet<st
   if (other) return [{ key: "proxies", text: `the relay already has a tunnel ${plan.relayInterface} of the stack ${other.stack}. Give this proxy another name, or remove it there first.` }];
   const taken = facts.addresses.some(({ device }) => device === plan.relayInterface) && !mine.has(plan.relayInterface);
   return taken ? [{ key: "proxies", text: `the relay already has an interface ${plan.relayInterface} that is not ours. Give this proxy another name.` }] : [];
+}
+
+/** The network of postfix's mynetworks that an address lies in, as it stands there. */
+export function trustedNetwork(facts: RelayFacts, address: string): string | undefined {
+  const here = networkOf(address);
+  return (facts.postfix.mynetworks ?? "")
+    .split(/[\s,]+/)
+    .find((entry) => {
+      const network = networkOf(entry.replace(/[[\]]/g, ""));
+      return network && here && overlap(network, here);
+    });
+}
+
+function trustConflicts(plan: TunnelPlan, facts: RelayFacts): Complaint[] {
+  return [plan.proxy.ipv4, plan.proxy.ipv6].flatMap((address) => {
+    const network = trustedNetwork(facts, address);
+    return network ? [{ key: "relay", text: `postfix trusts ${network} (mynetworks), and with it ${address}, the tunnel's other end: a captured proxy could send through your relay. Take that network out of mynetworks, or choose another tunnel.ipv4Range or ipv6Range.` }] : [];
+  });
 }
 
 /** The network that an address with or without a prefix lies in. */

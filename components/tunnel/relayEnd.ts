@@ -13,6 +13,8 @@ export interface RelayTunnelEndArgs {
   readonly proxy: string;
   readonly interfaceName: string;
   readonly keys: pulumi.Output<TunnelKeys>;
+  /** The proxy does not answer: its other end here stays as it is too, lest the two no longer fit. */
+  readonly absent?: "silent" | undefined;
 }
 
 export class RelayTunnelEnd extends pulumi.ComponentResource {
@@ -21,17 +23,17 @@ export class RelayTunnelEnd extends pulumi.ComponentResource {
 
   constructor(name: string, args: RelayTunnelEndArgs, relay: Relay, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:tunnel:RelayTunnelEnd", name, {}, opts);
-    const { host } = relay;
+    const host = { ...relay.host, absent: relay.host.absent ?? args.absent };
     const set = `tunnel-${args.proxy}`;
 
     const keys = hostCommand(
       `${name}-keys`,
       {
         ...host,
-        words: ["install", `${set}-keys`],
+        words: ["install", `keys-${args.proxy}`],
         stdin: pulumi.secret(args.keys.apply((pair) => bundle(keysSet(args.interfaceName, pair)).text)),
         quiet: true,
-        undo: hostctlIfThere(host.become, "remove", `${set}-keys`),
+        undo: hostctlIfThere(host.become, "remove", `keys-${args.proxy}`),
       },
       { parent: this, dependsOn: relay.prepared },
     );

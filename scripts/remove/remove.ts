@@ -1,6 +1,6 @@
 // Takes a proxy away without losing mail: out of DNS first, then, when nobody can still know its address, away. Where it
 // stands is in the stack file, so that a run that was cut off is simply run again.
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { standing, withDrained, without } from "./stackFile";
 
 export interface Removal {
@@ -23,17 +23,18 @@ export async function removeProxy({ name, file, up, say, progress, now, sleep }:
 
   if (!start.drained) {
     say(`1. taking ${name} out of DNS (publish: false); it goes on working`);
-    replace(file, withDrained(readFileSync(file, "utf8"), name, now()));
+    replace(file, withDrained(readFileSync(file, "utf8"), name, undefined));
   } else {
     say(`1. ${name} is drained in the settings already`);
   }
   // In any case: an earlier run may have been cut off before it was through.
   if ((await up()) !== 0) throw new Error(`pulumi up failed. ${name} is marked as drained in ${file}, and nothing else is changed. Mend what the lines above say, then run this again: it goes on from here.`);
 
-  const { drained, ttl } = standing(readFileSync(file, "utf8"), name);
-  const since = start.drained ? drained?.since : now();
-  // Drained by somebody else, we know not when: as if it were now.
-  const until = (since ?? now()).getTime() + (ttl + MARGIN) * 1000;
+  // Only a drain that went through counts; of one that somebody else made we know not since when: as if it were now.
+  const since = start.drained?.since ?? now();
+  replace(file, withDrained(readFileSync(file, "utf8"), name, since));
+  const { ttl } = standing(readFileSync(file, "utf8"), name);
+  const until = since.getTime() + (ttl + MARGIN) * 1000;
   say(`2. waiting until nobody can still have its address from DNS (TTL ${ttl} s)`);
   for (let left = until - now().getTime(); left > 0; left = until - now().getTime()) {
     progress(`   ${Math.ceil(left / 1000)} s left; this may be interrupted, and goes on when it is run again`);
@@ -50,7 +51,8 @@ export async function removeProxy({ name, file, up, say, progress, now, sleep }:
 const MARGIN = 5;
 
 /** In one step: a stack file cut in two would be a stack lost. */
-function replace(file: string, text: string): void {
-  writeFileSync(`${file}.new`, text);
+function replace(link: string, text: string): void {
+  const file = realpathSync(link);
+  writeFileSync(`${file}.new`, text, { mode: statSync(file).mode & 0o777 });
   renameSync(`${file}.new`, file);
 }

@@ -24,14 +24,14 @@ export interface Standing {
 export function standing(text: string, name: string): Standing {
   const document = read(text);
   const entries = list(document);
-  const config = (document.toJS() as { config: Record<string, unknown> }).config;
+  const config = (document.toJS() as { config?: Record<string, unknown> } | null)?.config ?? {};
   const names = entries.map((entry) => String(entry.get("name")));
   const entry = entries.find((each) => each.get("name") === name);
   if (!entry) throw new Error(`there is no proxy ${JSON.stringify(name)} in the settings; there are: ${names.join(", ") || "none"}`);
   const publish = entry.get("publish", true) as Scalar<boolean> | undefined;
   const others = entries.filter((each) => each !== entry && each.get("publish") !== false);
   const egress = [config["chatmail-proxy:egress"] ?? []].flat();
-  const dns = config["chatmail-proxy:dns"] as { ttl?: number } | undefined;
+  const dns = config["chatmail-proxy:dns"] as { ttl?: number; provider?: string } | undefined;
   return {
     names,
     obstacle:
@@ -39,18 +39,20 @@ export function standing(text: string, name: string): Standing {
         ? `${name} is the only proxy that is published: without it the mail domain would have no address. Add another one first, or leave altogether with pulumi destroy.`
         : egress.includes(name)
           ? `${name} is in egress: the relay's mail leaves through it. Name another one there first (or none), and run pulumi up.`
-          : undefined,
+          : dns?.provider === "manual"
+            ? `with dns.provider manual nobody but you takes ${name} out of DNS: set publish: false, run pulumi up, change the zone as it says, wait for the TTL, then remove the entry and run pulumi up again.`
+            : undefined,
     drained: publish?.value === false ? { since: markedTime(publish.comment) } : undefined,
     ttl: dns?.ttl ?? TTL,
   };
 }
 
-/** The file with the proxy drained since `now`. */
-export function withDrained(text: string, name: string, now: Date): string {
+/** The file with the proxy drained; `since` when DNS has it no longer, undefined while that is yet to be done. */
+export function withDrained(text: string, name: string, since: Date | undefined): string {
   return edited(text, (document) => {
     const entry = list(document).find((each) => each.get("name") === name);
     const value = new Scalar(false);
-    value.comment = `${MARK}${now.toISOString()}`;
+    value.comment = since ? `${MARK}${since.toISOString()}` : " being drained by npm run remove";
     entry?.set("publish", value);
   });
 }

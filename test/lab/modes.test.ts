@@ -19,7 +19,7 @@ afterAll(() => the?.close());
 
 const destroy = async () => succeeded(await the.pulumi("destroy", "--yes", "--skip-preview"));
 const published = async (domain: string) => (await the.sh("client", `getent ahosts ${domain} | awk '{ print $1 }' | sort -u`)).split("\n").filter(Boolean);
-const ours = (host: string) => the.sh(host, "find /etc /usr/local /var/lib -xdev \\( -path /var/lib/apt -o -path /var/lib/dpkg \\) -prune -o \\( -name '*chatmail-proxy*' -o -path '/etc/wireguard/*' \\) -print; ip -br link | grep wg-; nft list tables | grep chatmail; ip rule show | grep -e 'lookup 51' -e 'dport 25'", "any");
+const ours = (host: string) => the.sh(host, "find /etc /usr/local /var/lib -xdev \\( -path /var/lib/apt -o -path /var/lib/dpkg \\) -prune -o \\( -name '*chatmail-proxy*' ! -name chatmail-proxy-lab.asc -o -path '/etc/wireguard/*' \\) -print; ip -br link | grep wg-; nft list tables | grep chatmail; ip rule show | grep -e 'lookup 51' -e 'dport 25'", "any");
 
 describe("a relay that is set up by a script", () => {
   const script = (config: Config) => void (config["chatmail-proxy:relay"] = { setup: "script", outboundCheck: false });
@@ -125,7 +125,7 @@ describe("a relay with public addresses of its own", () => {
     await destroy();
     expect(await published(the.lab.vps.mailDomain)).toEqual([...the.lab.vps.addresses].sort());
     const { rrsets } = await the.api<{ rrsets: { name: string; labels: Record<string, string> }[] }>("GET", "/zones/example.org/rrsets?per_page=50");
-    expect(rrsets.filter(({ name }) => name === "direct").map(({ labels }) => labels)).toEqual([{}, {}]);
+    for (const { name, labels } of rrsets) if (name === "direct") expect(labels).toEqual({});
     await proveMail(the.lab, undefined, the.lab.vps.mailDomain);
   });
 });
@@ -162,7 +162,7 @@ describe("a zone that takes signed updates", () => {
       signed(config);
       (config["chatmail-proxy:dns"] as { tsig: { name: string } }).tsig.name = "another-key";
     }));
-    expect(output).toMatch(/another-key/);
+    expect(output).toMatch(/dns: \S+ does not serve the zone example\.com, or not to this key .* Check dns\.zone/);
     expect(await published(DOMAIN)).toHaveLength(2);
   });
 

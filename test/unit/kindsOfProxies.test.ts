@@ -50,6 +50,11 @@ describe("a proxy on an existing machine", () => {
     expect(text(closed.one(COMMAND, "deb1-filter"))).toContain("hook input priority filter; policy drop;");
   });
 
+  it("gets no packages for updates that are its owner's business", async () => {
+    expect((await aStack({ proxies })).one(COMMAND, "deb1-prepare").inputs.create).not.toContain("unattended-upgrades");
+    expect((await aStack()).one(COMMAND, "hel1-prepare").inputs.create).toContain("unattended-upgrades");
+  });
+
   it("is asked whether the ports are free before any rule is loaded", async () => {
     const run = await aStack({ proxies });
     expect(run.one(COMMAND, "deb1-free").inputs.create).toMatch(/hostctl free 51820 10\.213\.\S+ fd6d:\S+ 25 80 143 443 465 587 993$/);
@@ -96,6 +101,18 @@ describe("a machine that is there and does not answer", () => {
     expect(run.errors).toEqual([expect.stringContaining("deb1 (198.51.100.130): neither the relay's ports nor the proxy's own SSH answer")]);
   });
 
+  it("keeps its other end on the relay as well, lest the two no longer fit", async () => {
+    const run = await aStack(stack);
+    expect(run.one(COMMAND, "deb1-relay-end").options.ignoreChanges).toContain("stdin");
+    expect(run.one(COMMAND, "hel1-relay-end").options.ignoreChanges).toEqual([]);
+  });
+
+  it("is told even where mail gets through: what was to change on it has not changed", async () => {
+    const run = await aStack({ ...stack, outside: allAnswer, rrsets: [] });
+    expect(values(run, "mail-domain-A")).toHaveLength(2);
+    expect(run.errors.join()).toContain("deb1 (198.51.100.130): its SSH does not answer from here");
+  });
+
   it("leaves the other proxies' commands free to change", async () => {
     const run = await aStack(stack);
     expect(commands(run, "hel1-").some(({ options }) => options.ignoreChanges.length > 0)).toBe(false);
@@ -135,6 +152,12 @@ describe("direct forwarding", () => {
     // Asked, and nothing left there.
     expect(asked.one(COMMAND, "relay-look").inputs.create).toBe("sh -c 'timeout 1800 sh -s relay-facts'");
     expect(commands(asked, "relay-").map(({ name }) => name)).toEqual(["relay-look"]);
+  });
+
+  it("names a relay that is open to everybody through its proxies", async () => {
+    const trusting = `${RELAY_FACTS}\npostfix mynetworks 127.0.0.0/8 203.0.113.0/24`;
+    const run = await aStack({ settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } }, relayFacts: trusting });
+    expect(run.warnings).toContainEqual(expect.stringContaining("OPEN RELAY: postfix's mynetworks on the relay holds 203.0.113.0/24, and with it hel1's address 203.0.113.120"));
   });
 
   it("forwards the families that both have", async () => {
@@ -212,8 +235,8 @@ describe("a relay that is set up by a script", () => {
     expect(has(run, "hel1-relay-end")).toBe(false);
     const script = String(run.outputs.relayScript);
     expect(script).toMatch(/^#!\/bin\/sh\n/);
-    expect(script).toContain("hostctl install tunnel-hel1-keys <<'END-OF-WHAT-CHATMAIL-PROXY-WROTE'\nfile 0600 /etc/wireguard/wg-hel1.key\n");
-    expect(script).toContain("hostctl keep tunnel-hel1-keys tunnel-hel1\n");
+    expect(script).toContain("hostctl install keys-hel1 <<'END-OF-WHAT-CHATMAIL-PROXY-WROTE'\nfile 0600 /etc/wireguard/wg-hel1.key\n");
+    expect(script).toContain("hostctl keep-of chatmail-proxy/test keys-hel1 tunnel-hel1\n");
   });
 
   it("needs no key and no agent for it", async () => {
@@ -224,7 +247,12 @@ describe("a relay that is set up by a script", () => {
     const run = await aStack(waiting);
     expect(run.errors).toEqual([]);
     expect(has(run, "mail-domain-A")).toBe(false);
-    expect(run.warnings).toContainEqual(expect.stringContaining("The relay has not called hel1 yet. Set up its end: pulumi stack output --show-secrets relayScript > relay.sh"));
+    expect(run.warnings).toContainEqual(expect.stringContaining("The relay has not called hel1 yet. Set up its end: (umask 077; pulumi stack output --show-secrets relayScript > relay.sh)"));
+  });
+
+  it("is a fault when a proxy that was published is called no more", async () => {
+    const run = await aStack({ ...waiting, rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS)] });
+    expect(run.errors).toEqual([expect.stringContaining("no WireGuard handshake from the relay")]);
   });
 
   it("publishes once mail gets through", async () => {
@@ -248,6 +276,11 @@ describe("what an operator should know", () => {
     expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
     expect(run.warnings).toContainEqual(expect.stringContaining("hel1 has publish: false, but stays in DNS"));
     expect(run.outputs.readme).toContain("works, still published: there is no other");
+  });
+
+  it("is that two servers may restart at the same time", async () => {
+    expect((await aStack({ proxies: [{ ...hel1, rebootTime: "03:00" }, { ...nbg1, rebootTime: "03:00" }] })).warnings).toContainEqual(expect.stringContaining("hel1 and nbg1 may restart for updates at the same time (03:00)"));
+    expect((await aStack({ proxies: [hel1, nbg1] })).warnings.join()).not.toContain("may restart");
   });
 
   it("is that TURN does not work by forwarding its one port", async () => {

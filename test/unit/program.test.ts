@@ -88,14 +88,15 @@ describe("a stack with one proxy", () => {
 
   it("takes its things off the relay again", () => {
     const undone = rows(run, COMMAND).filter(({ inputs }) => inputs.delete !== undefined).map(({ name, inputs }) => [name, /hostctl (remove \S+|leave|uninstall)/.exec(String(inputs.delete))?.[1]]);
-    expect(Object.fromEntries(undone as [string, string][])).toEqual({ "relay-hostctl": "leave", "hel1-relay-end-keys": "remove tunnel-hel1-keys'", "hel1-relay-end": "remove tunnel-hel1'" });
+    expect(Object.fromEntries(undone as [string, string][])).toEqual({ "relay-hostctl": "leave", "hel1-relay-end-keys": "remove keys-hel1'", "hel1-relay-end": "remove tunnel-hel1'" });
   });
 
-  it("loads rules first, confirms them over a second connection, and brings up the tunnel after that", () => {
+  it("redirects only when both ends of the tunnel are there, by rules that a second connection confirms", () => {
     expect(run.one(COMMAND, "hel1-filter").inputs.create).toMatch(/hostctl arm filter 60$/);
     expect(run.one(COMMAND, "hel1-filter-confirm").dependsOn).toContain("hel1-filter");
     expect(run.one(COMMAND, "hel1-filter-in-force").dependsOn).toContain("hel1-filter-confirm");
-    expect(run.one(COMMAND, "hel1-tunnel").dependsOn).toContain("hel1-filter-in-force");
+    expect(run.one(COMMAND, "hel1-filter").dependsOn).toEqual(expect.arrayContaining(["hel1-tunnel", "hel1-relay-end"]));
+    expect(run.one(COMMAND, "hel1-through").dependsOn).toContain("hel1-filter-in-force");
   });
 
   it("keeps trying to confirm until well after the host has gone back by itself", () => {
@@ -212,6 +213,14 @@ describe("adding and removing a proxy", () => {
   });
 });
 
+describe("records that no proxy in the settings stands for any more", () => {
+  it("stay, since nothing else works, and fail the run, so that what they name is not deleted", async () => {
+    const run = await aStack({ proxies: [{ name: "hel1", host: "hetzner", location: "hel1", publish: false }], rrsets: [rrset("chat", "A", ["203.0.113.99"], OURS)] });
+    expect(values(run.one(RRSET, "mail-domain-A"))).toEqual(["203.0.113.99"]);
+    expect(run.errors).toEqual([expect.stringContaining("the mail domain's records still hold 203.0.113.99, which is none of the proxies in the settings")]);
+  });
+});
+
 describe("a proxy that does not prove itself", () => {
   const failing = (name: string) => aStack({ proxies: ["hel1", "ash1"], outside: (target) => (target.address === addresses[name]?.[4] || target.address === addresses[name]?.[6] ? noneAnswers(target) : allAnswer(target)) });
   const addresses: Record<string, { 4: string; 6: string }> = {};
@@ -280,6 +289,7 @@ describe("a relay that already uses what the plan wants", () => {
     ["a routing table", "table tun0 5184881", "tunnel.routingTables: the relay's routing table 5184881, meant for wg-hel1, is in use already (routes on tun0)."],
     ["a rule's table", "rule 100: from 198.51.100.0/24 lookup 5184881", 'tunnel.routingTables: the relay\'s routing table 5184881, meant for wg-hel1, is in use already (the rule "100: from 198.51.100.0/24 lookup 5184881").'],
     ["the interface's name", "address wg-hel1 198.51.100.7/32", "proxies: the relay already has an interface wg-hel1 that is not ours."],
+    ["the trust of postfix", "postfix mynetworks 127.0.0.0/8 10.0.0.0/8 [::1]/128", "relay: postfix trusts 10.0.0.0/8 (mynetworks), and with it 10.213.109.5, the tunnel's other end: a captured proxy could send through your relay."],
     ["no IPv6 at all", "ipv6 off", "relay has IPv6 switched off"],
   ])("(%s) is found before anything is bought", async (_what, line, expected) => {
     const facts = line.startsWith("ipv6") ? RELAY_FACTS.replace("ipv6 on", line) : `${RELAY_FACTS}\n${line}`;

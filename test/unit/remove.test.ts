@@ -1,5 +1,5 @@
 // npm run remove: out of DNS, a wait, away; and again from wherever it was cut off.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -37,6 +37,7 @@ describe("the stack file", () => {
 
   it.each<[string, string, string, string]>([
     ["a proxy that is not there", FILE, "sin1", 'there is no proxy "sin1" in the settings; there are: hel1, ash1'],
+    ["an empty file", "", "hel1", "there are: none"],
     ["a file without proxies", "config: {}\n", "hel1", "there are: none"],
     ["a file that is no YAML", "config: [\n", "hel1", "the stack file is no YAML"],
   ])("refuses %s", (_what, text, name, expected) => expect(() => standing(text, name)).toThrow(expected));
@@ -45,6 +46,7 @@ describe("the stack file", () => {
     expect(standing(without(FILE, "ash1"), "hel1").obstacle).toContain("hel1 is the only proxy that is published");
     expect(standing(withDrained(FILE, "ash1", new Date()), "hel1").obstacle).toContain("hel1 is the only proxy that is published");
     for (const egress of ["ash1", "[hel1, ash1]"]) expect(standing(`${FILE}  chatmail-proxy:egress: ${egress}\n`, "ash1").obstacle).toContain("ash1 is in egress");
+    expect(standing(FILE.replace("    zone:", "    provider: manual\n    zone:"), "ash1").obstacle).toContain("with dns.provider manual nobody but you takes ash1 out of DNS");
     expect(standing(FILE, "ash1").obstacle).toBeUndefined();
   });
 });
@@ -105,7 +107,17 @@ describe("removeProxy", () => {
     expect(seen).toEqual(["drained"]);
     expect(error).toContain("ash1 is marked as drained");
     expect(readFileSync(file, "utf8")).toContain("ash1");
-    expect(await run()).toMatchObject({ seen: ["drained", "without"], error: undefined });
+    // An hour later: the time begins when the drain goes through, not when it was first tried.
+    expect(await run({ start: Date.parse("2026-11-23T13:00:00Z") })).toMatchObject({ seen: ["drained", "without"], seconds: 125, error: undefined });
+  });
+
+  it("keeps the file's mode, and a link to it", async () => {
+    const real = join(dir, "elsewhere.yaml");
+    renameSync(file, real);
+    chmodSync(real, 0o600);
+    symlinkSync(real, file);
+    await run();
+    expect([lstatSync(file).isSymbolicLink(), statSync(real).mode & 0o777]).toEqual([true, 0o600]);
   });
 
   it("says what is left when the removal fails", async () => {

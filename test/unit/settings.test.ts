@@ -39,6 +39,7 @@ describe("settings", () => {
     ["a proxy that is a word", { proxies: ["hel1"] }, 'proxies[0]: "hel1" is not a proxy. Give it the keys name, host, and those of its kind of host.'],
     ["an existing machine without a host key", { proxies: [{ ...deb1, ssh: {} }] }, 'proxies[0].ssh.hostKey is missing. Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.'],
     ["an existing machine without an address", { proxies: [{ ...deb1, ipv4: undefined }] }, "proxies[0] has no public address. Set ipv4, ipv6 or both to what clients reach the machine at."],
+    ["one machine twice", { proxies: [deb1, { ...deb1, name: "deb2", ipv4: undefined, ipv6: "2001:db8::5" }] }, "proxies[1] is the same machine as proxies[0]. A machine is one proxy: remove one of the two."],
     ["an address of the other family", { proxies: [{ ...deb1, ipv4: "2001:db8::5" }] }, 'proxies[0].ipv4: "2001:db8::5" is not an IPv4 address. Use one such as 203.0.113.5.'],
     ["an interface that is none", { proxies: [{ ...deb1, wan: ["eth 0"] }] }, 'proxies[0].wan[0]: "eth 0" is not an interface\'s name. Use one such as eth0.'],
     ["a forwarded port that is a machine's SSH port", { proxies: [{ ...deb1, ssh: { hostKey: HOST_KEY, port: 443 } }] }, "ports[3]: 443 is the proxy's own SSH port; forwarding it would lock you out. Remove it."],
@@ -133,6 +134,14 @@ describe("settings", () => {
 
   it("ask for a key where there is no agent", async () => {
     await expect(aStack({ agent: { kind: "none" } })).rejects.toThrow("relaySshKey is missing, and there is no SSH agent either.");
+  });
+
+  it("ask for each machine's own key", async () => {
+    const key = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
+    const secretKeys = ["hcloud:token", "chatmail-proxy:hostSshKey"];
+    await expect(aStack({ agent: { kind: "none" }, proxies: [deb1], settings: { hostSshKey: key }, secretKeys })).rejects.toThrow("relaySshKey is missing, and there is no SSH agent either. Set a key that may log in to the relay");
+    await expect(aStack({ agent: { kind: "none" }, proxies: [deb1], settings: { relay: { setup: "script" } } })).rejects.toThrow("hostSshKey is missing");
+    await expect(aStack({ agent: { kind: "none" }, proxies: [deb1], settings: { hostSshKey: key, relay: { setup: "script" } }, secretKeys })).resolves.toMatchObject({ errors: [] });
   });
 
   it("refuse a private key that is locked with a passphrase", async () => {

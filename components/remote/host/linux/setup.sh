@@ -76,6 +76,41 @@ setup() {
 	systemctl try-restart 'chatmail-proxy-watch@*.service' || true
 }
 
+# The sets on a relay that belong to STACK: those of the tunnels whose settings bear its name.
+sets_of() {
+	for file in "$ETC"/wg-*.conf; do
+		grep -qsxF "STACK=$1" "$file" || continue
+		proxy=$(basename "$file" .conf)
+		printf 'tunnel-%s\nkeys-%s\n' "${proxy#wg-}" "${proxy#wg-}"
+	done
+}
+
+# keep_of STACK SET...: what of STACK is not named goes.
+keep_of() {
+	stack=$1
+	shift
+	for name in $(sets_of "$stack"); do
+		case " $* " in *" $name "*) continue ;; esac
+		[ ! -d "$STATE/sets/$name" ] || "$LIB/hostctl" remove "$name"
+	done
+}
+
+# claim STACK INTERFACE...: none of them is another stack's, or not of ours at all.
+claim() {
+	stack=$1
+	shift
+	if [ ! -f /proc/net/if_inet6 ] || [ "$(sysctl -n net.ipv6.conf.all.disable_ipv6 2>/dev/null)" = 1 ]; then
+		fail "IPv6 is switched off on this relay (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 to it even where the home line has none: switch it on"
+	fi
+	for name in "$@"; do
+		if [ -f "$ETC/$name.conf" ]; then
+			grep -qxF "STACK=$stack" "$ETC/$name.conf" || fail "this relay already has a tunnel $name of another stack ($(sed -n 's/^STACK=//p' "$ETC/$name.conf")). Give the proxy another name, or remove it there first"
+		elif ip link show dev "$name" >/dev/null 2>&1; then
+			fail "this relay already has an interface $name that is not ours. Give the proxy another name"
+		fi
+	done
+}
+
 # leave: the last step of a stack on a relay, which other stacks may use too.
 leave() {
 	for dir in "$STATE"/sets/*; do

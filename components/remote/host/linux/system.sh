@@ -39,7 +39,10 @@ unload_file() {
 	esac
 }
 
-units_changed() { systemctl daemon-reload || true; }
+units_changed() {
+	systemctl daemon-reload || true
+	egress_unused
+}
 
 stop_unit() { run systemctl -q disable --now "$1" >&2; }
 

@@ -7,6 +7,8 @@
 # routes INTERFACE: replies that carry this tunnel's own address go back through it, whatever the main table says.
 routes() {
 	read_tunnel "$1"
+	# Undone as it was done: by then the settings may be others.
+	cp "$ETC/$1.conf" "$RUN/chatmail-proxy.$1.conf"
 	# Loose: clients' addresses arrive here, while the main table would look for them elsewhere.
 	sysctl -q -w "net.ipv4.conf.$1.rp_filter=2"
 	for family in 4 6; do
@@ -21,8 +23,12 @@ routes() {
 
 unroutes() {
 	read_tunnel "$1"
-	EGRESS=
-	egress_tidy "$1"
+	# shellcheck source=/dev/null
+	[ ! -f "$RUN/chatmail-proxy.$1.conf" ] || . "$RUN/chatmail-proxy.$1.conf"
+	# Undone as it was done: by then the settings may be others.
+	cp "$ETC/$1.conf" "$RUN/chatmail-proxy.$1.conf"
+	[ -z "$EGRESS" ] || egress_off
+	rm -f "$RUN/chatmail-proxy.$1.conf"
 	for family in 4 6; do
 		if [ "$family" = 4 ]; then from=$IPV4/32; else from=$IPV6/128; fi
 		while ip -"$family" rule del from "$from" lookup "$TABLE" 2>/dev/null; do :; done
@@ -72,14 +78,18 @@ egress_on() { egress_rule $((EGRESS_PRIORITY + 1 + EGRESS)) lookup "$TABLE"; }
 
 egress_off() { egress_rule_off $((EGRESS_PRIORITY + 1 + EGRESS)) lookup "$TABLE"; }
 
-# egress_tidy [INTERFACE]: what an earlier place of this tunnel in the list left; and all of it when no tunnel (but for
-# INTERFACE, which goes) is in the list any more.
+# egress_tidy: what an earlier place of this tunnel in the list left; and all of it when no tunnel is in the list any more.
 egress_tidy() {
 	for old in $(ip -4 rule show | sed -n "s/^\\([0-9]*\\):.* dport 25 lookup $TABLE\$/\\1/p"); do
 		[ "$old" = "${EGRESS:+$((EGRESS_PRIORITY + 1 + EGRESS))}" ] || egress_rule_off "$old" lookup "$TABLE"
 	done
+	egress_unused
+}
+
+# The frame stays while a tunnel is restarted: mail waits then, and does not leave by the home line.
+egress_unused() {
 	for file in "$ETC"/*.conf; do
-		[ "$file" = "$ETC/${1:-}.conf" ] || ! grep -qs '^EGRESS=' "$file" || return 0
+		! grep -qs '^EGRESS=' "$file" || return 0
 	done
 	egress_rule_off "$EGRESS_PRIORITY" lookup main suppress_prefixlength 0
 	egress_rule_off $((EGRESS_PRIORITY + 90)) unreachable

@@ -12,6 +12,8 @@ system_verb() {
 	watch) watch "$@" ;;
 	relay-facts) relay_facts ;;
 	outbound) outbound "$@" ;;
+	keep-of) keep_of "$@" ;;
+	claim) claim "$@" ;;
 	leave) leave ;;
 	*) fail "unknown verb '$verb'" ;;
 	esac
