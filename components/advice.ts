@@ -4,7 +4,7 @@ import { networkAdvice } from "./hosts/networks";
 import { provenAddresses, type ProxyReport } from "./report";
 import type { RelayFacts } from "./remote/facts";
 import { rebootTime } from "./hosts/unattendedUpgrades";
-import type { Settings, TunnelSettings } from "./settings";
+import type { Settings } from "./settings";
 import { OWN_LINE } from "./settings/check";
 import { planTunnel } from "./tunnel/addressPlan";
 import { trustedNetwork } from "./tunnel/relayConflicts";
