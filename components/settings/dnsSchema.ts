@@ -40,5 +40,3 @@ const choice = z.discriminatedUnion(
 
 /** Without a provider it is Hetzner Cloud. */
 export const dnsSchema = z.preprocess((value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? { provider: "hetzner", ...value } : value), choice);
-
-export type DnsSettings = z.output<typeof choice>;

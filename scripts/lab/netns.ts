@@ -1,6 +1,6 @@
 // lab/netns.ts: network namespaces by exact name: made, entered, filled, deleted. Knows none of the lab's addresses.
 import { existsSync, readdirSync, readlinkSync, statSync } from "node:fs";
-import { command, attempt, type CommandOptions, type CommandResult } from "./command";
+import { command, attempt } from "./command";
 import { enter, namespacePath } from "./enter";
 import { PREFIX } from "./plan";
 import { FRESH_SYSCTLS } from "./text/guest";
@@ -23,8 +23,6 @@ export function labNamespaces(): string[] {
         .sort()
     : [];
 }
-
-export const namespaceExists = (namespace: string): boolean => existsSync(namespacePath(namespace));
 
 /** As /proc/PID/ns/net names it. */
 export function namespaceInode(namespace: string): string | undefined {
@@ -54,9 +52,6 @@ export async function setSysctls(namespace: string, pairs: readonly (readonly [s
   const script = 'while read -r key value; do [ ! -e "/proc/sys/net/$key" ] || echo "$value" >"/proc/sys/net/$key"; done';
   await command(enter(namespace, ["sh", "-c", script]), { stdin: pairs.map(([key, value]) => `${key} ${value}\n`).join("") });
 }
-
-export const runInNamespace = (namespace: string, argv: readonly string[], options?: CommandOptions): Promise<CommandResult> =>
-  command(enter(namespace, argv), options);
 
 /** Runs of lines with the same leading family flag, in order. */
 export function byFamily(lines: readonly string[]): [string | undefined, string[]][] {

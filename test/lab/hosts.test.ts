@@ -1,0 +1,114 @@
+// Hosts and relays that are not the plain case: another user than root, one family alone, another SSH port, SSH from some
+// networks alone, UDP, a shared machine that is closed.
+import { newAccount, proveMail, relayTarget } from "../../scripts/lab/mail";
+import { MAIL_PORTS, OPERATOR_LEG } from "../../scripts/lab/plan";
+import { succeeded, theLab, type Config, type TheLab } from "./theLab";
+import { capture } from "./wire";
+
+jest.setTimeout(300_000);
+
+let the: TheLab;
+
+beforeAll(async () => {
+  the = await theLab({ stack: false, proxies: ["deb1"] });
+  await destroy();
+});
+afterAll(async () => {
+  await the.lab.control.setHome({ ipv6: false });
+  await destroy();
+  the.close();
+});
+
+const destroy = async () => succeeded(await the.pulumi("destroy", "--yes", "--skip-preview"));
+const published = async () => (await the.sh("client", "getent ahosts chat.example.org | awk '{ print $1 }' | sort -u")).split("\n").filter(Boolean);
+const entry = (config: Config) => (config["chatmail-proxy:proxies"] as Record<string, unknown>[])[0] as Record<string, unknown> & { ssh: Record<string, unknown> };
+const relaySsh = (config: Config) => (config["chatmail-proxy:relay"] as { ssh: Record<string, unknown> }).ssh;
+const open = async (address: string) => (await the.client.scan(address)).open;
+
+describe("an existing machine and a relay where root may not log in", () => {
+  const HOSTS = ["deb1", "relay"];
+  const asAdmin = (config: Config) => {
+    entry(config).ssh.user = "admin";
+    relaySsh(config).user = "admin";
+    entry(config).ipv6 = undefined;
+  };
+
+  beforeAll(async () => {
+    for (const host of HOSTS) {
+      await the.sh(host, "useradd -m -s /bin/bash admin && install -d -m 700 -o admin /home/admin/.ssh && install -m 600 -o admin /root/.ssh/authorized_keys /home/admin/.ssh/ && echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin && echo 'PermitRootLogin no' >/etc/ssh/sshd_config.d/00-test.conf && systemctl restart ssh");
+    }
+  });
+  afterAll(async () => {
+    await destroy();
+    for (const host of HOSTS) await the.sh(host, "rm /etc/ssh/sshd_config.d/00-test.conf /etc/sudoers.d/admin; systemctl restart ssh; userdel -rf admin", "any");
+  });
+
+  it("are set up by sudo, here with IPv4 alone", async () => {
+    succeeded(await the.up(asAdmin));
+    expect(await published()).toEqual(["192.0.2.140"]);
+    await proveMail(the.lab, "192.0.2.140");
+  });
+});
+
+describe("an existing machine with IPv6 alone", () => {
+  it("is dialled and published by it", async () => {
+    await the.lab.control.setHome({ ipv6: true });
+    succeeded(await the.up((config) => void (entry(config).ipv4 = undefined)));
+    const [ipv6 = ""] = (await the.addresses("deb1")).filter((address) => address.includes(":"));
+    expect(await published()).toEqual([ipv6]);
+    await the.client.login(newAccount(), relayTarget(ipv6));
+    await the.lab.control.setHome({ ipv6: false });
+  });
+});
+
+describe("UDP ports", () => {
+  it("are handed on to the relay, which sees the sender's own address", async () => {
+    succeeded(await the.up((config) => void (config["chatmail-proxy:udpPorts"] = [5555, "50000-50010"])));
+    const caught = await capture(the.lab, "relay", "wg-deb1", "udp");
+    for (const port of [5555, 5556, 50005]) await the.sh("client", `bash -c 'echo hello >/dev/udp/192.0.2.140/${port}'`);
+    const ports = (await caught.stop()).map((line) => /198\.51\.100\.10\.\d+ > \S+\.(\d+): UDP/.exec(line)?.[1]);
+    expect(ports).toEqual(["5555", "50005"]);
+  });
+});
+
+describe("a machine that others use too", () => {
+  it("is closed but for what is named, where that is wanted, and open again afterwards", async () => {
+    succeeded(await the.up((config) => void (entry(config).closed = true)));
+    expect(await open("192.0.2.140")).toEqual([22, ...MAIL_PORTS].sort((a, b) => a - b));
+    succeeded(await the.up());
+    expect(await open("192.0.2.140")).toEqual([22, 8080, ...MAIL_PORTS].sort((a, b) => a - b));
+  });
+});
+
+describe("a bought server", () => {
+  let hel1: TheLab;
+  beforeAll(async () => {
+    await destroy();
+    hel1 = await theLab({ stack: false });
+  });
+  afterAll(() => hel1.close());
+
+  const ssh = async () => {
+    const [address = ""] = await hel1.addresses("hel1");
+    return (await the.client.scan(address)).open.filter((port) => !(MAIL_PORTS as readonly number[]).includes(port));
+  };
+
+  it("has its SSH on another port from its first boot on", async () => {
+    succeeded(await hel1.up((config) => void (entry(config).sshPort = 2222)));
+    expect(await ssh()).toEqual([2222]);
+    await proveMail(the.lab);
+  });
+
+  it("lets SSH in from some networks alone, and from everywhere again, in place", async () => {
+    const from = (networks: string[]) => (config: Config) => {
+      entry(config).sshPort = 2222;
+      config["chatmail-proxy:adminNetworks"] = networks;
+    };
+    const output = succeeded(await hel1.up(from([`${OPERATOR_LEG.ipv4}/32`])));
+    expect(output).not.toMatch(/Server .*(replac|delet)/);
+    expect(await ssh()).toEqual([]);
+    await proveMail(the.lab);
+    succeeded(await hel1.up(from([])));
+    expect(await ssh()).toEqual([2222]);
+  });
+});
