@@ -29,7 +29,8 @@ export class MailDomain extends pulumi.ComponentResource {
 
   constructor(name: string, args: MailDomainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:dns:MailDomain", name, {}, opts);
-    const standing = new Set(args.zone.existing.filter(({ name, ours }) => ours && name === args.mailDomain).flatMap(({ values }) => values));
+    // What a person put there by our word is as good as ours.
+    const standing = new Set(args.zone.existing.filter((set) => (set.ours || args.zone.byHand) && set.name === args.mailDomain).flatMap(({ values }) => values));
     const decisions = decideRecordSets(args.mailDomain, [...(args.proven ?? []), ...args.unexamined.filter((address) => standing.has(address))], args.zone.existing, args.failing);
     const types: RecordType[] = ["A", "AAAA"];
     const sets = types.flatMap((type) => {
