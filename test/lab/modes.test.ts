@@ -89,7 +89,7 @@ describe("a relay with public addresses of its own", () => {
     succeeded(await the.up(vps));
     await proveMail(the.lab, undefined, the.lab.vps.mailDomain);
     for (const address of await the.addresses("hel1")) {
-      expect(await the.sh("vps", `timeout 5 bash -c 'exec 3<>/dev/tcp/${address}/25; head -n 1 <&3' 2>&1`, "any")).toMatch(/^220 /);
+      expect(await the.sh("vps", `timeout 20 bash -c 'exec 3<>/dev/tcp/${address}/25; head -n 1 <&3' 2>&1`, "any")).toMatch(/^220 /);
       expect(await seenAs(address)).toBe(address.includes(":") ? CLIENT_LEG.ipv6 : CLIENT_LEG.ipv4);
     }
   });
