@@ -13,7 +13,7 @@ const PATIENCE: Record<"preview" | "update" | "once", ProbePatience> = {
   // A preview says how things are, and waits for nothing.
   preview: { attempt: 3000, total: 0 },
   // After a change a tunnel comes up within seconds; a relay that has just restarted may take 15.
-  update: { attempt: 5000, total: 60_000 },
+  update: { attempt: 5000, total: 30_000 },
   once: { attempt: 5000, total: 0 },
 };
 

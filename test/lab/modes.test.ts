@@ -29,7 +29,7 @@ describe("a relay that is set up by a script", () => {
 
   it("ends the first run well and unpublished, and says what to do", async () => {
     const output = succeeded(await the.up(script));
-    expect(output).toContain("The relay has not called hel1 yet. Set up its end: pulumi stack output --show-secrets relayScript > relay.sh");
+    expect(output).toContain("The relay has not called hel1 yet. Set up its end: (umask 077; pulumi stack output --show-secrets relayScript > relay.sh)");
     expect(output).toMatch(/relayScript +: \[secret\]/);
     expect(await published("chat.example.org")).toEqual([]);
   });
