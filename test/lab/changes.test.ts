@@ -140,7 +140,7 @@ describe("secrets", () => {
     expect(secrets.length).toBeGreaterThan(10);
     const lines = stop();
     // It did see our commands.
-    for (const command of ["hostctl arm filter 60", "hostctl install tunnel-keys", "hostctl install tunnel-hel1-keys"]) expect([command, lines.some((line) => line.includes(command))]).toEqual([command, true]);
+    for (const command of ["hostctl arm filter 60", "hostctl install tunnel-keys", "hostctl install keys-hel1"]) expect([command, lines.some((line) => line.includes(command))]).toEqual([command, true]);
     const { dirs } = the.lab;
     const texts: [string, string][] = [
       ["printed", printed],
