@@ -84,12 +84,15 @@ describe("the mail domain's records that were there before", () => {
   it("stay while a run fails half-way, which prints no secret, and is simply run again", async () => {
     // In the way of the relay's end: a directory where the private key should go.
     await the.sh("relay", "mkdir -p /etc/wireguard/wg-hel1.key");
-    const output = failed(await the.up());
-    expect(output).toContain("/etc/wireguard/wg-hel1.key is a directory, and a file of ours should go there");
-    expect(output).toContain("hostctl install keys-hel1");
-    expect(output).not.toMatch(/[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=(?!")/); // nothing that looks like a WireGuard key
-    expect(await addressRecords()).toContain(`chat A ${HOME_LINE.addresses4[0]}`);
-    await the.sh("relay", "rmdir /etc/wireguard/wg-hel1.key");
+    try {
+      const output = failed(await the.up());
+      expect(output).toContain("/etc/wireguard/wg-hel1.key is a directory, and a file of ours should go there");
+      expect(output).toContain("hostctl install keys-hel1");
+      expect(output).not.toMatch(/[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=(?!")/); // nothing that looks like a WireGuard key
+      expect(await addressRecords()).toContain(`chat A ${HOME_LINE.addresses4[0]}`);
+    } finally {
+      await the.sh("relay", "rmdir /etc/wireguard/wg-hel1.key");
+    }
   });
 
   it("are adopted: they hold the proxy from now on", async () => {
