@@ -53,11 +53,11 @@ function labPart(): Count[] {
 }
 
 const counts = unitOnly
-  ? [jest("unit and golden tests", "unit")]
+  ? [jest("unit and golden tests", "unit", "--maxWorkers=100%")]
   : [
       verdict(run("type check", tool("typescript/bin/tsc", "--noEmit"))),
       verdict(run("lint", tool("eslint/bin/eslint.js", "."))),
-      jest("unit and golden tests", "unit"),
+      jest("unit and golden tests", "unit", "--maxWorkers=100%"),
       ...labPart(),
     ];
 const all = sum(counts);
