@@ -12,7 +12,7 @@ through() {
 		echo 'handshake none'
 	else
 		waited=0
-		until [ "$(handshake_age "$interface")" -lt 180 ] || [ "$waited" -ge 60 ]; do
+		until [ "$(handshake_age "$interface")" -lt 180 ] || [ "$waited" -ge 30 ]; do
 			sleep 1
 			waited=$((waited + 1))
 		done
