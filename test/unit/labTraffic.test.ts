@@ -20,7 +20,7 @@ async function trafficThrough(take: (letter: Letter, address: string, attempt: n
   };
   jest.spyOn(MailClient, "open").mockResolvedValue(client as unknown as MailClient);
   const run = () => Promise.resolve({ status: 0, stderr: "", stdout: mailbox.map((id) => `hdr.subject: lab letter ${id}\n`).join("") });
-  const traffic = await startTraffic({ run } as unknown as LabHandle, { everyMs: 50, patience: 3 });
+  const traffic = await startTraffic({ run } as unknown as LabHandle, { everyMs: 50, patience: 1 });
   await new Promise((resolve) => setTimeout(resolve, ms));
   return { report: await traffic.stop(), tried };
 }
