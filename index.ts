@@ -5,6 +5,7 @@ import { MailDomain } from "./components/dns/mailDomain";
 import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
 import { reverseAdvice, reverseFromHere, type ReverseLookup } from "./components/dns/reverse";
 import { spfAdvice } from "./components/dns/spf";
+import { MANAGED_BY } from "./components/dns/zone";
 import { examine } from "./components/examine";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
 import { silentHosts, type Knock } from "./components/hosts/silentHosts";
@@ -37,7 +38,7 @@ const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHe
 async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const settings = readSettings(await world.agent());
   const { mailDomain, dns } = settings;
-  const labels = { "managed-by": "chatmail-proxy", stack: pulumi.getStack() };
+  const labels = { [MANAGED_BY]: "chatmail-proxy", stack: pulumi.getStack() };
 
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
   const zone = await openZone(settings, labels, world.dns);

@@ -88,7 +88,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     this.ipv4 = machine.ipv4;
     this.ipv6 = machine.ipv6;
     this.sshHostKey = pulumi.output(machine.reach.hostKey);
-    const absent = settings.host !== "hetzner" && settings.gone ? "gone" : args.silent ? "silent" : undefined;
+    const absent = machine.gone ? "gone" : args.silent ? "silent" : undefined;
     const host = { reach: machine.reach, become: machine.become, machine: machine.machine, absent } as const;
     const { platform } = machine;
 

@@ -5,7 +5,7 @@ import { operatorError } from "../operatorError";
 import type { FarewellJob } from "./driver/job";
 import { farewellCommand } from "./driverCommand";
 import type { ExistingSet, RecordType } from "./recordSets";
-import type { DnsZone } from "./zone";
+import { MANAGED_BY, type DnsZone } from "./zone";
 
 export interface HetznerZoneArgs {
   readonly zone: string;
@@ -21,9 +21,6 @@ export interface HetznerZoneArgs {
   readonly relay: Readonly<Record<RecordType, readonly string[]>> | undefined;
 }
 
-/** The label by which a set is known as ours. Not the stack's: a stack may be renamed, and its sets are its own still. */
-const OWNER = "managed-by";
-
 /** Reads the zone. Throws a RunError when the token's project does not hold it. */
 export async function hetznerZone({ zone, ttl, labels, stack, api, token, relay }: HetznerZoneArgs): Promise<DnsZone> {
   const sets = await hcloud.getZoneRrsets({ zone }).then(
@@ -36,7 +33,8 @@ export async function hetznerZone({ zone, ttl, labels, stack, api, token, relay 
     name: set.name === "@" ? zone : `${set.name}.${zone}`,
     type: set.type,
     values: set.records.map(({ value }) => value),
-    ours: set.labels[OWNER] === labels[OWNER],
+    // Not by the stack's label: a stack may be renamed, and its sets are its own still.
+    ours: set.labels[MANAGED_BY] === labels[MANAGED_BY],
   }));
 
   return {

@@ -16,6 +16,7 @@ export class ExistingHost extends pulumi.ComponentResource implements Host {
   readonly firstContactAttempts = 3;
   readonly wan;
   readonly stays = true;
+  readonly gone: boolean;
   readonly closed: boolean;
   readonly rebootTime = undefined;
 
@@ -31,6 +32,7 @@ export class ExistingHost extends pulumi.ComponentResource implements Host {
     // A machine is who its host key says; one that was installed anew has another, or its operator kept it on purpose.
     this.machine = pulumi.output(ssh.hostKey.split(" ").slice(0, 2).join(" "));
     this.wan = settings.wan;
+    this.gone = settings.gone;
     this.closed = settings.closed;
     this.registerOutputs({ ipv4, ipv6 });
   }

@@ -22,6 +22,7 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
   readonly firstContactAttempts = 40;
   readonly wan = undefined;
   readonly stays = false;
+  readonly gone = false;
   readonly closed = true;
   readonly rebootTime: string;
 

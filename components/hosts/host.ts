@@ -21,6 +21,8 @@ export interface Host extends pulumi.Resource {
   readonly wan: readonly string[] | undefined;
   /** The machine stays when the proxy goes: what we did there is undone. Else it goes as a whole. */
   readonly stays: boolean;
+  /** The machine is dead for good: it is asked nothing any more, not even when the proxy goes. */
+  readonly gone: boolean;
   /** What nobody named is closed there. */
   readonly closed: boolean;
   /** When the machine may restart for its own security updates (HH:MM); undefined where those are not ours to arrange. */

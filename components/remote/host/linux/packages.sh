@@ -7,7 +7,7 @@ installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = i
 prepare() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
 	[ -d /run/systemd/system ] || fail "this host does not run systemd; Debian 12 or 13 is what is supported here"
-	if [ ! -f /proc/net/if_inet6 ] || [ "$(sysctl -n net.ipv6.conf.all.disable_ipv6 2>/dev/null)" = 1 ]; then
+	if ipv_six_is_off; then
 		fail "IPv6 is switched off in this host's kernel (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 even where the host has no IPv6 address: switch it on"
 	fi
 	have apt-get || fail "this host has no apt-get; Debian 12 or 13 is what is supported here"

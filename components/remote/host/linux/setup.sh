@@ -99,7 +99,7 @@ keep_of() {
 claim() {
 	stack=$1
 	shift
-	if [ ! -f /proc/net/if_inet6 ] || [ "$(sysctl -n net.ipv6.conf.all.disable_ipv6 2>/dev/null)" = 1 ]; then
+	if ipv_six_is_off; then
 		fail "IPv6 is switched off on this relay (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 to it even where the home line has none: switch it on"
 	fi
 	for name in "$@"; do
