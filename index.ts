@@ -9,13 +9,14 @@ import { MANAGED_BY } from "./components/dns/zone";
 import { examine } from "./components/examine";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
 import { silentHosts, type Knock } from "./components/hosts/silentHosts";
+import { checkAgainst, checkStillNamed, leftBehind, readLastRun, standingAfter } from "./components/lastRun";
 import { openRelay } from "./components/openRelay";
 import { knockFromHere, proveFromHere, type Prover } from "./components/proof/prove";
 import { ProxyRelay } from "./components/proxyRelay";
 import { Relay } from "./components/relay";
 import { ScriptedRelay } from "./components/relayScript";
 import { announce, failingFamilies, provenAddresses, readmePage } from "./components/report";
-import { readSettings } from "./components/settings";
+import { readSettings, refuse } from "./components/settings";
 import { findAgent, type Agent } from "./components/settings/agent";
 import { OWN_LINE } from "./components/settings/check";
 
@@ -38,10 +39,13 @@ const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHe
 async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const settings = readSettings(await world.agent());
   const { mailDomain, dns } = settings;
+  const before = await readLastRun();
+  refuse(checkAgainst(before, settings));
   const labels = { [MANAGED_BY]: "chatmail-proxy", stack: pulumi.getStack() };
 
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
   const zone = await openZone(settings, labels, world.dns);
+  if (zone.byHand) refuse(checkStillNamed(before, settings, zone.existing));
   const { relay, facts, wayFor } = await openRelay(settings);
   const silent = await silentHosts(settings.proxies, labels, world.knock);
 
@@ -82,7 +86,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
 
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values });
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? [])];
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings)];
   await announce({ proxies: faultyOnes(situation), published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {
@@ -91,6 +95,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     proxies: Object.fromEntries(
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
+    lastRun: standingAfter(settings),
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),

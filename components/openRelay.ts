@@ -1,14 +1,11 @@
 // From the settings to the relay's part in the stack: reached over SSH, set up by a person with a script, or, without a
 // tunnel, only looked at.
-import * as pulumi from "@pulumi/pulumi";
-import { operatorError } from "./operatorError";
 import { outputValue } from "./outputValue";
 import { stackMark, type ProxyRelayArgs } from "./proxyRelay";
 import { Relay, relayFactsOnly, type ReachableRelay } from "./relay";
 import { ScriptedRelay } from "./relayScript";
 import type { RelayFacts } from "./remote/facts";
-import type { ProxySettings, StackSettings } from "./settings";
-import { formatComplaints } from "./settings/check";
+import { refuse, type ProxySettings, type StackSettings } from "./settings";
 import { planTunnel, slotOf } from "./tunnel/addressPlan";
 import { relayConflicts } from "./tunnel/relayConflicts";
 
@@ -34,8 +31,7 @@ export async function openRelay({ relay: settings, tunnel, proxies, relaySshPriv
   }
   const relay = new Relay("relay", { settings: reachable, privateKey: relaySshPrivateKey, plans });
   const facts = await outputValue(relay.facts);
-  const conflicts = facts ? relayConflicts(plans, facts, stackMark()) : [];
-  if (conflicts.length > 0) throw operatorError(formatComplaints(conflicts, pulumi.getProject()));
+  if (facts) refuse(relayConflicts(plans, facts, stackMark()));
   return { relay, facts, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
 }
 

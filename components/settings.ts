@@ -43,7 +43,7 @@ export function readSettings(agent: Agent): StackSettings {
     ...plainSecrets([`${namespace}:relaySshKey`, `${namespace}:hostSshKey`, `${namespace}:dnsSecret`, "hcloud:token"]),
   ];
   const complaints = "complaints" in checked ? [...checked.complaints, ...secrets] : secrets;
-  if (complaints.length > 0) throw operatorError(formatComplaints(complaints, namespace));
+  refuse(complaints);
 
   return {
     ...(checked as { settings: Settings }).settings,
@@ -52,6 +52,11 @@ export function readSettings(agent: Agent): StackSettings {
     dnsSecret: dnsSecret === undefined ? undefined : pulumi.secret(dnsSecret),
     hcloud: { api: pulumi.runtime.getConfig("hcloud:endpoint") ?? HETZNER_API, token: pulumi.secret(token ?? "") },
   };
+}
+
+/** Throws a RunError that lists them all; does nothing when there is none. */
+export function refuse(complaints: readonly Complaint[]): void {
+  if (complaints.length > 0) throw operatorError(formatComplaints(complaints, pulumi.getProject()));
 }
 
 const secretOf = (text: string | undefined) => (text === undefined ? undefined : pulumi.secret(text));

@@ -2,8 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Access, FarewellJob, SetJob } from "./driver/job";
 import { farewellCommand, recordSetCommand } from "./driverCommand";
-import type { RecordType } from "./recordSets";
-import type { DnsZone } from "./zone";
+import { relayIn, type DnsZone, type Farewell } from "./zone";
 import type { ZoneView } from "./zoneView";
 
 export interface DrivenZoneArgs {
@@ -13,23 +12,23 @@ export interface DrivenZoneArgs {
   readonly ttl: number;
   readonly stack: string;
   readonly view: ZoneView;
-  /** The relay's own addresses, where they are to come back when the stack goes. */
-  readonly relay: Readonly<Record<RecordType, readonly string[]>> | undefined;
+  readonly farewell: Farewell;
 }
 
-export function drivenZone({ access, zone, ttl, stack, view, relay }: DrivenZoneArgs): DnsZone {
+export function drivenZone({ access, zone, ttl, stack, view, farewell }: DrivenZoneArgs): DnsZone {
   return {
     existing: view.existing,
-    recordSet(resourceName, { name, type, values }, opts) {
+    recordSet(resourceName, { name, type, values, farewell: isMailDomain }, opts) {
       // Part of the job only while it is so: another job is what makes the engine run it again.
       const changedByHand = view.changedByHand(name, type);
       const job = pulumi.all([access, pulumi.all(values)]).apply(([known, all]): SetJob => ({ access: known, stack, name, type, ttl, values: [...all].sort(), ...(changedByHand && { changedByHand }) }));
-      return recordSetCommand(resourceName, job, { zone, name, type }, opts);
+      return recordSetCommand(resourceName, job, { zone, name, type }, { ...opts, retainOnDelete: isMailDomain === true && farewell.kind === "keep" });
     },
-    farewell(resourceName, { name }, opts) {
-      // What is not wanted any more was dropped as a resource: nothing is left over to hold.
-      const job = relay && pulumi.output(access).apply((known): FarewellJob => ({ access: known, stack, name, ttl, unwanted: [], relay }));
-      farewellCommand(resourceName, job, { zone, name }, opts);
+    farewell(resourceName, { name, unwanted }, opts) {
+      // Only sets that are kept are not dropped as resources when they are not wanted any more.
+      const left = farewell.kind === "keep" ? unwanted : [];
+      const job = pulumi.all([access, left]).apply(([known, types]): FarewellJob => ({ access: known, stack, name, ttl, unwanted: types, ...relayIn(farewell) }));
+      farewellCommand(resourceName, farewell, job, { zone, name }, opts);
     },
   };
 }

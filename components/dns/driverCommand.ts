@@ -2,6 +2,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { FarewellJob, SetJob } from "./driver/job";
+import type { Farewell } from "./zone";
 
 /**
  * No shell, so that it is the same on Windows; relative paths, since the provider runs in the project's directory, which
@@ -35,10 +36,11 @@ export function recordSetCommand(name: string, job: pulumi.Input<SetJob>, identi
 
 /**
  * What happens to the mail domain when the stack goes. It always stands, since a resource that left the program would run
- * its last `delete` during an `up`; without a job it does nothing at all.
+ * its last `delete` during an `up`; where the sets are simply deleted it does nothing at all.
  */
-export function farewellCommand(name: string, job: pulumi.Input<FarewellJob> | undefined, identity: { zone: string; name: string }, opts: pulumi.CustomResourceOptions): command.local.Command {
-  const errand = job && { ...common, create: `hold ${identity.name}`, delete: `restore ${identity.name}`, stdin: secretJson(job) };
+export function farewellCommand(name: string, { kind }: Farewell, job: pulumi.Input<FarewellJob>, identity: { zone: string; name: string }, opts: pulumi.CustomResourceOptions): command.local.Command {
+  const hold = { ...common, create: `hold ${identity.name}`, stdin: secretJson(job) };
+  const errand = { delete: {}, keep: hold, relay: { ...hold, delete: `restore ${identity.name}` } }[kind];
   return new command.local.Command(name, { ...errand, triggers: [identity.zone, identity.name] }, opts);
 }
 

@@ -4,8 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { operatorError } from "../operatorError";
 import type { FarewellJob } from "./driver/job";
 import { farewellCommand } from "./driverCommand";
-import type { ExistingSet, RecordType } from "./recordSets";
-import { MANAGED_BY, type DnsZone } from "./zone";
+import type { ExistingSet } from "./recordSets";
+import { MANAGED_BY, relayIn, type DnsZone, type Farewell } from "./zone";
 
 export interface HetznerZoneArgs {
   readonly zone: string;
@@ -17,12 +17,11 @@ export interface HetznerZoneArgs {
   /** Where the API is, and its token: for what the provider has no resource for. */
   readonly api: string;
   readonly token: pulumi.Input<string>;
-  /** The relay's own addresses, where they are to come back when the stack goes. */
-  readonly relay: Readonly<Record<RecordType, readonly string[]>> | undefined;
+  readonly farewell: Farewell;
 }
 
 /** Reads the zone. Throws a RunError when the token's project does not hold it. */
-export async function hetznerZone({ zone, ttl, labels, stack, api, token, relay }: HetznerZoneArgs): Promise<DnsZone> {
+export async function hetznerZone({ zone, ttl, labels, stack, api, token, farewell }: HetznerZoneArgs): Promise<DnsZone> {
   const sets = await hcloud.getZoneRrsets({ zone }).then(
     ({ rrsets }) => rrsets,
     (error: Error) => {
@@ -39,7 +38,7 @@ export async function hetznerZone({ zone, ttl, labels, stack, api, token, relay 
 
   return {
     existing,
-    recordSet(resourceName, { name, type, values, farewell }, opts) {
+    recordSet(resourceName, { name, type, values, farewell: isMailDomain }, opts) {
       const label = name === zone ? "@" : name.slice(0, -zone.length - 1);
       const there = existing.find((set) => set.name === name && set.type === type);
       // Only what is not ours yet: asked to import a set that it already holds, the engine would replace it, that is,
@@ -48,14 +47,13 @@ export async function hetznerZone({ zone, ttl, labels, stack, api, token, relay 
       return new hcloud.ZoneRrset(resourceName, { zone, name: label, type, ttl, labels, records: values.map((value) => ({ value })) }, {
         ...opts,
         ...adopt,
-        // With the relay's addresses in it by then, the set must outlive the stack. What goes while the stack stays is the
-        // farewell's to delete.
-        retainOnDelete: farewell === true && relay !== undefined,
+        // Such a set must outlive the stack. What goes while the stack stays is the farewell's to delete.
+        retainOnDelete: isMailDomain === true && farewell.kind !== "delete",
       });
     },
     farewell(resourceName, { name, unwanted }, opts) {
-      const job = relay && pulumi.all([token, unwanted]).apply(([known, types]): FarewellJob => ({ access: { provider: "hetzner", zone, api, token: known }, stack, name, ttl, unwanted: types, relay }));
-      farewellCommand(resourceName, job, { zone, name }, opts);
+      const job = pulumi.all([token, unwanted]).apply(([known, types]): FarewellJob => ({ access: { provider: "hetzner", zone, api, token: known }, stack, name, ttl, unwanted: types, ...relayIn(farewell) }));
+      farewellCommand(resourceName, farewell, job, { zone, name }, opts);
     },
   };
 }

@@ -29,9 +29,10 @@ export class MailDomain extends pulumi.ComponentResource {
 
   constructor(name: string, args: MailDomainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:dns:MailDomain", name, {}, opts);
-    // What a person put there by our word is as good as ours.
-    const standing = new Set(args.zone.existing.filter((set) => (set.ours || args.zone.byHand) && set.name === args.mailDomain).flatMap(({ values }) => values));
-    const decisions = decideRecordSets(args.mailDomain, [...(args.proven ?? []), ...args.unexamined.filter((address) => standing.has(address))], args.zone.existing, args.failing);
+    // A set that a person changes by our word bears no mark of ours: it is ours once it names a proxy.
+    const existing = args.zone.byHand ? args.zone.existing.map((set) => ({ ...set, ours: set.values.some((value) => args.own.includes(value)) })) : args.zone.existing;
+    const standing = new Set(existing.filter((set) => set.ours && set.name === args.mailDomain).flatMap(({ values }) => values));
+    const decisions = decideRecordSets(args.mailDomain, [...(args.proven ?? []), ...args.unexamined.filter((address) => standing.has(address))], existing, args.failing);
     const types: RecordType[] = ["A", "AAAA"];
     const sets = types.flatMap((type) => {
       const values: pulumi.Input<string>[] = args.proven ? [...valuesOf(decisions[type])] : [UNKNOWN];
@@ -41,7 +42,7 @@ export class MailDomain extends pulumi.ComponentResource {
     args.zone.farewell(`${name}-farewell`, { name: args.mailDomain, unwanted }, { parent: this, dependsOn: sets });
     this.strangers = types.flatMap((type) => (decisions[type].kind === "keep" ? valuesOf(decisions[type]) : [])).filter((address) => args.proven && !args.own.includes(address));
     this.published = types.flatMap((type) => valuesOf(decisions[type]));
-    this.advice = args.proven ? recordAdvice(args.mailDomain, decisions, args.zone.existing) : [];
+    this.advice = args.proven ? recordAdvice(args.mailDomain, decisions, existing) : [];
     this.registerOutputs({});
   }
 }

@@ -21,7 +21,7 @@ interface WantedSet {
 }
 
 export async function manualZone({ mailDomain, ttl, lookup }: ManualZoneArgs): Promise<DnsZone> {
-  const look = async (name: string, type: LookupType) => ({ name, type, values: await lookup(name, type), ours: false });
+  const look = async (name: string, type: LookupType) => ({ name, type, values: usual(await lookup(name, type)), ours: false });
   const own = (["A", "AAAA", "TXT"] as const).map((type) => look(mailDomain, type));
   // What of these cannot be looked up is none of our business.
   const others = likelyNames(mailDomain).flatMap((name) => (["A", "AAAA"] as const).map((type) => look(name, type).catch(() => ({ name, type, values: [], ours: false }))));
@@ -60,6 +60,8 @@ class ByHand extends pulumi.ComponentResource {
   }
 }
 
+const usual = (values: readonly string[]) => values.map((value) => canonicalAddress(value) ?? value);
+
 const line = ({ name, type }: Pick<WantedSet, "name" | "type">, value: string, ttl: number) => `${name}. ${ttl} IN ${type} ${value}`;
 
 /** One line for each record, in an order that does not change by itself. */
@@ -67,7 +69,6 @@ export const zoneLines = (sets: readonly WantedSet[], ttl: number) => sets.flatM
 
 /** What has to change so that the set is what it should be: one sentence for each record. */
 export function handAdvice({ live, ...set }: WantedSet & { readonly live: readonly string[] }, ttl: number): string[] {
-  const usual = (values: readonly string[]) => values.map((value) => canonicalAddress(value) ?? value);
   const [there, wanted] = [usual(live), usual(set.values)];
   return [
     ...wanted.filter((value) => !there.includes(value)).map((value) => `DNS: add to the zone: ${line(set, value, ttl)}`),

@@ -11,7 +11,7 @@ import { hetznerZone } from "./hetzner";
 import { lookupFromHere, type OpenLookup } from "./lookup";
 import { manualZone } from "./manual";
 import { readRfc2136Zone } from "./rfc2136";
-import type { DnsZone } from "./zone";
+import type { DnsZone, Farewell } from "./zone";
 import { viewZone } from "./zoneView";
 
 /** What lies outside: tests have their own. */
@@ -39,24 +39,25 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
   const { dns, mailDomain, relay: { ipv4, ipv6 }, hcloud } = settings;
   const { zone, ttl } = dns;
   const stack = pulumi.getStack();
-  const relay = dns.provider !== "manual" && dns.onDestroy === "relay" ? { A: ipv4 ? [ipv4] : [], AAAA: ipv6 ? [ipv6] : [] } : undefined;
+  const onDestroy = dns.provider === "manual" ? "keep" : dns.onDestroy;
+  const farewell: Farewell = onDestroy === "relay" ? { kind: "relay", addresses: { A: ipv4 ? [ipv4] : [], AAAA: ipv6 ? [ipv6] : [] } } : { kind: onDestroy };
   const secret = settings.dnsSecret ?? pulumi.secret("");
   // Known before anything is registered: it is a setting.
   const plain = (await outputValue(secret)) ?? "";
 
   switch (dns.provider) {
     case "hetzner":
-      return hetznerZone({ zone, ttl, labels, stack, relay, ...hcloud });
+      return hetznerZone({ zone, ttl, labels, stack, farewell, ...hcloud });
     case "rfc2136": {
       const { server, port, tsig } = dns;
       const sets = await readRfc2136Zone({ server, port, zone, key: { ...tsig, secret: plain } }, mailDomain);
       const access = secret.apply((value): Access => ({ provider: "rfc2136", zone, server, port, key: { ...tsig, secret: value } }));
-      return drivenZone({ access, zone, ttl, stack, relay, view: viewZone(sets, stack) });
+      return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
     }
     case "cloudflare": {
       const sets = await readCloudflareZone(world.cloudflareApi, plain, zone);
       const access = secret.apply((token): Access => ({ provider: "cloudflare", zone, api: world.cloudflareApi, token }));
-      return drivenZone({ access, zone, ttl, stack, relay, view: viewZone(sets, stack) });
+      return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
     }
     case "manual":
       return manualZone({ mailDomain, ttl, lookup: await world.openLookup(zone) });

@@ -11,6 +11,9 @@ export interface RecordSetSpec {
   readonly farewell?: boolean;
 }
 
+/** What becomes of the mail domain's sets when the stack goes; with `relay` they hold the relay's own addresses then. */
+export type Farewell = { readonly kind: "delete" | "keep" } | { readonly kind: "relay"; readonly addresses: Readonly<Record<RecordType, readonly string[]>> };
+
 export interface FarewellSpec {
   /** The mail domain. */
   readonly name: string;
@@ -24,8 +27,8 @@ export interface DnsZone {
   /** The set holds exactly these values from now on; a set that others made is adopted. */
   recordSet(resourceName: string, spec: RecordSetSpec, opts: pulumi.CustomResourceOptions): pulumi.Resource;
   /**
-   * Sees to it that the mail domain has the relay's own addresses after `pulumi destroy`, where the operator wants that.
-   * Must depend on the mail domain's sets: it then acts before they go.
+   * Sees to it that after `pulumi destroy` the mail domain has the addresses that the operator wants there. Must depend
+   * on the mail domain's sets: it then acts before they go.
    */
   farewell(resourceName: string, spec: FarewellSpec, opts: pulumi.CustomResourceOptions): void;
   /** Only where the operator changes the zone by hand. */
@@ -39,3 +42,6 @@ export interface DnsZone {
 
 /** Hetzner's label that tells our record sets. */
 export const MANAGED_BY = "managed-by";
+
+/** The part of a farewell's errand that is about the relay. */
+export const relayIn = (farewell: Farewell) => ({ relay: farewell.kind === "relay" ? farewell.addresses : { A: [], AAAA: [] } });

@@ -12,9 +12,11 @@ const common = {
   proxySubdomain: slug("a subdomain", "proxy").default("proxy"),
 };
 
+const FAREWELLS = ["delete", "keep", "relay"] as const;
+
 const onDestroy = {
   onDestroy: z
-    .enum(["delete", "relay"], { error: (issue) => `${shown(issue.input)} is neither "delete" nor "relay". Say whether pulumi destroy deletes the mail domain's addresses, or puts the relay's own there.` })
+    .enum(FAREWELLS, { error: (issue) => `${shown(issue.input)} is none of "delete", "keep" and "relay". Say whether pulumi destroy deletes the mail domain's addresses, keeps them, or puts the relay's own there.` })
     .default("delete"),
 };
 

@@ -32,6 +32,8 @@ export interface StackCase {
   readonly inside?: string;
   /** What the relay says of itself. */
   readonly relayFacts?: string;
+  /** The stack's outputs of the last run; by default there was none. */
+  readonly before?: Record<string, unknown>;
   /** DNS providers, where the stack has another one than Hetzner Cloud. */
   readonly dns?: DnsWorld;
 }
@@ -78,10 +80,10 @@ const NO_DNS: DnsWorld = {
   },
 };
 
-function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts = RELAY_FACTS }: StackCase): Expectations {
+function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts = RELAY_FACTS, before = {} }: StackCase): Expectations {
   const stdout: Record<string, string> = { through: inside, "relay-facts": relayFacts, wan: "wan eth0 1" };
   return {
-    calls: { "hcloud:index/getZoneRrsets:getZoneRrsets": () => ({ rrsets }), "hcloud:index/getServers:getServers": () => ({ servers }) },
+    calls: { "hcloud:index/getZoneRrsets:getZoneRrsets": () => ({ rrsets }), "hcloud:index/getServers:getServers": () => ({ servers }), "pulumi:pulumi:readStackOutputs": () => ({ outputs: before }) },
     resources: {
       "random:index/randomPassword:RandomPassword": ({ name }) => ({ result: name.padEnd(64, "x") }),
       "hcloud:index/sshKey:SshKey": () => ({}),

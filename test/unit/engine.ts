@@ -74,7 +74,7 @@ export async function run({ config, secretKeys, expectations, preview = false, p
   const warn = jest.spyOn(pulumi.log, "warn").mockImplementation((message) => Promise.resolve(void logs.warnings.push(message)));
   const error = jest.spyOn(pulumi.log, "error").mockImplementation((message) => Promise.resolve(void logs.errors.push(message)));
   try {
-    await pulumi.runtime.setMocks(mocks(expectations, unexpected, preview), PROJECT, STACK, preview);
+    await pulumi.runtime.setMocks(mocks(expectations, unexpected, preview), PROJECT, STACK, preview, "organization");
     recordRequests(registered);
     pulumi.runtime.setAllConfig(config, [...secretKeys]);
     const outputs: Record<string, unknown> | undefined = await outputValue(pulumi.output(await program()));

@@ -85,7 +85,7 @@ describe("settings", () => {
     ["a secret for updates that is none", { dns: RFC2136, dnsSecret: "hunter2" }, "dnsSecret is not a key's secret in base64 (it has 7 characters). Copy it whole, without quotes: pulumi config set --secret dnsSecret"],
     ["no token for Cloudflare", { dns: { zone: "example.org", provider: "cloudflare" } }, 'dnsSecret is missing. Make an API token with the permission "DNS: Edit" (Zone)'],
     ["a token for Cloudflare that is none", { dns: { zone: "example.org", provider: "cloudflare" }, dnsSecret: "hunter2" }, "dnsSecret is not an API token of Cloudflare's (it has 7 characters)."],
-    ["a farewell that is none", { dns: { zone: "example.org", onDestroy: "keep" } }, 'dns.onDestroy: "keep" is neither "delete" nor "relay".'],
+    ["a farewell that is none", { dns: { zone: "example.org", onDestroy: "leave" } }, 'dns.onDestroy: "leave" is none of "delete", "keep" and "relay".'],
     ["a farewell to nowhere", { dns: { zone: "example.org", onDestroy: "relay" } }, `dns.onDestroy: "relay" needs an address to put there. Set relay.ipv4 or relay.ipv6, the relay's own public address.`],
     ["a farewell where nothing is ours to change", { dns: { zone: "example.org", provider: "manual", onDestroy: "relay" } }, 'dns has an unknown key "onDestroy". Known here: provider, zone, ttl, proxySubdomain.'],
     ["a relay's public address that is none", { relay: { ssh, ipv4: "2001:db8::1" } }, 'relay.ipv4: "2001:db8::1" is not an IPv4 address. Use one such as 198.51.100.20.'],

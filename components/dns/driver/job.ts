@@ -31,7 +31,7 @@ export interface FarewellJob {
   readonly ttl: number;
   /** Families that hold no proxy's address at present. */
   readonly unwanted: readonly RecordType[];
-  /** The relay's own public addresses. */
+  /** The relay's own public addresses; none where the sets are only kept. */
   readonly relay: Readonly<Record<RecordType, readonly string[]>>;
 }
 

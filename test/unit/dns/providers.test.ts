@@ -150,6 +150,8 @@ describe("a zone at Cloudflare", () => {
   });
 });
 
+const onlyIpv4: StackCase["outside"] = ({ address, ports }) => ports.map((port) => ({ port, answer: { kind: address.includes(":") ? "silent" : "answered" } }));
+
 describe("a destroy that leaves the relay's own addresses", () => {
   const farewell = (run: Run) => run.one(LOCAL, "mail-domain-farewell");
 
@@ -175,8 +177,7 @@ describe("a destroy that leaves the relay's own addresses", () => {
   });
 
   it("lets go of a family at Hetzner's that the relay does not offer any more, while the stack stays", async () => {
-    const outside: StackCase["outside"] = ({ address, ports }) => ports.map((port) => ({ port, answer: { kind: address.includes(":") ? "silent" : "answered" } }));
-    const run = await aStack({ outside, inside: INSIDE.replaceAll("6 open", "6 shut"), settings: { relay: RELAY, dns: { zone: "example.org", onDestroy: "relay" } }, rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS), rrset("chat", "AAAA", ["2001:db8:c000:78::1"], OURS)] });
+    const run = await aStack({ outside: onlyIpv4, inside: INSIDE.replaceAll("6 open", "6 shut"), settings: { relay: RELAY, dns: { zone: "example.org", onDestroy: "relay" } }, rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS), rrset("chat", "AAAA", ["2001:db8:c000:78::1"], OURS)] });
     expect(rows(run, RRSET).some(({ name }) => name === "mail-domain-AAAA")).toBe(false);
     expect(jobOf<FarewellJob>(farewell(run)).unwanted).toEqual(["AAAA"]);
   });
@@ -186,6 +187,29 @@ describe("a destroy that leaves the relay's own addresses", () => {
     expect(jobOf<FarewellJob>(farewell(run)).access).toEqual({ provider: "hetzner", zone: "example.org", api: "http://api.hetzner.cloud/v1", token: "t".repeat(64) });
     const { inputs, ...rest } = farewell(run);
     expect(JSON.stringify([rest, { ...inputs, stdin: "" }])).not.toContain("t".repeat(64));
+  });
+});
+
+describe("a destroy that keeps the addresses", () => {
+  it.each<[string, string, () => Promise<Run>]>([
+    ["Hetzner Cloud", RRSET, () => aStack({ settings: { dns: { zone: "example.org", onDestroy: "keep" } } })],
+    ["one's own name server", LOCAL, () => atNameServer({}, { onDestroy: "keep" })],
+    ["Cloudflare", LOCAL, () => atCloudflare({ settings: { dns: { zone: "example.org", provider: "cloudflare", onDestroy: "keep" } } })],
+  ])("at %s keeps the mail domain's sets, and no others", async (_where, type, stack) => {
+    const run = await stack();
+    const kept = Object.fromEntries(rows(run, type).map(({ name, options }) => [name, options.retainOnDelete]));
+    expect(kept).toMatchObject({ "hel1-A": false, "hel1-AAAA": false, "mail-domain-A": true, "mail-domain-AAAA": true });
+    // While the stack stands, what is not wanted goes; when it goes, nothing is run.
+    const { create, delete: atTheEnd } = run.one(LOCAL, "mail-domain-farewell").inputs;
+    expect([create, atTheEnd]).toEqual([`hold ${CHAT}`, undefined]);
+  });
+
+  it.each<[string, (stack: StackCase) => Promise<Run>]>([
+    ["Hetzner Cloud", (stack) => aStack({ ...stack, settings: { dns: { zone: "example.org", onDestroy: "keep" } } })],
+    ["one's own name server", (stack) => atNameServer(stack, { onDestroy: "keep" })],
+  ])("at %s lets go of a family that no proxy has any more, while the stack stays", async (_where, stack) => {
+    const run = await stack({ outside: onlyIpv4, inside: INSIDE.replaceAll("6 open", "6 shut"), rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS), rrset("chat", "AAAA", ["2001:db8:c000:78::1"], OURS)] });
+    expect(jobOf<FarewellJob>(run.one(LOCAL, "mail-domain-farewell")).unwanted).toEqual(["AAAA"]);
   });
 });
 
@@ -212,6 +236,21 @@ describe("a zone that the operator changes by hand", () => {
   });
 
   it("is not talked about once all is live", async () => expect((await byHand({ ...SPF, ...PROXY })).warnings).toEqual([]));
+
+  it("keeps naming the only proxy, though it is to be drained", async () => {
+    const run = await byHand({ ...SPF, ...PROXY }, { proxies: [{ name: "hel1", host: "hetzner", location: "hel1", publish: false }] });
+    expect(run.warnings.join()).toContain("hel1 has publish: false, but stays in DNS");
+    expect(run.outputs.zoneLines).toContain(`${CHAT}. 600 IN A 203.0.113.120\n`);
+  });
+
+  it("must not name a proxy any more when that is to go", async () => {
+    const machine = (name: string, number: number) => ({ name, host: "linux", ipv4: `192.0.2.${number}`, ssh: { hostKey: `${HOST_KEY.slice(0, -1)}${number % 10}` } });
+    const live = (...values: string[]) => ({ ...SPF, [`${CHAT} A`]: values });
+    const before = (await byHand(live("192.0.2.1", "192.0.2.2"), { proxies: [machine("vm1", 1), machine("vm2", 2)] })).outputs;
+    const one = { proxies: [machine("vm1", 1)], before };
+    await expect(byHand(live("192.0.2.1", "192.0.2.2"), one)).rejects.toThrow("proxies: without vm2, whose 192.0.2.2 still stands under chat.example.org: its clients would knock in vain. Put the entry back with publish: false");
+    expect((await byHand(live("192.0.2.1"), one)).errors).toEqual([]);
+  });
 
   it("is never to hold what has not proved itself", async () => {
     const run = await byHand({ ...SPF, [`${CHAT} A`]: ["198.51.100.20"] }, { outside: noneAnswers });
