@@ -68,7 +68,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
       }),
   );
 
-  const examined = await Promise.all(proxies.map((proxy, i) => examine(proxy, { publish: settings.proxies[i]?.publish ?? true, silent: silent.has(proxy.name) })));
+  const examined = await Promise.all(proxies.map((proxy, i) => examine(proxy, { publish: settings.proxies[i]?.publish ?? true, silent: silent.has(proxy.name), onRelay: facts?.firewalls ?? [] })));
   const reports = examined.flatMap(({ report }) => report ?? []);
   // A preview knows nothing yet of what it would make.
   const known = reports.length === proxies.length || !pulumi.runtime.isDryRun();

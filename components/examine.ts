@@ -1,7 +1,7 @@
 // What a run comes to know of a proxy, as plain values: the decisions about records and warnings stand on them.
 import { outputValue } from "./outputValue";
 import type { ProxyRelay } from "./proxyRelay";
-import { reportOn, type ProxyReport } from "./report";
+import { reportOn, type ProxyReport, type Seen } from "./report";
 
 export interface Examined {
   readonly addresses: readonly string[];
@@ -11,13 +11,13 @@ export interface Examined {
   readonly whole: boolean;
 }
 
-export async function examine(proxy: ProxyRelay, { publish, silent }: { publish: boolean; silent: boolean }): Promise<Examined> {
+export async function examine(proxy: ProxyRelay, { publish, silent, onRelay }: Pick<Seen, "publish" | "onRelay"> & { readonly silent: boolean }): Promise<Examined> {
   const of = (address: ProxyRelay["ipv4"]) => (address ? outputValue(address) : Promise.resolve(undefined));
   const [ipv4, ipv6, outside, inside] = await Promise.all([of(proxy.ipv4), of(proxy.ipv6), outputValue(proxy.outside), outputValue(proxy.inside)]);
   const addresses = { ...(ipv4 ? { 4: ipv4 } : {}), ...(ipv6 ? { 6: ipv6 } : {}) };
   return {
     whole: inside !== undefined,
     addresses: Object.values(addresses),
-    report: outside && reportOn({ name: proxy.name, dnsName: proxy.dnsName, publish, addresses, outside, inside: silent ? "silent" : (inside ?? "not asked") }),
+    report: outside && reportOn({ name: proxy.name, dnsName: proxy.dnsName, publish, addresses, outside, inside: silent ? "silent" : (inside ?? "not asked"), onRelay }),
   };
 }

@@ -25,13 +25,15 @@ export interface Seen {
   readonly addresses: Readonly<Partial<Record<Family, string>>>;
   readonly outside: Readonly<Partial<Record<Family, OutsideView>>>;
   readonly inside: Inside;
+  /** Others' firewalls on the relay: sentences. */
+  readonly onRelay: readonly string[];
 }
 
-export function reportOn({ name, dnsName, publish, addresses, outside, inside }: Seen): ProxyReport {
+export function reportOn({ name, dnsName, publish, addresses, outside, inside, onRelay }: Seen): ProxyReport {
   const view = typeof inside === "string" ? undefined : inside;
   const families = ([4, 6] as const).flatMap((family) => {
     const address = addresses[family];
-    return address === undefined ? [] : [{ family, address, verdict: judge(family, outside[family] ?? [], inside) }];
+    return address === undefined ? [] : [{ family, address, verdict: judge(family, outside[family] ?? [], inside, onRelay) }];
   });
   return { name, dnsName, publish, families, tunnel: view?.tunnel, relayAddress: view?.relayAddress, outbound: view?.outbound ?? [] };
 }

@@ -21,7 +21,8 @@ export type OutsideView = readonly PortAnswer[];
 /** What could be learnt from the proxy itself: its view, or why there is none. */
 export type Inside = InsideView | "not asked" | "silent";
 
-export function judge(family: Family, outside: OutsideView, inside: Inside): FamilyVerdict {
+/** `onRelay`: others' firewalls there that may drop what comes through the tunnel: sentences. */
+export function judge(family: Family, outside: OutsideView, inside: Inside, onRelay: readonly string[] = []): FamilyVerdict {
   const view = typeof inside === "string" ? undefined : inside;
   const relay = view?.ports.filter((seen) => seen.family === family) ?? [];
   const openInside = new Set(relay.filter(({ open }) => open).map(({ port }) => port));
@@ -43,7 +44,7 @@ export function judge(family: Family, outside: OutsideView, inside: Inside): Fam
   if (answered.length === 0 && view && openInside.size === 0) {
     const why = `the relay answers none of the ports ${byWay} over IPv${family}`;
     const other = view.ports.some((seen) => seen.family !== family && seen.open);
-    return other ? { ...failed([]), notOffered: true, notes: [`${why}, so no IPv${family} address is published`] } : failed([`${why}: are postfix, dovecot and nginx running there?`]);
+    return other ? { ...failed([]), notOffered: true, notes: [`${why}, so no IPv${family} address is published`] } : failed([`${why}: are postfix, dovecot and nginx running there?`, ...onRelay]);
   }
   if (outside.length > 0 && unreachable.length === outside.length) {
     const known = view ? `the proxy itself reaches the relay on ${portList([...openInside])}` : "and the proxy was not asked";

@@ -28,6 +28,8 @@ export interface RelayFacts {
   readonly ipv6: boolean;
   /** Something listens on TURN's UDP port. */
   readonly turn: boolean;
+  /** What of others' firewalls there may stand in the way of the tunnels: sentences. */
+  readonly firewalls: readonly string[];
   /** Values of postfix's settings; empty when there is no postfix. */
   readonly postfix: Readonly<Record<string, string>>;
 }
@@ -50,7 +52,7 @@ export function parseInsideView(stdout: string): InsideView {
       greeting: greeting.join(" "),
     })),
     outbound: rows(stdout, "outbound").map(([of, state]) => ({ family: family(of), open: state === "open" })),
-    firewalls: rows(stdout, "firewall").map((words) => words.join(" ")),
+    firewalls: sentences(stdout),
   };
 }
 
@@ -64,9 +66,12 @@ export function parseRelayFacts(stdout: string): RelayFacts {
     rules: rows(stdout, "rule").map((words) => words.join(" ")),
     turn: rows(stdout, "turn").length > 0,
     ipv6: rows(stdout, "ipv6")[0]?.[0] !== "off",
+    firewalls: sentences(stdout),
     postfix: Object.fromEntries(rows(stdout, "postfix").map(([key = "", ...value]) => [key, value.join(" ")])),
   };
 }
+
+const sentences = (stdout: string) => rows(stdout, "firewall").map((words) => words.join(" "));
 
 /** hostctl's number for "never". */
 const NONE = 999999;

@@ -31,7 +31,7 @@ through() {
 	fi
 	wait
 	cat "$found"/*
-	firewalls
+	firewalls proxy
 }
 
 # Seconds since the last handshake; a very high number when there was none.

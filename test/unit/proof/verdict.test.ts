@@ -34,6 +34,12 @@ describe("judge", () => {
     expect(judge(4, seen("silent"), inside({ 4: [], 6: [] }))).toMatchObject({ proven: false, faults: [expect.stringContaining("are postfix, dovecot and nginx running there?")] });
   });
 
+  it("names the relay's own firewall, which may drop what comes through the tunnel", () => {
+    const none = inside({ 4: [], 6: [] });
+    expect(judge(4, seen("silent"), none, ["ufw is active on the relay"]).faults).toEqual([expect.stringContaining("are postfix"), "ufw is active on the relay"]);
+    expect(judge(4, seen("answered"), inside({}), ["ufw is active on the relay"]).faults).toEqual([]);
+  });
+
   it("takes a family that the relay does not serve for no fault of the proxy", () => {
     expect(judge(6, seen("refused"), inside({ 6: [] }))).toEqual({
       proven: false,

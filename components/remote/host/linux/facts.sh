@@ -25,6 +25,7 @@ relay_facts() {
 		[ ! -f "$file" ] || printf 'ours %s %s\n' "$(basename "$file" .conf)" "$(sed -n 's/^STACK=//p' "$file")"
 	done
 	[ -z "$(ss -Hlun 'sport = :3478' 2>/dev/null)" ] || echo 'turn on'
+	firewalls relay
 	ip -o -4 addr show | sed -n 's/^[0-9]*: *\([^ ]*\) *inet \([^ ]*\).*/address \1 \2/p'
 	ip -o -6 addr show | sed -n 's/^[0-9]*: *\([^ ]*\) *inet6 \([^ ]*\).*/address \1 \2/p'
 	for family in 4 6; do

@@ -24,20 +24,3 @@ out_by() {
 		echo "outbound $1 shut"
 	fi
 }
-
-# What others' firewalls on this host drop unless it is named there: the first suspects when a port stays silent.
-firewalls() {
-	if have ufw && ufw status 2>/dev/null | grep -q '^Status: active'; then
-		echo 'firewall ufw is active on the proxy: let the forwarded ports and the tunnel pass in it too (ufw allow, ufw route allow)'
-	fi
-	if have firewall-cmd && [ "$(firewall-cmd --state 2>/dev/null)" = running ]; then
-		echo 'firewall firewalld is active on the proxy: let the forwarded ports and the tunnel pass in it too (firewall-cmd --add-port, --add-forward)'
-	fi
-	nft list ruleset 2>/dev/null | awk '
-		$1 == "table" { table = $2 " " $3; ours = ($3 ~ /^chatmail_proxy/) }
-		$1 == "chain" { chain = $2 }
-		/hook (input|forward) / && /policy drop/ && !ours {
-			match($0, /hook [a-z]+/)
-			print "firewall the table " table " on the proxy drops what its chain " chain " (" substr($0, RSTART, RLENGTH) ") does not name: let the forwarded ports and the tunnel pass there too"
-		}'
-}
