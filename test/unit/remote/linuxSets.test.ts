@@ -45,7 +45,7 @@ it("arms with a timer of systemd's, set before the rules are loaded, and stores 
     "nft -f /state/sets/filter/next/1",
   ]);
   expect(existsSync(join(dir, "etc/proxy.nft"))).toBe(false);
-  expect(run("confirm filter 60", `${digest}\n`)).toEqual(["systemctl -q is-active chatmail-proxy-revert-filter.timer", "systemctl stop chatmail-proxy-revert-filter.timer", "systemctl daemon-reload", "systemctl -q enable a.service", "systemctl restart a.service"]);
+  expect(run("confirm filter 60", `${digest}\n`)).toEqual(["systemctl -q is-active chatmail-proxy-revert-filter.timer", "systemctl stop chatmail-proxy-revert-filter.timer", "systemctl daemon-reload", "systemctl -q enable a.service", "systemctl reset-failed a.service", "systemctl restart a.service"]);
   expect(readFileSync(join(dir, "etc/proxy.nft"), "utf8")).toBe("delete table inet proxy\n");
 });
 
@@ -114,6 +114,32 @@ it("stops units in the reverse of their order, and none that another set runs on
   run("install one", set("one", ["filter.service", "wg.service", "watch.service"]).text);
   run("install two", set("two", ["filter.service", "wg2.service"]).text);
   expect(run("remove one").filter((line) => line.includes("disable"))).toEqual(["systemctl -q disable --now watch.service", "systemctl -q disable --now wg.service"]);
+});
+
+describe("forwarding, where it was off before", () => {
+  const DOCKER = "table ip docker {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n\t}\n}";
+  const KEYS = "net.ipv4.ip_forward = 1\nnet.ipv4.conf.all.rp_filter = 2\n";
+  /** nft's list while a set of ours comes, and while it goes; what is put back then. */
+  const putBack = (then: string, now: string) => {
+    const hostctl = join(dir, "lib/hostctl");
+    writeFileSync(hostctl, readFileSync(hostctl, "utf8").replace(/^ROOT=.*/m, `ROOT=${dir}/root`));
+    stub("nft", `cat "${dir}/ruleset"`);
+    stub("sysctl", `case "$*" in "-n "*) echo 0 ;; *" -p -") cat >>"${dir}/log" ;; esac`);
+    writeFileSync(join(dir, "ruleset"), then);
+    run("install sysctl", bundle({ files: [{ path: "/etc/sysctl.d/60-chatmail-proxy.conf", mode: "0644", content: KEYS }] }).text);
+    writeFileSync(join(dir, "ruleset"), now);
+    return [...new Set(run("remove sysctl").filter((line) => line.startsWith("net.")))];
+  };
+
+  it("is off again when we go", () => {
+    expect(putBack("", "table inet chatmail_proxy {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n")).toEqual(["net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=0"]);
+  });
+
+  it("is so too where others had rules for it without needing it", () => {
+    expect(putBack(DOCKER, DOCKER)).toEqual(["net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=0"]);
+  });
+
+  it("stays on when somebody else has come to need it", () => expect(putBack("", DOCKER)).toEqual(["net.ipv4.conf.all.rp_filter=0"]));
 });
 
 it("is not held up by a lock whose holder is dead, or is another program by now", () => {

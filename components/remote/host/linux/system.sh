@@ -18,6 +18,7 @@ load_file() {
 	case $3 in
 	*.nft) run nft -f "$1" || fail "loading $3 failed; the old rules are still in force" ;;
 	/etc/sysctl.d/*)
+		if [ ! -f "$STATE/sysctl.before" ] && others_forward; then : >"$STATE/others-forwarded"; fi
 		remember_sysctls "$1"
 		run sysctl -q -p "$1" >&2 || fail "a kernel setting of $3 was refused"
 		;;
@@ -34,9 +35,26 @@ unload_file() {
 		if nft list table inet "$table" >/dev/null 2>&1; then run nft delete table inet "$table"; fi
 		;;
 	/etc/sysctl.d/*)
-		[ ! -f "$STATE/sysctl.before" ] || run sysctl -q -p "$STATE/sysctl.before" >&2 || true
+		[ ! -f "$STATE/sysctl.before" ] || put_sysctls_back
 		;;
 	esac
+}
+
+# Somebody who came after us (Docker, say) may need forwarding by now: it then stays on until the next boot.
+put_sysctls_back() {
+	if [ ! -f "$STATE/others-forwarded" ] && others_forward; then
+		say "forwarding stays on: others' rules on this host forward too"
+		sed '/forward/d' "$STATE/sysctl.before"
+	else
+		cat "$STATE/sysctl.before"
+	fi | run sysctl -q -p - >&2 || true
+}
+
+others_forward() {
+	nft list ruleset 2>/dev/null | awk '
+		$1 == "table" { ours = ($3 ~ /^chatmail_proxy/) }
+		!ours && (/ hook forward / || /masquerade/) { found = 1 }
+		END { exit !found }'
 }
 
 units_changed() {
@@ -52,6 +70,8 @@ start_units() {
 	while read -r unit; do
 		run systemctl -q enable "$unit" >&2
 		if [ -n "$changed" ] || ! systemctl -q is-active "$unit"; then
+			# Several tunnels that change at once restart what they share more often than systemd allows by itself.
+			systemctl reset-failed "$unit" 2>/dev/null || true
 			run systemctl restart "$unit" </dev/null || {
 				systemctl status --no-pager --lines=20 "$unit" >&2 </dev/null || true
 				fail "$unit did not start; see the lines above, and: journalctl -u $unit"
