@@ -79,7 +79,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         reverseName: args.egress === undefined ? dnsName : shared.mailDomain,
         key: args.key,
         operatorKey: args.operatorKey,
-        open: { sshFrom: shared.adminNetworks, ports: shared.ports, udpPorts: shared.udpPorts, tunnelPort },
+        open: { ports: shared.ports, udpPorts: shared.udpPorts, tunnelPort },
         rebootTime: rebootTime(slot),
         labels: args.labels,
       },

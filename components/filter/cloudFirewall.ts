@@ -1,5 +1,6 @@
-// A proxy's filter as rules of Hetzner Cloud's own firewall, which stands in front of the server. It says the same
-// as the host's rules: two locks of one key, so that a mistake in one does not open the host. Pure.
+// A proxy's filter as rules of Hetzner Cloud's own firewall, which stands in front of the server. It says the same as the
+// host's rules: two locks of one key, so that a mistake in one does not open the host. But for whence SSH may come:
+// nobody takes the cloud's rules back when they shut their operator out, so that is the host's own to say. Pure.
 import { ascending, rangeText, type ProxyFilter } from "./spec";
 
 export interface CloudFirewallRule {
@@ -13,13 +14,13 @@ export interface CloudFirewallRule {
 
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
-export type OpenPorts = Pick<ProxyFilter, "ssh" | "ports" | "udpPorts"> & { /** None without a tunnel. */ readonly tunnelPort: number | undefined };
+export type OpenPorts = Pick<ProxyFilter, "ports" | "udpPorts"> & { /** None without a tunnel. */ readonly tunnelPort: number | undefined };
 
-export function cloudFirewallRules({ ssh, ports, udpPorts, tunnelPort }: OpenPorts): CloudFirewallRule[] {
-  const rule = (protocol: "tcp" | "udp", port: string, description: string, sourceIps = ANYWHERE): CloudFirewallRule => ({ direction: "in", protocol, port, sourceIps, description });
+export function cloudFirewallRules({ sshPort, ports, udpPorts, tunnelPort }: OpenPorts & { readonly sshPort: number }): CloudFirewallRule[] {
+  const rule = (protocol: "tcp" | "udp", port: string, description: string): CloudFirewallRule => ({ direction: "in", protocol, port, sourceIps: ANYWHERE, description });
   return [
     { direction: "in", protocol: "icmp", sourceIps: ANYWHERE, description: "ICMP" },
-    rule("tcp", String(ssh.port), "SSH", ssh.from.length > 0 ? [...ssh.from] : ANYWHERE),
+    rule("tcp", String(sshPort), "SSH"),
     ...(tunnelPort === undefined ? [] : [rule("udp", String(tunnelPort), "tunnel")]),
     ...ascending(ports).map((port) => rule("tcp", String(port), "to the relay")),
     ...udpPorts.map((range) => rule("udp", rangeText(range), "to the relay")),

@@ -33,7 +33,6 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
     // Names are unique per project at Hetzner Cloud, which may hold other stacks; a DNS name is unique anyway.
     const cloudName = args.dnsName;
     const common = { labels: { ...settings.labels, ...args.labels, proxy: settings.name }, deleteProtection: settings.deleteProtection };
-    const { sshFrom, ...open } = args.open;
 
     const hostKeySeed = new random.RandomPassword(`${name}-host-key`, { length: 64, special: false }, child);
     const hostKey = hostKeySeed.result.apply((seed) => sshKeyPair(seed, "ssh host key", settings.name));
@@ -48,7 +47,7 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
 
     const firewall = new hcloud.Firewall(
       `${name}-firewall`,
-      { name: cloudName, labels: common.labels, rules: cloudFirewallRules({ ...open, ssh: { port: settings.sshPort, from: sshFrom } }) },
+      { name: cloudName, labels: common.labels, rules: cloudFirewallRules({ ...args.open, sshPort: settings.sshPort }) },
       child,
     );
 

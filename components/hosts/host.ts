@@ -41,7 +41,7 @@ export interface HostArgs<Settings> {
   /** The operator's own key for existing machines; without one the SSH agent is asked. */
   readonly operatorKey: pulumi.Output<string> | undefined;
   /** What is open on it. */
-  readonly open: Omit<OpenPorts, "ssh"> & { readonly sshFrom: readonly string[] };
+  readonly open: OpenPorts;
   readonly rebootTime: string;
   readonly labels: Record<string, string>;
 }
