@@ -68,15 +68,20 @@ export function leftBehind(before: LastRun | undefined, settings: Wanted): strin
   const now = standingAfter(settings);
   const { zone, mailDomain, relay } = before;
   return [
-    // What stands in a zone that is changed by hand from now on is looked at there.
-    ...(zone.provider !== "manual" && zoneText(zone) !== zoneText(now.zone) && !(now.zone.provider === "manual" && now.zone.name === zone.name)
-      ? [`The addresses of ${mailDomain} still stand in ${zoneText(zone)}, where nobody keeps them any more. Move the delegation, and delete them there after a day or two.`]
+    ...(isLeft(before, now)
+      ? [`The addresses of ${mailDomain} still stand in ${zoneText(zone)}, where nobody keeps them any more. Delete them there when they are not needed any more: in an old zone, some days after its delegation has moved.`]
       : []),
     ...(relay.setup === "script" && now.relay.setup === "none" ? ["The relay still has its ends of the tunnels, which a script set up. Run there, as root: sh relay.sh --remove"] : []),
     ...(relay.setup === "ssh" && !relay.gone && now.relay.hostKey !== undefined && now.relay.hostKey !== relay.hostKey
       ? ["The relay has another host key than at the last run. If it is another machine: run on the old one, as root: /usr/local/lib/chatmail-proxy/hostctl uninstall. Two relays with the same keys take turns, and mail goes to either."]
       : []),
   ];
+}
+
+/** Addresses in a zone that is changed by hand, then or now, are looked after by whoever changes it. */
+function isLeft({ zone, mailDomain }: LastRun, now: LastRun): boolean {
+  if (zone.provider === "manual" || (mailDomain === now.mailDomain && zone.name === now.zone.name && now.zone.provider === "manual")) return false;
+  return mailDomain !== now.mailDomain || zoneText(zone) !== zoneText(now.zone);
 }
 
 const keyOf = ({ hostKey }: { hostKey: string }) => hostKey.split(" ").slice(0, 2).join(" ");
