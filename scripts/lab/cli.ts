@@ -19,7 +19,7 @@ import { terminalProgress } from "./progress";
 export const USAGE = `usage: npm run lab [-- VERB]
   up [--config FILE]     bring the lab and its stack up (the default); --no-stack: the world only
   status [--json]        what is up
-  start HOST             a machine that is off; vps is until you want it
+  start HOST             a machine that is off; vps is until you want it (its image is built the first time)
   images NAME            build the image debian-12 or debian-13 now, before a server wants it
   exec HOST -- CMD…      run a command on client, router, relay, operator, mx, deb1, vps or a proxy
   log HOST               a host's log; also of daemon, dns, api

@@ -73,7 +73,7 @@ export function controlClient(dirs: LabDirs): ControlClient {
   return {
     status: () => ask(socket, "GET", "/status") as Promise<LabStatus>,
     reboot: (name) => post(host(name, "reboot")),
-    start: (name) => post(host(name, "start")),
+    start: async (name) => void (await ask(socket, "POST", host(name, "start"), {}, PATIENCE_MS + BUILD_MS)),
     power: (name, wish) => post(host(name, "power"), { wish }),
     silence: (name, silenced) => post(host(name, "silence"), { silenced }),
     setHome: (wish) => post("/home", wish),
@@ -94,10 +94,14 @@ export async function statusIfUp(dirs: LabDirs): Promise<LabStatus | undefined> 
   }
 }
 
-function ask(socketPath: string, method: "GET" | "POST", path: string, body?: unknown): Promise<unknown> {
+/** A gentle power off may take its minute, and a boot its own. */
+const PATIENCE_MS = 150_000;
+/** A machine of a release that nobody wanted yet has its image built first: on a slow line and a slow disk. */
+export const BUILD_MS = 900_000;
+
+function ask(socketPath: string, method: "GET" | "POST", path: string, body?: unknown, timeout = PATIENCE_MS): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    // A gentle power off may take its minute, and a boot its own.
-    const call = request({ socketPath, method, path, timeout: 150_000, headers: { "content-type": "application/json" } }, (response) => {
+    const call = request({ socketPath, method, path, timeout, headers: { "content-type": "application/json" } }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("end", () => {

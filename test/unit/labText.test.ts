@@ -231,8 +231,8 @@ describe("the network's lines", () => {
   it("forward no port into the home", () => expect(renderHomeRouter()).not.toMatch(/dnat|redirect/));
 });
 
-describe("a mail server's files", () => {
-  const files = mailServerFiles({ host: "chat.example.org", domain: "chat.example.org", certificate: "C", key: "K", ca: "CA" });
+describe.each(["trixie", "bookworm"] as const)("a mail server's files on %s", (release) => {
+  const files = mailServerFiles({ host: "chat.example.org", domain: "chat.example.org", certificate: "C", key: "K", ca: "CA", release });
   const text = (path: string) => files.find((file) => file.path === path)?.content ?? "";
 
   it("keep the key from everybody but root", () => expect(files.filter((file) => file.content === "K").map((file) => file.mode)).toEqual([0o600]));

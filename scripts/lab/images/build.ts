@@ -9,25 +9,20 @@ import { withLock } from "../lock";
 import { debianSource, type DebianSource } from "./debianMirror";
 import { layerKey, MIRROR_PACKAGES, mirrorKey, OWN_RELEASE, recipes, stackOf, type LayerRecipe, type Release } from "./recipes";
 
-/** What of a release can be bought. */
-export interface SoldImages {
-  /** Layers top first, as overlayfs wants its lowerdir; they trust the lab's mirror. */
+/** Layers top first, as overlayfs wants its lowerdir. Machines' images trust the lab's mirror. */
+export interface Images {
   readonly host: readonly string[];
-  /** Web root of the package mirror. */
-  readonly mirror: string;
-}
-
-/** What the lab itself runs on, besides. */
-export interface Images extends SoldImages {
   readonly mail: readonly string[];
   readonly relay: readonly string[];
   readonly adopted: readonly string[];
   readonly services: readonly string[];
+  /** Web root of the package mirror. */
+  readonly mirror: string;
 }
 
 const SCRIPT = join(__dirname, "layer.sh");
 
-/** Builds what is missing of a release: all that the lab runs on, or of another one what can be bought. */
+/** Builds what is missing of a release: all that the lab runs on, or of another one what can be bought or started. */
 export async function ensureImages(dirs: LabDirs, release: Release, say: (line: string) => void): Promise<void> {
   if (missing(dirs, release).length === 0) return;
   mkdirSync(dirs.cache, { recursive: true });
@@ -37,7 +32,7 @@ export async function ensureImages(dirs: LabDirs, release: Release, say: (line: 
     mkdirSync(work, { recursive: true });
     try {
       const build = { dirs, work, source: await debianSource(), say };
-      await (release === OWN_RELEASE ? buildOwn(build) : buildSold(build, release));
+      await (release === OWN_RELEASE ? buildOwn(build) : buildOther(build, release));
     } finally {
       await attempt(["rm", "-rf", work], { timeout: 120_000 });
     }
@@ -46,23 +41,12 @@ export async function ensureImages(dirs: LabDirs, release: Release, say: (line: 
   if (stillMissing.length > 0) throw new Error(`images: ${stillMissing.join(", ")} did not get built, though no step failed`);
 }
 
-/** Where the lab's own layers stand, built or not. */
-export function ownImages(dirs: LabDirs): Images {
-  const all = recipes(OWN_RELEASE);
-  const trust = join(mirrorPath(dirs, OWN_RELEASE), "trust");
-  return {
-    ...soldImages(dirs, OWN_RELEASE),
-    mail: [trust, ...paths(dirs, all.mail)],
-    relay: [trust, ...paths(dirs, all.relay)],
-    adopted: [trust, ...paths(dirs, all.adopted)],
-    services: paths(dirs, all.services),
-  };
-}
-
-/** Where the layers of a release stand that can be bought, built or not. */
-export function soldImages(dirs: LabDirs, release: Release): SoldImages {
+/** Where a release's layers stand, built or not. */
+export function imagesOf(dirs: LabDirs, release: Release): Images {
+  const { host, mail, relay, adopted, services } = recipes(release);
   const mirror = mirrorPath(dirs, release);
-  return { host: [join(mirror, "trust"), ...paths(dirs, recipes(release).host)], mirror: join(mirror, "www") };
+  const machine = (recipe: LayerRecipe) => [join(mirror, "trust"), ...paths(dirs, recipe)];
+  return { host: machine(host), mail: machine(mail), relay: machine(relay), adopted: machine(adopted), services: paths(dirs, services), mirror: join(mirror, "www") };
 }
 
 export const isBuilt = (dirs: LabDirs, release: Release): boolean => missing(dirs, release).length === 0;
@@ -90,11 +74,11 @@ async function buildOwn(build: Build): Promise<void> {
 }
 
 /** Signed with the tools of the lab's own release, which is there. */
-async function buildSold(build: Build, release: Release): Promise<void> {
+async function buildOther(build: Build, release: Release): Promise<void> {
   const all = recipes(release);
   await buildLayer(build, all.base);
   await buildLayer(build, all.system);
-  await Promise.all([buildMirror(build, release), buildLayer(build, all.host)]);
+  await Promise.all([buildMirror(build, release).then(() => buildLayer(build, all.host)), buildLayer(build, all.mail)]);
 }
 
 async function buildLayer(build: Build, recipe: LayerRecipe): Promise<void> {
@@ -169,8 +153,9 @@ const paths = (dirs: LabDirs, recipe: LayerRecipe): string[] => stackOf(recipe).
 const mirrorPath = (dirs: LabDirs, release: Release): string => join(dirs.cache, mirrorKey(recipes(release), scripts(), arch()));
 
 function missing(dirs: LabDirs, release: Release): string[] {
-  const { host, mirror, relay = [], adopted = [], services = [] }: SoldImages & Partial<Images> = release === OWN_RELEASE ? ownImages(dirs) : soldImages(dirs, release);
-  return [...host, ...relay, ...adopted, ...services, mirror].filter((path) => !existsSync(path));
+  const { host, mail, mirror, relay, adopted, services } = imagesOf(dirs, release);
+  const own = release === OWN_RELEASE ? [...relay, ...adopted, ...services] : [];
+  return [...host, ...mail, ...own, mirror].filter((path) => !existsSync(path));
 }
 
 const proxyEnv = (source: DebianSource): NodeJS.ProcessEnv => ({ ...process.env, ...(source.proxy ? { http_proxy: source.proxy } : {}) });

@@ -1,7 +1,7 @@
 // lab/images/recipes.ts: what each image layer is made of, and the key under which it is cached. Builds nothing.
 //
 //   base (debootstrap) <- system <- host      Debian with cloud-init, as a cloud sells it
-//                                <- mail      the other mail server
+//                                <- mail      the other mail server, or a rented relay
 //                                   <- relay  a mail server whose owner has rules of his own
 //                                <- adopted   a machine at any provider, with rules of its owner's
 //                                <- services  knot, and the tools that sign the package mirror
@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 
 export type Release = "trixie" | "bookworm";
 
-/** What the lab itself runs on; the other release is only sold, and built when somebody wants it. */
+/** What the lab itself runs on; of the other release there are servers to buy and a relay, built when somebody wants them. */
 export const OWN_RELEASE: Release = "trixie";
 
 /** Names of the images that can be bought. */

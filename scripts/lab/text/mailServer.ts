@@ -1,5 +1,6 @@
 // lab/text/mailServer.ts: a mail server as a relay has it (postfix, dovecot, nginx) as files. Pure; starts nothing.
 import { BIGGEST_MESSAGE } from "../plan";
+import type { Release } from "../images/recipes";
 import type { GuestFile } from "./guest";
 
 export interface MailServer {
@@ -11,6 +12,8 @@ export interface MailServer {
   readonly certificate: string;
   readonly key: string;
   readonly ca: string;
+  /** Debian's, by which the programs' versions go. */
+  readonly release: Release;
 }
 
 const CERTIFICATE = "/etc/ssl/mail/fullchain.pem";
@@ -28,7 +31,7 @@ export function mailServerFiles(server: MailServer): GuestFile[] {
     { path: CA, content: server.ca },
     { path: "/etc/postfix/main.cf", content: mainCf(server) },
     { path: "/etc/postfix/master.cf", content: masterCf() },
-    { path: "/etc/dovecot/dovecot.conf", content: dovecotConf() },
+    { path: "/etc/dovecot/dovecot.conf", content: dovecotConf(server.release) },
     { path: "/etc/dovecot/accounts.lua", content: accountsLua(server.domain) },
     { path: "/etc/nginx/conf.d/relay.conf", content: nginxConf(server.host) },
     {
@@ -110,32 +113,47 @@ postlog unix-dgram n - n - 1 postlogd
 `;
 }
 
-function dovecotConf(): string {
-  return `dovecot_config_version = 2.4.0
+/** What Dovecot 2.4 (Debian 13) calls otherwise than 2.3 (Debian 12). */
+const DOVECOT: Record<Release, string> = {
+  trixie: `dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0
-protocols = imap lmtp
-listen = *, ::
-ssl = required
 ssl_server_cert_file = ${CERTIFICATE}
 ssl_server_key_file = ${KEY}
-auth_mechanisms = plain login
 auth_allow_cleartext = no
 mail_driver = maildir
 mail_path = ~/mail
-mail_uid = vmail
-mail_gid = vmail
-first_valid_uid = 5000
-log_path = syslog
-
 passdb lua {
   driver = lua
   lua_file = /etc/dovecot/accounts.lua
 }
-
 userdb lua {
   driver = lua
   lua_file = /etc/dovecot/accounts.lua
+}`,
+  bookworm: `ssl_cert = <${CERTIFICATE}
+ssl_key = <${KEY}
+disable_plaintext_auth = yes
+mail_location = maildir:~/mail
+passdb {
+  driver = lua
+  args = file=/etc/dovecot/accounts.lua blocking=yes
 }
+userdb {
+  driver = lua
+  args = file=/etc/dovecot/accounts.lua blocking=yes
+}`,
+};
+
+function dovecotConf(release: Release): string {
+  return `${DOVECOT[release]}
+protocols = imap lmtp
+listen = *, ::
+ssl = required
+auth_mechanisms = plain login
+mail_uid = vmail
+mail_gid = vmail
+first_valid_uid = 5000
+log_path = syslog
 
 namespace inbox {
   inbox = yes

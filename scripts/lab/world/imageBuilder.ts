@@ -3,12 +3,10 @@
 import { join } from "node:path";
 import { nodeTs } from "../../node";
 import { command } from "../command";
+import { BUILD_MS } from "../control";
 import { outsideNetwork, type LabDirs } from "../dirs";
 import { isBuilt } from "../images/build";
 import type { Release } from "../images/recipes";
-
-/** A slow line and a slow disk; debootstrap's own retries are in it. */
-const BUILD_MS = 900_000;
 
 export class ImageBuilder {
   private readonly building = new Map<Release, Promise<void>>();

@@ -1,6 +1,7 @@
 // lab/world/mailHosts.ts: the relay at home, the one on the internet and the other mail server, as machines of the lab.
 import { readFileSync } from "node:fs";
 import type { LabDirs } from "../dirs";
+import { OWN_RELEASE, type Release } from "../images/recipes";
 import type { MachineSpec } from "../machines/machine";
 import { addressesOf, DIRECT_DOMAIN, HOME_LINE, MAIL_DOMAIN, MAIL_PORTS, MX_LEG, OTHER_DOMAIN, OTHER_MX, ownedBy, RELAY_LEG, RELAY_LEG_V6, VPS_LEG, type Leg } from "../plan";
 import { belongingsFiles, type Belongings } from "../text/belongings";
@@ -30,6 +31,9 @@ export async function relayFiles(dirs: LabDirs, homeIPv6: boolean): Promise<Gues
   ];
 }
 
+/** What many relays run still. */
+export const VPS_RELEASE: Release = "bookworm";
+
 /** Plain, as a provider hands it out: nothing of its owner's on it but the mail server. */
 export const vpsSpec = (): MachineSpec => ({
   id: "vps",
@@ -41,7 +45,7 @@ export const vpsSpec = (): MachineSpec => ({
 });
 
 export async function vpsFiles(dirs: LabDirs): Promise<GuestFile[]> {
-  return [...(await mailHostFiles(dirs, DIRECT_DOMAIN, DIRECT_DOMAIN, VPS_LEG)), ...sshFiles(vpsHostKeyFile(dirs), operatorKeyFile(dirs))];
+  return [...(await mailHostFiles(dirs, DIRECT_DOMAIN, DIRECT_DOMAIN, VPS_LEG, VPS_RELEASE)), ...sshFiles(vpsHostKeyFile(dirs), operatorKeyFile(dirs))];
 }
 
 export const mxFiles = (dirs: LabDirs): Promise<GuestFile[]> => mailHostFiles(dirs, OTHER_MX, OTHER_DOMAIN, MX_LEG);
@@ -50,10 +54,10 @@ export const relayNetworkFile = (homeIPv6: boolean): GuestFile => ({ path: NETWO
 
 export const relayLeg = (homeIPv6: boolean): Leg => (homeIPv6 ? RELAY_LEG_V6 : RELAY_LEG);
 
-async function mailHostFiles(dirs: LabDirs, host: string, domain: string, leg: Leg): Promise<GuestFile[]> {
+async function mailHostFiles(dirs: LabDirs, host: string, domain: string, leg: Leg, release: Release = OWN_RELEASE): Promise<GuestFile[]> {
   const { certificate, key } = await certificateFor(dirs, host);
   return [
-    ...mailServerFiles({ host, domain, certificate, key, ca: readFileSync(caFile(dirs), "utf8") }),
+    ...mailServerFiles({ host, domain, certificate, key, ca: readFileSync(caFile(dirs), "utf8"), release }),
     { path: NETWORK_FILE, content: networkdConfig(leg) },
     { path: "/etc/resolv.conf", content: resolvConf() },
     { path: "/etc/hosts", content: hostsFile([host]) },

@@ -1,12 +1,14 @@
 // lab/world/residents.ts: the machines that are the lab's own, from its start, or from when they are wanted; bought servers are room.ts's.
-import { ownImages } from "../images/build";
+import { imagesOf } from "../images/build";
+import { OWN_RELEASE, type Release } from "../images/recipes";
 import type { LabDirs } from "../dirs";
 import { Machine, type MachineSpec } from "../machines/machine";
 import { listeningPorts } from "../processes";
 import type { GuestFile } from "../text/guest";
 import { waitFor } from "../wait";
 import { DEB1_PORTS, deb1Files, deb1Spec } from "./adopted";
-import { mxFiles, mxSpec, readyPorts, relayFiles, relaySpec, vpsFiles, vpsSpec } from "./mailHosts";
+import type { ImageBuilder } from "./imageBuilder";
+import { mxFiles, mxSpec, readyPorts, relayFiles, relaySpec, vpsFiles, vpsSpec, VPS_RELEASE } from "./mailHosts";
 
 export class Resident {
   readonly machine: Machine;
@@ -18,10 +20,14 @@ export class Resident {
     /** What stands on its disk before its first boot. */
     private readonly files: () => Promise<GuestFile[]> | GuestFile[],
     say: (line: string) => void,
-    /** Not there until somebody wants it; from then on it is the lab's like the others. */
-    readonly onDemand = false,
+    /** Not there until somebody wants it, of a release that may have to be built first; from then on it is the lab's like the others. */
+    private readonly demand?: { readonly release: Release; readonly images: ImageBuilder },
   ) {
-    this.machine = new Machine(dirs, spec, ownImages(dirs)[spec.image], say);
+    this.machine = new Machine(dirs, spec, imagesOf(dirs, demand?.release ?? OWN_RELEASE)[spec.image], say);
+  }
+
+  get onDemand(): boolean {
+    return this.demand !== undefined;
   }
 
   /** Whether it starts with the lab. */
@@ -31,6 +37,7 @@ export class Resident {
 
   /** Resolves once init runs. */
   async start(): Promise<void> {
+    await this.demand?.images.ensure(this.demand.release);
     const files = await this.files();
     await this.machine.start(() => files);
   }
@@ -54,7 +61,7 @@ export interface Residents {
   readonly vps: Resident;
 }
 
-export function residents(dirs: LabDirs, homeIPv6: () => boolean, say: (line: string) => void): Residents {
+export function residents(dirs: LabDirs, homeIPv6: () => boolean, images: ImageBuilder, say: (line: string) => void): Residents {
   const relay = relaySpec(homeIPv6());
   const mx = mxSpec();
   const vps = vpsSpec();
@@ -62,6 +69,6 @@ export function residents(dirs: LabDirs, homeIPv6: () => boolean, say: (line: st
     relay: new Resident(dirs, relay, readyPorts(relay), () => relayFiles(dirs, homeIPv6()), say),
     mx: new Resident(dirs, mx, readyPorts(mx), () => mxFiles(dirs), say),
     deb1: new Resident(dirs, deb1Spec(), DEB1_PORTS, () => deb1Files(dirs), say),
-    vps: new Resident(dirs, vps, readyPorts(vps), () => vpsFiles(dirs), say, true),
+    vps: new Resident(dirs, vps, readyPorts(vps), () => vpsFiles(dirs), say, { release: VPS_RELEASE, images }),
   };
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from "node:path";
 import type { LabDirs } from "../dirs";
 import type { Addresses, FirewallRule, Machine as CloudMachine, MachineRoom, PowerWish } from "../hetzner/world";
-import { soldImages } from "../images/build";
+import { imagesOf } from "../images/build";
 import { releaseOf } from "../images/recipes";
 import { Machine, machineFile, type MachineSpec } from "../machines/machine";
 import { LINK, linkLeg, linkName, RESERVED_NAMES, type Leg } from "../plan";
@@ -94,7 +94,7 @@ export class LabMachineRoom implements MachineRoom {
   private machine(server: CloudMachine): Machine {
     const existing = this.machines.get(server.id);
     if (existing !== undefined) return existing;
-    const machine = new Machine(this.dirs, specOf(server), soldImages(this.dirs, releaseOf(server.image)).host, this.say);
+    const machine = new Machine(this.dirs, specOf(server), imagesOf(this.dirs, releaseOf(server.image)).host, this.say);
     this.machines.set(server.id, machine);
     this.servers.set(server.id, server);
     return machine;

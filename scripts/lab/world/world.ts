@@ -1,6 +1,6 @@
 // lab/world/world.ts: the whole lab as the daemon runs it: builds it in order, answers what it looks like, changes it.
-import { ownImages, soldImages } from "../images/build";
-import { SOLD } from "../images/recipes";
+import { imagesOf } from "../images/build";
+import { OWN_RELEASE, SOLD } from "../images/recipes";
 import type { LabDirs } from "../dirs";
 import type { Machine } from "../machines/machine";
 import { CLIENT, CLIENT_LEG, HOME, HOME_LINE, linkName, namespaceOf, OPERATOR, OPERATOR_LEG, RELAY_LEG_V6, SERVICES } from "../plan";
@@ -28,11 +28,12 @@ export class World {
     private readonly dirs: LabDirs,
     private readonly say: (line: string) => void,
   ) {
+    const images = new ImageBuilder(dirs, say);
     this.firewall = new CloudFirewall(dirs);
-    this.room = new LabMachineRoom(dirs, this.firewall, new ImageBuilder(dirs, say), say);
-    this.names = new LabNameServer(dirs, ownImages(dirs).services);
+    this.room = new LabMachineRoom(dirs, this.firewall, images, say);
+    this.names = new LabNameServer(dirs, imagesOf(dirs, OWN_RELEASE).services);
     this.home = new Home(dirs);
-    this.residents = residents(dirs, () => this.home.state.ipv6, say);
+    this.residents = residents(dirs, () => this.home.state.ipv6, images, say);
   }
 
   async build(step: (name: string, work: () => Promise<unknown>) => Promise<void>): Promise<void> {
@@ -45,7 +46,7 @@ export class World {
     await step("DNS and package mirror", async () => {
       await this.names.start();
       // One mirror for all releases, also for those whose packages come later.
-      const roots = Object.values(SOLD).map((release) => soldImages(this.dirs, release).mirror);
+      const roots = Object.values(SOLD).map((release) => imagesOf(this.dirs, release).mirror);
       await serveMirror(roots, [SERVICES.mirror.ipv4, SERVICES.mirror.ipv6]);
     });
     await step("relay, the other mail server, the machine to adopt", async () => {
