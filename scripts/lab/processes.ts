@@ -34,6 +34,23 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
+/** Ends a process and all that it started at once, as a power cut would. */
+export function killTree(pid: number): void {
+  // Stopped first, so that none of them starts another meanwhile.
+  const stop = (each: number): number[] => (signal(each, "SIGSTOP") ? [each, ...childrenOf(each).flatMap(stop)] : []);
+  for (const each of stop(pid)) signal(each, "SIGKILL");
+}
+
+/** False when it has ended already. */
+function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
 /** True for the first process of a PID namespace: the guest's init. */
 export function isNamespaceInit(pid: number): boolean {
   const ids = /^NSpid:\s+(.*)$/m.exec(readProc(pid, "status") ?? "")?.[1]?.split(/\s+/) ?? [];

@@ -1,10 +1,8 @@
 // What a second and a changed `pulumi up` do to a stack that runs, and what they must never do.
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { relayTarget, newAccount, proveMail } from "../../scripts/lab/mail";
-import { failed, quiet, succeeded, theLab, type Config, type TheLab } from "./theLab";
-import { openStack } from "../../scripts/lab/stack/runner";
-import type { Target } from "./programs/target";
+import { failed, succeeded, theLab, type Config, type TheLab } from "./theLab";
 
 jest.setTimeout(400_000);
 
@@ -101,13 +99,9 @@ describe("what does not work", () => {
 describe("rules that cut off SSH", () => {
   it("are taken back by the host itself, and the run says so", async () => {
     const before = await rules("hel1");
-    const { managementPrivateKey: privateKey, proxies } = await outputs();
-    const file = join(the.lab.dirs.state, "lockout.json");
-    writeFileSync(file, JSON.stringify({ host: proxies.hel1.ipv4, hostKey: proxies.hel1.sshHostKey, privateKey } satisfies Target), { mode: 0o600 });
-    process.env.LOCKOUT_TARGET = file;
-    const stack = await openStack(the.lab, quiet);
+    const { proxies } = await outputs();
     const started = Date.now();
-    const run = stack.pulumi(["up"], { capture: true, stack: "lockout", program: join(__dirname, "programs/lockout.ts") });
+    const run = the.up((config) => void (config["chatmail-proxy:adminNetworks"] = ["192.0.2.0/24"]));
     const shut = await closedWhile(run, proxies.hel1.ipv4);
     const output = failed(await run);
     expect(shut).toBe(true);
@@ -116,6 +110,8 @@ describe("rules that cut off SSH", () => {
     expect(await rules("hel1")).toBe(before);
     expect((await the.client.scan(proxies.hel1.ipv4, 22, 22)).open).toEqual([22]);
     await proveMail(the.lab);
+    // One run with the mistake corrected is all it takes.
+    succeeded(await the.up());
   });
 
   /** Whether port 22 was shut at some moment while a run went on: else the test would have tried nothing. */
@@ -215,6 +211,41 @@ describe("host keys", () => {
       await the.sh("hel1", "cp -a /root/ssh.kept/ssh_host_* /etc/ssh/; rm -r /root/ssh.kept; systemctl restart ssh");
     }
     succeeded(await the.up());
+  });
+});
+
+describe("a second stack on the same relay", () => {
+  let second: TheLab;
+  const other = (name: string) => (config: Config) => {
+    config["chatmail-proxy:mailDomain"] = "second.example.org";
+    config["chatmail-proxy:proxies"] = [{ name, host: "hetzner", location: "nbg1" }];
+  };
+  const served = async (proxy: string) => {
+    for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
+  };
+
+  beforeAll(async () => {
+    second = await theLab({ stack: false, name: "second" });
+  });
+  afterAll(() => second.close());
+
+  it("cannot have a proxy of the same name", async () => {
+    expect(failed(await second.up(other("hel1")))).toContain("the relay already has a tunnel wg-hel1 of the stack chatmail-proxy/lab");
+    await served("hel1");
+  });
+
+  it("has its own proxies beside those of the first", async () => {
+    succeeded(await second.up(other("nbg1")));
+    await served("nbg1");
+    await served("hel1");
+    expect(succeeded(await the.up())).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+  });
+
+  it("takes nothing of the first away when it goes", async () => {
+    succeeded(await second.pulumi("destroy", "--yes", "--skip-preview"));
+    expect(await the.sh("relay", "ls /etc/wireguard; test -x /usr/local/lib/chatmail-proxy/hostctl && echo hostctl")).toBe("wg-hel1.conf\nwg-hel1.key\nwg-hel1.psk\nhostctl");
+    await served("hel1");
+    succeeded(await second.pulumi("stack", "rm", "--yes"));
   });
 });
 

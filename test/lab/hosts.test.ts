@@ -1,8 +1,9 @@
-// Hosts and relays that are not the plain case: another user than root, one family alone, another SSH port, SSH from some
-// networks alone, UDP, a shared machine that is closed.
+// Hosts and relays that are not the plain case: another user than root, Debian 12, one family alone, another SSH port, SSH
+// from some networks alone, UDP, a shared machine that is closed.
 import { newAccount, proveMail, relayTarget } from "../../scripts/lab/mail";
 import { MAIL_PORTS, OPERATOR_LEG } from "../../scripts/lab/plan";
-import { succeeded, theLab, type Config, type TheLab } from "./theLab";
+import { waitFor } from "../../scripts/lab/wait";
+import { failed, succeeded, theLab, type Config, type TheLab } from "./theLab";
 import { capture } from "./wire";
 
 jest.setTimeout(300_000);
@@ -47,6 +48,49 @@ describe("an existing machine and a relay where root may not log in", () => {
     succeeded(await the.up(asAdmin));
     expect(await published()).toEqual(["192.0.2.140"]);
     await proveMail(the.lab, "192.0.2.140");
+  });
+});
+
+describe("an existing machine with Debian 12", () => {
+  // A rented mail server that is to be a proxy from now on.
+  const SERVICES = "postfix dovecot nginx";
+  let before: string;
+  /** What we could have left: files of ours, packages, keys, settings, rules, units. */
+  const traces = () =>
+    the.sh(
+      "vps",
+      "find /etc /usr/local /var/lib -xdev \\( -path /var/lib/apt -o -path /var/lib/dpkg \\) -prune -o -name '*chatmail-proxy*' -print; dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' wireguard-tools nftables 2>/dev/null | grep ^i; cat /root/.ssh/authorized_keys; sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding; ip -br link | grep wg-; systemctl list-units --all --no-legend 'chatmail-proxy*' 'wg-quick*'",
+      "any",
+    );
+  const vps = (config: Config) => {
+    const [ipv4, ipv6] = the.lab.vps.addresses;
+    config["chatmail-proxy:proxies"] = [{ name: "old1", host: "linux", ssh: { host: the.lab.vps.sshHost }, ipv4, ipv6 }];
+  };
+
+  beforeAll(async () => {
+    await the.lab.control.start("vps");
+    before = await traces();
+  });
+  afterAll(() => the.lab.control.power("vps", "off"));
+
+  it("is not touched while its own mail server has the ports", async () => {
+    expect(failed(await the.up(vps))).toMatch(/old1-free[^]*port 25 is in use on this host \(by (master|something)\)/);
+    expect(await the.sh("vps", "nft list tables 2>/dev/null", "any")).not.toContain("chatmail_proxy");
+  });
+
+  it("is set up as one with Debian 13 is, and survives a reboot", async () => {
+    await the.sh("vps", `systemctl disable --now ${SERVICES}`);
+    expect(await the.sh("vps", "cat /etc/debian_version")).toMatch(/^12\./);
+    succeeded(await the.up(vps));
+    for (const address of the.lab.vps.addresses) await proveMail(the.lab, address);
+    await the.lab.control.reboot("vps");
+    for (const address of the.lab.vps.addresses) await waitFor("mail", 60, () => the.client.login(newAccount(), relayTarget(address)).then(() => true, () => false));
+  });
+
+  it("is as it was after destroy", async () => {
+    await destroy();
+    expect(await traces()).toBe(before);
+    await the.sh("vps", `systemctl enable --now ${SERVICES}`);
   });
 });
 

@@ -95,6 +95,17 @@ describe("the mail domain's records that were there before", () => {
     }
   });
 
+  it("stay while a run is killed in the middle of things; the next one says what to do", async () => {
+    const powerCut = new AbortController();
+    const run = the.up(undefined, { signal: powerCut.signal });
+    await waitFor("rules that nobody has confirmed yet", 90, async () => (await the.sh("hel1", "nft list tables", "any")).includes("chatmail_proxy"), 50);
+    powerCut.abort();
+    expect((await run).status).not.toBe(0);
+    expect(failed(await the.up())).toMatch(/the stack is currently locked[^]*pulumi cancel/);
+    succeeded(await the.pulumi("cancel", "--yes"));
+    expect(await addressRecords()).toContain(`chat A ${HOME_LINE.addresses4[0]}`);
+  });
+
   it("are adopted: they hold the proxy from now on", async () => {
     const output = succeeded(await the.up());
     const [ipv4, ipv6] = await the.addresses("hel1");

@@ -133,13 +133,26 @@ describe("a firewall of others that drops what it does not name", () => {
 });
 
 describe("a proxy whose server cannot be bought", () => {
+  const broken = (config: Config) => void entries(config).push({ name: "sin1", host: "hetzner", location: "sin", serverType: "cx999" });
+
   it("leaves all that exists as it was, and is named with its step", async () => {
     const records = await published();
-    const output = failed(await the.up((config) => entries(config).push({ name: "sin1", host: "hetzner", location: "sin", serverType: "cx999" })));
+    const output = failed(await the.up(broken));
     expect(output).toMatch(/sin1-server/);
     expect(output).toMatch(/cx999/);
     expect(await published()).toEqual(records);
     for (const proxy of ALL) for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
+  });
+
+  it("holds up no other when the run is told to go on", async () => {
+    const records = await published();
+    const another = (config: Config) => {
+      broken(config);
+      config["chatmail-proxy:ports"] = [...MAIL_PORTS, 2525];
+    };
+    expect(failed(await the.up(another, { flags: ["--continue-on-error"] }))).toMatch(/sin1-server[^]*cx999/);
+    for (const proxy of ALL) expect(await the.sh(proxy, "nft list table inet chatmail_proxy")).toContain("2525");
+    expect(await published()).toEqual(records);
     succeeded(await the.up());
     expect((await the.names("primary_ips")).filter((name) => name.startsWith("sin1"))).toEqual([]);
   });
@@ -228,6 +241,17 @@ describe("the relay's own mail", () => {
 
   it("leaves by its own line where no egress is set", async () => {
     expect(await arrivedFrom(await sendOut())).toBe("198.51.100.20");
+  });
+
+  it("is not sent where the provider lets no mail out, which is found and named", async () => {
+    await the.sh("ash1", "nft 'add table inet provider; add chain inet provider out { type filter hook postrouting priority 300; }; add rule inet provider out oifname != \"wg*\" tcp dport 25 drop'");
+    try {
+      const output = failed(await the.up(egress));
+      for (const family of [4, 6]) expect(output).toContain(`ash1: no other mail server's port 25 answers from there over IPv${family}, so mail cannot leave through it. Providers block port 25 on new accounts`);
+      expect(output).not.toContain("deb1: no other mail server");
+    } finally {
+      await the.sh("ash1", "nft delete table inet provider");
+    }
   });
 
   it("leaves through the egress, under its address, which bears the mail domain's name", async () => {

@@ -1,5 +1,5 @@
-// Other ways than the usual one: a relay that is set up by a script, one that stands on the internet itself (with a tunnel
-// and without), a zone that takes signed updates, and servers with Debian 12.
+// Other ways than the usual one: a relay that is set up by a script, one with Debian 12 that stands on the internet itself
+// (with a tunnel and without), a zone that takes signed updates or is changed by hand, and servers with Debian 12.
 import { CASES } from "../golden/cases";
 import { logLines, newAccount, proveMail, relayTarget } from "../../scripts/lab/mail";
 import { CLIENT_LEG } from "../../scripts/lab/plan";
@@ -50,6 +50,19 @@ describe("a relay that is set up by a script", () => {
     await proveMail(the.lab);
   });
 
+  it("can be set up over SSH from then on, and by the script again, without a gap: in one step it is refused", async () => {
+    const traffic = await startTraffic(the.lab);
+    succeeded(await the.up());
+    expect(failed(await the.up(script))).toContain('relay.setup: "script" would first take all tunnels off the relay, over SSH, and cut its users off.');
+    succeeded(await the.up((config) => void ((config["chatmail-proxy:relay"] as Record<string, unknown>).gone = true)));
+    succeeded(await the.up(script));
+    const report = await traffic.stop();
+    expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
+    expect(report.longestMs).toBeLessThan(10_000);
+    expect(await published("chat.example.org")).toEqual((await the.addresses("hel1")).sort());
+    await run();
+  });
+
   it("survives a reboot", async () => {
     await the.lab.control.reboot("relay");
     await waitFor("mail", 60, () => the.client.login(newAccount()).then(() => true, () => false));
@@ -86,6 +99,7 @@ describe("a relay with public addresses of its own", () => {
   });
 
   it("is reached through a tunnel as one at home is, and reaches its own name, over both families", async () => {
+    expect(await the.sh("vps", "cat /etc/debian_version")).toMatch(/^12\./);
     succeeded(await the.up(vps));
     await proveMail(the.lab, undefined, the.lab.vps.mailDomain);
     for (const address of await the.addresses("hel1")) {
@@ -130,19 +144,24 @@ describe("a relay with public addresses of its own", () => {
   });
 });
 
+/** A mail domain in the zone that takes signed updates. */
+const DOMAIN = "chat.example.com";
+const signed = (config: Config) => {
+  const { zone, server, port, keyName, algorithm } = the.lab.rfc2136;
+  config["chatmail-proxy:mailDomain"] = DOMAIN;
+  config["chatmail-proxy:dns"] = { provider: "rfc2136", zone, server, port, ttl: 60, tsig: { name: keyName, algorithm } };
+};
+/** Changes that zone as a person would, by lines of nsupdate. */
+const byHand = (...lines: string[]) =>
+  the.lab.run("operator", ["knsupdate", "-k", the.lab.rfc2136.keyFile], { stdin: [`server ${the.lab.rfc2136.server}`, `zone ${the.lab.rfc2136.zone}`, ...lines, "send", ""].join("\n"), timeout: 30_000 });
+
 describe("a zone that takes signed updates", () => {
-  const DOMAIN = "chat.example.com";
-  const signed = (config: Config) => {
-    const { zone, server, port, keyName, algorithm } = the.lab.rfc2136;
-    config["chatmail-proxy:mailDomain"] = DOMAIN;
-    config["chatmail-proxy:dns"] = { provider: "rfc2136", zone, server, port, ttl: 60, tsig: { name: keyName, algorithm } };
-  };
   const zone = () => the.sh("operator", `dig +tcp +noall +answer -k /dev/stdin @${the.lab.rfc2136.server} ${the.lab.rfc2136.zone} AXFR`, "any");
 
   afterAll(destroy);
 
   it("gets the records of a stack, and an existing one is adopted", async () => {
-    await the.lab.run("operator", ["knsupdate", "-k", the.lab.rfc2136.keyFile], { stdin: `server ${the.lab.rfc2136.server}\nzone ${the.lab.rfc2136.zone}\nadd ${DOMAIN}. 60 A 198.51.100.20\nsend\n`, timeout: 30_000 });
+    await byHand(`add ${DOMAIN}. 60 A 198.51.100.20`);
     succeeded(await the.up(signed));
     expect(await published(DOMAIN)).toEqual((await the.addresses("hel1")).sort());
     expect(await published("hel1.proxy.example.com")).toEqual((await the.addresses("hel1")).sort());
@@ -166,10 +185,57 @@ describe("a zone that takes signed updates", () => {
     expect(await published(DOMAIN)).toHaveLength(2);
   });
 
+  it("is not left for another in one step, which would leave the mail domain without addresses", async () => {
+    expect(failed(await the.up())).toContain(`mailDomain: was ${DOMAIN} until now, whose addresses this run would delete.`);
+    expect(await published(DOMAIN)).toHaveLength(2);
+  });
+
   it("has nothing of ours after destroy", async () => {
     await destroy();
     expect(await published(DOMAIN)).toEqual([]);
     expect(await zone()).not.toContain("chatmail-proxy");
+  });
+});
+
+describe("a zone that is changed by hand", () => {
+  const manual = (config: Config) => {
+    signed(config);
+    config["chatmail-proxy:dns"] = { provider: "manual", zone: the.lab.rfc2136.zone, ttl: 60 };
+  };
+  const live: string[] = [];
+
+  afterAll(async () => {
+    await destroy();
+    await byHand(...[DOMAIN, "hel1.proxy.example.com", `_a._chatmail-proxy.${DOMAIN}`, `_aaaa._chatmail-proxy.${DOMAIN}`].map((name) => `delete ${name}.`));
+  });
+
+  it("takes over from one that took updates, whose addresses stay", async () => {
+    succeeded(await the.up((config) => {
+      signed(config);
+      (config["chatmail-proxy:dns"] as Record<string, unknown>).onDestroy = "keep";
+    }));
+    const output = succeeded(await the.up(manual));
+    expect(await published(DOMAIN)).toEqual((await the.addresses("hel1")).sort());
+    live.push(...[...output.matchAll(/DNS: add to the zone: (\S+\. 60 IN A+ \S+)/g)].map(([, line = ""]) => line));
+    expect(live.map((line) => line.split(" ")[0])).toEqual(["hel1.proxy.example.com.", "hel1.proxy.example.com."]);
+    expect(output).not.toContain("DNS: remove");
+  });
+
+  it("is what it should be when the lines that are asked for stand in it", async () => {
+    await byHand(...live.map((line) => `add ${line}`));
+    const output = succeeded(await the.up(manual));
+    expect(output).not.toMatch(/DNS: (add|remove)/);
+    const lines = succeeded(await the.pulumi("stack", "output", "zoneLines")).trim().split("\n");
+    expect(lines.filter((line) => line.startsWith("hel1.")).sort()).toEqual([...live].sort());
+    expect(lines).toHaveLength(4);
+  });
+
+  it("keeps a drained proxy's addresses until a person has taken them out, if there is another", async () => {
+    const output = succeeded(await the.up((config) => {
+      manual(config);
+      Object.assign((config["chatmail-proxy:proxies"] as object[])[0] as object, { publish: false });
+    }));
+    expect(output).toContain("hel1 has publish: false, but stays in DNS: there is no other proxy that works");
   });
 });
 

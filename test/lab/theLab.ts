@@ -15,7 +15,7 @@ export interface TheLab {
   readonly lab: LabHandle;
   readonly client: MailClient;
   /** pulumi up with the lab's own settings, changed as given. */
-  up(change?: (config: Config) => void, options?: PulumiOptions): Promise<PulumiResult>;
+  up(change?: (config: Config) => void, options?: PulumiOptions & { readonly flags?: readonly string[] }): Promise<PulumiResult>;
   preview(change?: (config: Config) => void, flags?: readonly string[]): Promise<PulumiResult>;
   pulumi(...args: string[]): Promise<PulumiResult>;
   /** A shell command on a host; its output. Fails on an exit status other than 0 unless told "any". */
@@ -39,19 +39,21 @@ export interface LabOptions {
   readonly stack?: boolean;
   /** Which of the lab's proxies the stack has; the first alone by default, which is quicker. */
   readonly proxies?: readonly string[];
+  /** Another stack than the lab's own, on the same world. */
+  readonly name?: string;
 }
 
-export async function theLab({ stack = true, proxies = ["hel1"] }: LabOptions = {}): Promise<TheLab> {
+export async function theLab({ stack = true, proxies = ["hel1"], name }: LabOptions = {}): Promise<TheLab> {
   const lab = await openLab(quiet);
   const client = await MailClient.open(lab);
   const files = mkdtempSync(join(tmpdir(), "lab-test-"));
   const withSettings = async (change: (config: Config) => void): Promise<LabStack> => {
     const file = parse(readFileSync(join(lab.dirs.project, "Pulumi.lab.yaml"), "utf8")) as { config: Config };
-    file.config[PROXIES] = (file.config[PROXIES] as { name: string }[]).filter(({ name }) => proxies.includes(name));
+    file.config[PROXIES] = (file.config[PROXIES] as { name: string }[]).filter((proxy) => proxies.includes(proxy.name));
     change(file.config);
     const path = join(files, "stack.yaml");
     writeFileSync(path, stringify(file));
-    return openStack(lab, quiet, path);
+    return openStack(lab, quiet, path, name);
   };
   const run = async (verb: "up" | "preview", change: (config: Config) => void, flags: readonly string[], options: PulumiOptions = {}) =>
     (await withSettings(change)).pulumi([verb, ...flags], { ...options, capture: true });
@@ -65,9 +67,9 @@ export async function theLab({ stack = true, proxies = ["hel1"] }: LabOptions = 
   const the: TheLab = {
     lab,
     client,
-    up: (change = () => undefined, options) => run("up", change, ["--yes", "--skip-preview"], options),
+    up: (change = () => undefined, { flags = [], ...options } = {}) => run("up", change, ["--yes", "--skip-preview", ...flags], options),
     preview: (change = () => undefined, flags = ["--diff"]) => run("preview", change, flags),
-    pulumi: async (...args) => (await openStack(lab, quiet)).pulumi(args, { capture: true }),
+    pulumi: async (...args) => (await openStack(lab, quiet, undefined, name)).pulumi(args, { capture: true }),
     sh,
     api,
     names: async (kind) => (await api<Record<string, { name: string }[]>>("GET", `/${kind}`))[kind]?.map(({ name }) => name) ?? [],

@@ -5,6 +5,7 @@ import { nodeTs } from "../../node";
 import { ensureToolchain, type Toolchain } from "../../toolchain/toolchain";
 import type { LabDirs } from "../dirs";
 import type { LabHandle } from "../lab";
+import { killTree } from "../processes";
 import type { Progress } from "../up";
 import { prepareWorkspace, pulumiHome, STACK, toolchainCache, type Workspace } from "./workspace";
 
@@ -17,9 +18,8 @@ export interface PulumiResult {
 export interface PulumiOptions {
   /** Keep the output instead of showing it. */
   readonly capture?: boolean;
-  /** A program of a test's own in place of this clone's: a module that is the program (export =). On a stack of its own. */
-  readonly program?: string;
-  readonly stack?: string;
+  /** When it aborts, pulumi and all that it started are killed, as by a power cut. */
+  readonly signal?: AbortSignal;
 }
 
 export interface LabStack {
@@ -29,13 +29,13 @@ export interface LabStack {
   pulumi(args: readonly string[], options?: PulumiOptions): Promise<PulumiResult>;
 }
 
-/** The stack with its settings from `config`; without one, with those that it has, or the clone's own. */
-export async function openStack(lab: LabHandle, progress: Progress, config?: string): Promise<LabStack> {
+/** A stack, the lab's unless another is named, with its settings from `config`; without one, with those that it has, or the clone's own. */
+export async function openStack(lab: LabHandle, progress: Progress, config?: string, name = STACK): Promise<LabStack> {
   const toolchain = await progress.step("toolchain", () => labToolchain(lab.dirs, progress.say));
-  const workspace = prepareWorkspace(lab, config);
+  const workspace = prepareWorkspace(lab, config, name);
   const stack: LabStack = { lab, workspace, toolchain, pulumi: (args, options = {}) => pulumi(stack, args, options) };
   if (workspace.secrets.length > 0) {
-    await checked(inOperator(stack, [toolchain.pulumi, "stack", "select", "--create", STACK], { capture: true }));
+    await checked(inOperator(stack, [toolchain.pulumi, "stack", "select", "--create", name], { capture: true }));
     // On stdin: an argument would stand in the process list.
     for (const { key, value } of workspace.secrets) await checked(inOperator(stack, [toolchain.pulumi, "config", "set", "--secret", key], { capture: true, stdin: value }));
   }
@@ -58,35 +58,35 @@ function pulumi(stack: LabStack, args: readonly string[], options: PulumiOptions
   const { toolchain, workspace, lab } = stack;
   const [verb = "", ...flags] = args;
   const runsProgram = verb === "up" || verb === "preview";
-  if (!runsProgram || (toolchain.languageHost && options.program === undefined)) return inOperator(stack, [toolchain.pulumi, ...args], { ...options, cwd: workspace.dir });
+  if (!runsProgram || toolchain.languageHost) return inOperator(stack, [toolchain.pulumi, ...args], { ...options, cwd: workspace.dir });
   const unknown = flags.filter((flag) => !ENGINE_FLAGS.includes(flag) && !IMPLIED_FLAGS.includes(flag));
   if (unknown.length > 0) {
     throw new Error(`pulumi ${verb} ${unknown.join(" ")}: needs a full Pulumi CLI with its Node.js language host on PATH; without one, ${verb} knows only ${ENGINE_FLAGS.join(", ")}`);
   }
-  const program = options.program ?? join(lab.dirs.project, "index.ts");
-  const engine = nodeTs(join(__dirname, "engine.ts"), verb, workspace.dir, program, ...flags.filter((flag) => ENGINE_FLAGS.includes(flag)));
+  const engine = nodeTs(join(__dirname, "engine.ts"), verb, workspace.dir, join(lab.dirs.project, "index.ts"), ...flags.filter((flag) => ENGINE_FLAGS.includes(flag)));
   return inOperator(stack, engine, { ...options, cwd: lab.dirs.project });
 }
 
 interface RunOptions {
   readonly capture?: boolean;
-  readonly stack?: string;
   readonly stdin?: string;
   readonly cwd?: string;
+  readonly signal?: AbortSignal;
 }
 
-async function inOperator({ lab, workspace, toolchain }: LabStack, argv: readonly string[], { capture = false, stack = STACK, stdin, cwd = workspace.dir }: RunOptions): Promise<PulumiResult> {
+async function inOperator({ lab, workspace, toolchain }: LabStack, argv: readonly string[], { capture = false, stdin, cwd = workspace.dir, signal }: RunOptions): Promise<PulumiResult> {
   const output = capture ? "pipe" : "inherit";
   const child = await lab.spawn(
     "operator",
     // The machine's own SSH agent is none of the lab's business.
     ["env", "-u", "SSH_AUTH_SOCK", "-u", "HCLOUD_TOKEN", ...argv],
-    { env: { ...toolchain.env, ...workspace.env, PULUMI_STACK: stack }, stdio: [stdin === undefined ? (capture ? "ignore" : "inherit") : "pipe", output, output], cwd },
+    { env: { ...toolchain.env, ...workspace.env }, stdio: [stdin === undefined ? (capture ? "ignore" : "inherit") : "pipe", output, output], cwd },
   );
   const chunks: Buffer[] = [];
   child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
   child.stderr?.on("data", (chunk: Buffer) => chunks.push(chunk));
   child.stdin?.end(stdin);
+  signal?.addEventListener("abort", () => child.pid !== undefined && killTree(child.pid), { once: true });
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => resolve({ status: code ?? 1, output: Buffer.concat(chunks).toString() }));

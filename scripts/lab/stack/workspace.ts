@@ -29,8 +29,8 @@ export const toolchainCache = (dirs: LabDirs): string => join(dirname(dirs.cache
 /** What of the project is linked into the workspace, so that `pulumi up` finds its program there. */
 const LINKS = ["Pulumi.yaml", "package.json", "tsconfig.json", "index.ts", "components", "scripts", "node_modules"];
 
-/** Settings are taken from `config`; without one they stay, or are the clone's own on the first time. */
-export function prepareWorkspace(lab: LabHandle, config?: string): Workspace {
+/** Settings are taken from `config`; without one they stay, or are the clone's own for the lab on the first time. */
+export function prepareWorkspace(lab: LabHandle, config?: string, stack = STACK): Workspace {
   const root = join(lab.dirs.state, "stack");
   const dir = join(root, "project");
   mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -39,7 +39,7 @@ export function prepareWorkspace(lab: LabHandle, config?: string): Workspace {
   if (!existsSync(passphrase)) writeFileSync(passphrase, randomBytes(24).toString("base64url"), { mode: 0o600 });
   for (const name of LINKS) if (!existsSync(join(dir, name))) symlinkSync(join(lab.dirs.project, name), join(dir, name));
 
-  const stackFile = join(dir, `Pulumi.${STACK}.yaml`);
+  const stackFile = join(dir, `Pulumi.${stack}.yaml`);
   const before = existsSync(stackFile) ? (parse(readFileSync(stackFile, "utf8")) as StackFile) : undefined;
   const source = config ?? (before ? stackFile : join(lab.dirs.project, `Pulumi.${STACK}.yaml`));
   const merged = mergeStackFile(parse(readFileSync(source, "utf8")) as StackFile, before ?? {}, hostKeys(lab));
@@ -48,7 +48,7 @@ export function prepareWorkspace(lab: LabHandle, config?: string): Workspace {
   return {
     dir,
     stackFile,
-    env: { PULUMI_BACKEND_URL: `file://${join(root, "state")}`, PULUMI_CONFIG_PASSPHRASE_FILE: passphrase, PULUMI_STACK: STACK },
+    env: { PULUMI_BACKEND_URL: `file://${join(root, "state")}`, PULUMI_CONFIG_PASSPHRASE_FILE: passphrase, PULUMI_STACK: stack },
     secrets: [
       { key: "hcloud:token", value: lab.hetzner.token },
       { key: "chatmail-proxy:relaySshKey", value: readFileSync(lab.operatorKeyFile, "utf8") },
