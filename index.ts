@@ -85,7 +85,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   if (relay instanceof Relay) relay.checkOutbound(records);
 
   const situation = { settings, facts, reports, published: records.published };
-  const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values });
+  const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values ?? [] });
   const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings)];
   await announce({ proxies: faultyOnes(situation), published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 

@@ -7,8 +7,8 @@ export interface SpfQuestion {
   readonly senders: readonly string[];
   /** What the mail domain's A and AAAA hold, which the mechanism `a` stands for. */
   readonly published: readonly string[];
-  /** TXT values of the mail domain; undefined when they could not be read. */
-  readonly texts: readonly string[] | undefined;
+  /** TXT values of the mail domain. */
+  readonly texts: readonly string[];
 }
 
 /**
@@ -18,14 +18,14 @@ export interface SpfQuestion {
 export function spfAdvice({ mailDomain, senders, published, texts }: SpfQuestion): string | undefined {
   const needed = senders.map((address) => `ip${familyOf(address)}:${address}`);
   if (needed.length === 0) return undefined;
-  const spf = texts?.map(unquote).find((text) => /^v=spf1( |$)/i.test(text));
+  const spf = texts.map(unquote).find((text) => /^v=spf1( |$)/i.test(text));
   const names = spf?.split(/\s+/).map((term) => term.replace(/^[+]/, "").replace(/\/(32|128)$/, "").toLowerCase()) ?? [];
   // What names another host may well cover the address, which only a look-up would tell.
   if (names.some((term) => /^(a:|mx:|include:|exists:|redirect=)/.test(term))) return undefined;
   const covered = names.includes("a") ? new Set(published) : new Set<string>();
   const missing = senders.filter((address) => !covered.has(address)).map((address) => `ip${familyOf(address)}:${address}`).filter((mechanism) => !names.includes(mechanism.toLowerCase()));
   if (missing.length === 0) return undefined;
-  const now = spf ? `it says "${spf}"` : texts ? "there is none" : "it could not be read";
+  const now = spf ? `it says "${spf}"` : "there is none";
   const wanted = spf ? spf.replace(/^v=spf1/i, `v=spf1 ${missing.join(" ")}`) : `v=spf1 ${missing.join(" ")} ~all`;
   const changing = "If that address changes now and then (a home line), name a host that follows it instead (a:home.example.net).";
   return `SPF: the relay's mail leaves from ${senders.join(" and ")}, which the SPF record of ${mailDomain} must name (${now}). Use: "${wanted}". ${changing}`;

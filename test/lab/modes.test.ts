@@ -214,9 +214,11 @@ describe("a zone that is changed by hand", () => {
       signed(config);
       (config["chatmail-proxy:dns"] as Record<string, unknown>).onDestroy = "keep";
     }));
-    const output = succeeded(await the.up(manual));
+    succeeded(await the.up(manual));
     expect(await published(DOMAIN)).toEqual((await the.addresses("hel1")).sort());
-    live.push(...[...output.matchAll(/DNS: add to the zone: (\S+\. 60 IN A+ \S+)/g)].map(([, line = ""]) => line));
+    // The proxy's own name went with the updates.
+    const output = succeeded(await the.up(manual));
+    live.push(...new Set([...output.matchAll(/DNS: add to the zone: (\S+\. 60 IN A+ \S+)/g)].map(([, line = ""]) => line)));
     expect(live.map((line) => line.split(" ")[0])).toEqual(["hel1.proxy.example.com.", "hel1.proxy.example.com."]);
     expect(output).not.toContain("DNS: remove");
   });

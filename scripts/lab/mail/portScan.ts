@@ -4,8 +4,8 @@ import type { Scan } from "./protocol";
 
 /** A lost SYN is sent again after 1 s; what has not answered by then is silent. */
 const PATIENCE_MS = 1500;
-/** 65535 ports at this many at once and 1.5 s each, all silent: 25 s. */
-const AT_ONCE = 4000;
+/** 65535 ports at this many at once and 1.5 s each, all silent: 13 s. */
+const AT_ONCE = 8000;
 
 export async function scanPorts(address: string, first: number, last: number): Promise<Scan> {
   const started = Date.now();

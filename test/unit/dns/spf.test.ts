@@ -1,6 +1,6 @@
 import { spfAdvice } from "../../../components/dns/spf";
 
-const ask = (texts: string[] | undefined, senders = ["198.51.100.20"], published: string[] = []) => spfAdvice({ mailDomain: "chat.example.org", senders, published, texts });
+const ask = (texts: string[], senders = ["198.51.100.20"], published: string[] = []) => spfAdvice({ mailDomain: "chat.example.org", senders, published, texts });
 
 describe("spfAdvice", () => {
   it("says what to add to the record that is there", () => {
