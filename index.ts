@@ -9,7 +9,7 @@ import { MANAGED_BY } from "./components/dns/zone";
 import { examine } from "./components/examine";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
 import { silentHosts, type Knock } from "./components/hosts/silentHosts";
-import { checkAgainst, checkStillNamed, leftBehind, readLastRun, standingAfter } from "./components/lastRun";
+import { checkAgainst, checkStillNamed, hostsToAsk, leftBehind, readLastRun, RELAY, standingAfter } from "./components/lastRun";
 import { openRelay } from "./components/openRelay";
 import { knockFromHere, proveFromHere, type Prover } from "./components/proof/prove";
 import { ProxyRelay } from "./components/proxyRelay";
@@ -46,7 +46,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
   const zone = await openZone(settings, labels, world.dns);
   if (zone.byHand) refuse(checkStillNamed(before, settings, zone.existing));
-  const { relay, facts, wayFor } = await openRelay(settings);
+  const { relay, facts, wayFor } = await openRelay(settings, before?.lookAgain[RELAY]);
   const silent = await silentHosts(settings.proxies, labels, world.knock);
 
   let key: ManagementKey | undefined;
@@ -65,6 +65,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
         labels,
         prove: world.prove,
         silent: silent.has(entry.name),
+        lookAgain: before?.lookAgain[entry.name],
       }),
   );
 
@@ -95,7 +96,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     proxies: Object.fromEntries(
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
-    lastRun: standingAfter(settings),
+    lastRun: { ...standingAfter(settings), lookAgain: hostsToAsk(before, reports, new Date()) },
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),

@@ -4,7 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { ExistingSet } from "./dns/recordSets";
 import type { ProxySettings, Settings } from "./settings";
-import type { Complaint } from "./settings/check";
+import type { ProxyReport } from "./report";
+import { OWN_LINE, type Complaint } from "./settings/check";
 
 const machine = z.discriminatedUnion("host", [
   z.object({ host: z.literal("hetzner"), location: z.string() }),
@@ -17,6 +18,8 @@ const lastRun = z.object({
   zone: z.object({ provider: z.string(), name: z.string(), onDestroy: z.string() }),
   relay: z.object({ setup: z.enum(["ssh", "script", "none"]), hostKey: z.string().optional(), gone: z.boolean() }),
   proxies: z.record(z.string(), machine),
+  /** By host: another word than the time before means that it did not see all well, and is to be asked again. */
+  lookAgain: z.record(z.string(), z.string()),
 });
 export type LastRun = z.output<typeof lastRun>;
 
@@ -25,16 +28,34 @@ const outputs = z.object({ lastRun, proxies: z.record(z.string(), z.object({ ipv
 /** What stands, and at which addresses. */
 export type Before = LastRun & { readonly addresses: Readonly<Record<string, readonly string[]>> };
 
+type Standing = Omit<LastRun, "lookAgain">;
+
 type Wanted = Pick<Settings, "mailDomain" | "dns" | "relay" | "proxies" | "tunnel">;
 
 /** What a run with these settings leaves standing. Pure. */
-export function standingAfter({ mailDomain, dns, relay, proxies, tunnel }: Wanted): LastRun {
+export function standingAfter({ mailDomain, dns, relay, proxies, tunnel }: Wanted): Standing {
   return {
     mailDomain,
     zone: { provider: dns.provider, name: dns.zone, onDestroy: dns.provider === "manual" ? "keep" : dns.onDestroy },
     relay: { setup: tunnel === "none" ? "none" : relay.setup, ...(relay.ssh && { hostKey: keyOf(relay.ssh) }), gone: relay.gone },
     proxies: Object.fromEntries(proxies.map((proxy) => [proxy.name, machineOf(proxy)])),
   };
+}
+
+/** The relay among the hosts to look at again; no proxy may have this name. */
+export const RELAY = OWN_LINE;
+
+/**
+ * Who is to be asked again by the next run. What a host sees is remembered with its command, and asked after only when
+ * something about it changes; what nobody sees from here (mail on its way out, firewalls) would else never be looked at
+ * again. Pure.
+ */
+export function hostsToAsk(before: LastRun | undefined, reports: readonly ProxyReport[], now: Date): LastRun["lookAgain"] {
+  const unwell = [
+    ...reports.filter(({ outbound }) => outbound.some(({ open }) => !open)).map(({ name }) => name),
+    ...(reports.some(({ families }) => families.some(({ verdict }) => verdict.faults.length > 0)) ? [RELAY] : []),
+  ];
+  return { ...before?.lookAgain, ...Object.fromEntries(unwell.map((name) => [name, now.toISOString()])) };
 }
 
 /** Undefined in a new stack, and where the last run was made by a version that left no word. */
@@ -79,7 +100,7 @@ export function leftBehind(before: LastRun | undefined, settings: Wanted): strin
 }
 
 /** Addresses in a zone that is changed by hand, then or now, are looked after by whoever changes it. */
-function isLeft({ zone, mailDomain }: LastRun, now: LastRun): boolean {
+function isLeft({ zone, mailDomain }: LastRun, now: Standing): boolean {
   if (zone.provider === "manual" || (mailDomain === now.mailDomain && zone.name === now.zone.name && now.zone.provider === "manual")) return false;
   return mailDomain !== now.mailDomain || zoneText(zone) !== zoneText(now.zone);
 }
@@ -93,7 +114,7 @@ const zoneText = ({ name, provider }: LastRun["zone"]) => `${name} (${provider})
 
 const ADD_THEN_REMOVE = "A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove --";
 
-function checkZone(before: LastRun, now: LastRun): Complaint[] {
+function checkZone(before: LastRun, now: Standing): Complaint[] {
   if (before.zone.onDestroy === "keep") return [];
   if (before.mailDomain !== now.mailDomain) {
     return [{ key: "mailDomain", text: `was ${before.mailDomain} until now, whose addresses this run would delete. Change it back, and make another stack for another mail domain; or set dns.onDestroy to "keep" first, with the old mailDomain, and run pulumi up.` }];
@@ -103,12 +124,12 @@ function checkZone(before: LastRun, now: LastRun): Complaint[] {
   return [{ key, text: `is another than ${zoneText(before.zone)}, where this run would delete the addresses of ${before.mailDomain}: nobody could find your relay until the delegation has moved. Change dns back, with onDestroy "keep" in it, and run pulumi up; then change it again.` }];
 }
 
-function checkSetup({ relay }: LastRun, now: LastRun): Complaint[] {
+function checkSetup({ relay }: LastRun, now: Standing): Complaint[] {
   if (relay.setup !== "ssh" || relay.gone || now.relay.setup !== "script") return [];
   return [{ key: "relay.setup", text: '"script" would first take all tunnels off the relay, over SSH, and cut its users off. Set it back to "ssh", add relay.gone: true and run pulumi up (it lets go of the relay without touching it); then set it to "script".' }];
 }
 
-function checkProxy(before: LastRun, now: LastRun, proxy: ProxySettings, i: number): Complaint[] {
+function checkProxy(before: LastRun, now: Standing, proxy: ProxySettings, i: number): Complaint[] {
   const entry = `proxies[${i}]`;
   const [was, is] = [before.proxies[proxy.name], machineOf(proxy)];
   if (was === undefined) return checkName(before, now, is, entry);
@@ -120,7 +141,7 @@ function checkProxy(before: LastRun, now: LastRun, proxy: ProxySettings, i: numb
   return [{ key: `${entry}.ssh.hostKey`, text: `is another than at the last run. If nobody but you changed it: set gone: true with the old key and run pulumi up; then give the new key without gone, and run it again.` }];
 }
 
-function checkName(before: LastRun, now: LastRun, is: Machine, entry: string): Complaint[] {
+function checkName(before: LastRun, now: Standing, is: Machine, entry: string): Complaint[] {
   if (is.host === "hetzner") return [];
   const other = Object.entries(before.proxies).find(([name, was]) => was.host !== "hetzner" && !was.gone && was.hostKey === is.hostKey && now.proxies[name] === undefined);
   return other ? [{ key: `${entry}.name`, text: `is new, but this machine is the proxy ${other[0]}, and what that one leaves behind would be this one's. Change the name back; or remove ${other[0]} first, run pulumi up, and then add it under its new name.` }] : [];

@@ -18,7 +18,7 @@ export interface OpenedRelay {
 }
 
 /** Throws a RunError when the relay already uses what the plan needs: nothing should be made before that is known. */
-export async function openRelay({ relay: settings, tunnel, proxies, relaySshPrivateKey }: StackSettings): Promise<OpenedRelay> {
+export async function openRelay({ relay: settings, tunnel, proxies, relaySshPrivateKey }: StackSettings, lookAgain: string | undefined): Promise<OpenedRelay> {
   const reachable = settings.ssh ? (settings as ReachableRelay) : undefined;
   if (tunnel === "none") {
     const facts = reachable && (await outputValue(relayFactsOnly(reachable, relaySshPrivateKey)));
@@ -29,7 +29,7 @@ export async function openRelay({ relay: settings, tunnel, proxies, relaySshPriv
     const relay = new ScriptedRelay();
     return { relay, facts: undefined, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
   }
-  const relay = new Relay("relay", { settings: reachable, privateKey: relaySshPrivateKey, plans });
+  const relay = new Relay("relay", { settings: reachable, privateKey: relaySshPrivateKey, plans, lookAgain });
   const facts = await outputValue(relay.facts);
   if (facts) refuse(relayConflicts(plans, facts, stackMark()));
   return { relay, facts, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };

@@ -27,6 +27,8 @@ export interface RelayArgs {
   readonly privateKey: pulumi.Output<string> | undefined;
   /** The tunnels that are to end here. */
   readonly plans: readonly TunnelPlan[];
+  /** Another word than last time: the relay is asked again what it has. */
+  readonly lookAgain: string | undefined;
 }
 
 /** Debian packages that the relay's end of a tunnel needs. */
@@ -54,7 +56,7 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     );
 
     // The plan is no input of the command, but a new one is a reason to look again.
-    const look = hostCommand(`${name}-facts`, { ...host, words: ["relay-facts"], stdin: planLines(args.plans) }, { ...child, dependsOn: tool });
+    const look = hostCommand(`${name}-facts`, { ...host, words: ["relay-facts"], stdin: planLines(args.plans) + (args.lookAgain ? `again: ${args.lookAgain}\n` : "") }, { ...child, dependsOn: tool });
     this.facts = look.stdout.apply(parseRelayFacts);
     this.prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...RELAY_PACKAGES] }, { ...child, dependsOn: look });
     this.registerOutputs({});
