@@ -16,6 +16,8 @@ async function main([verb, workDir, file = "", ...flags]: string[]): Promise<voi
     continueOnError: flags.includes("--continue-on-error"),
     expectNoChanges: flags.includes("--expect-no-changes"),
     onOutput: (text: string) => process.stdout.write(text),
+    // What pulumi says before it runs the program: a lock, a passphrase.
+    onError: (text: string) => process.stderr.write(text),
   };
   await (verb === "preview" ? stack.preview(options) : stack.up(options));
 }
