@@ -1,6 +1,6 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
-import { advice, faultyOnes, foreignSenders, senders } from "./components/advice";
+import { advice, faultyOnes, foreignSenders, relayAdvice, senders } from "./components/advice";
 import { MailDomain } from "./components/dns/mailDomain";
 import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
 import { reverseAdvice, reverseFromHere, type ReverseLookup } from "./components/dns/reverse";
@@ -9,16 +9,18 @@ import { MANAGED_BY } from "./components/dns/zone";
 import { examine } from "./components/examine";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
 import { silentHosts, type Knock } from "./components/hosts/silentHosts";
-import { checkAgainst, checkStillNamed, hostsToAsk, leftBehind, readLastRun, RELAY, standingAfter } from "./components/lastRun";
+import { readLastRun, standingAfter } from "./components/lastRun";
+import { RELAY, unwellHosts, whenToLook } from "./components/looks";
 import { openRelay } from "./components/openRelay";
 import { knockFromHere, proveFromHere, type Prover } from "./components/proof/prove";
 import { ProxyRelay } from "./components/proxyRelay";
 import { Relay } from "./components/relay";
-import { ScriptedRelay } from "./components/relayScript";
+import { scriptChanged, ScriptedRelay } from "./components/relayScript";
 import { announce, failingFamilies, provenAddresses, readmePage } from "./components/report";
 import { readSettings, refuse } from "./components/settings";
 import { findAgent, type Agent } from "./components/settings/agent";
 import { OWN_LINE } from "./components/settings/check";
+import { checkAgainst, checkStillNamed, leftBehind } from "./components/steps";
 
 /** What the program meets outside the engine: the operator's machine, and the internet as seen from there. */
 interface World {
@@ -27,6 +29,7 @@ interface World {
   readonly knock: Knock;
   readonly dns: DnsWorld;
   readonly reverse: ReverseLookup;
+  readonly now: () => Date;
   /** Makes the run fail, though all of it is done. */
   readonly fail: () => void;
 }
@@ -34,19 +37,20 @@ interface World {
 /** The exit code by which the engine knows that the program has said itself what is wrong. */
 const SAID_ALREADY = 32;
 
-const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, dns: REAL_DNS, reverse: reverseFromHere, fail: () => void (process.exitCode = SAID_ALREADY) };
+const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, dns: REAL_DNS, reverse: reverseFromHere, now: () => new Date(), fail: () => void (process.exitCode = SAID_ALREADY) };
 
 async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const settings = readSettings(await world.agent());
   const { mailDomain, dns } = settings;
   const before = await readLastRun();
   refuse(checkAgainst(before, settings));
+  const asked = whenToLook(before?.looks, [RELAY, ...settings.proxies.map(({ name }) => name)], world.now());
   const labels = { [MANAGED_BY]: "chatmail-proxy", stack: pulumi.getStack() };
 
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
   const zone = await openZone(settings, labels, world.dns);
   if (zone.byHand) refuse(checkStillNamed(before, settings, zone.existing));
-  const { relay, facts, wayFor } = await openRelay(settings, before?.lookAgain[RELAY]);
+  const { relay, facts, stale, wayFor } = await openRelay(settings, asked[RELAY]);
   const silent = await silentHosts(settings.proxies, labels, world.knock);
 
   let key: ManagementKey | undefined;
@@ -65,7 +69,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
         labels,
         prove: world.prove,
         silent: silent.has(entry.name),
-        lookAgain: before?.lookAgain[entry.name],
+        asked: asked[entry.name],
       }),
   );
 
@@ -85,9 +89,10 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   });
   if (relay instanceof Relay) relay.checkOutbound(records);
 
+  const script = relay instanceof ScriptedRelay ? await relay.word(before?.script, world.now()) : undefined;
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values ?? [] });
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings)];
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings), ...scriptChanged(before?.script, script)];
   await announce({ proxies: faultyOnes(situation), published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {
@@ -96,8 +101,8 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     proxies: Object.fromEntries(
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
-    lastRun: { ...standingAfter(settings), lookAgain: hostsToAsk(before, reports, new Date()) },
-    readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines }) : pulumi.unknown,
+    lastRun: { ...standingAfter(settings), looks: { at: asked, unwell: unwellHosts(reports, stale || relayAdvice(situation).length > 0) }, ...(script && { script }) },
+    readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines, script }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),
     ...(relay instanceof ScriptedRelay && { relayScript: relay.script }),

@@ -2,6 +2,7 @@
 import { familyOf } from "./addresses";
 import { networkAdvice } from "./hosts/networks";
 import { provenAddresses, type ProxyReport } from "./report";
+import { FETCH_SCRIPT } from "./relayScript";
 import type { RelayFacts } from "./remote/facts";
 import { rebootTime } from "./hosts/unattendedUpgrades";
 import type { Settings } from "./settings";
@@ -19,8 +20,11 @@ export interface Situation {
 }
 
 export function advice(situation: Situation): string[] {
-  return [scriptAdvice, drainedButPublished, networks, openRelay, restarts, directLimits, turnAdvice, drainedEgress].flatMap((part) => part(situation));
+  return [scriptAdvice, drainedButPublished, networks, relayAdvice, restarts, directLimits, drainedEgress].flatMap((part) => part(situation));
 }
+
+/** What was found on the relay itself. */
+export const relayAdvice = (situation: Situation): string[] => [...openRelay(situation), ...turnAdvice(situation)];
 
 /** Proxies that the relay, set up by a script, has never called, and that never were in DNS: the script has not run yet. */
 function awaitScript({ settings, reports, published }: Situation): ProxyReport[] {
@@ -38,7 +42,7 @@ function scriptAdvice(situation: Situation): string[] {
   const waiting = awaitScript(situation).map(({ name }) => name);
   if (waiting.length === 0) return [];
   return [
-    `The relay has not called ${waiting.join(", ")} yet. Set up its end: (umask 077; pulumi stack output --show-secrets relayScript > relay.sh); copy relay.sh to the relay (it holds private keys: delete it afterwards) and run there, as root: sh relay.sh. Then run pulumi up again: it proves that mail gets through, and publishes.`,
+    `The relay has not called ${waiting.join(", ")} yet. Set up its end: ${FETCH_SCRIPT} Then run pulumi up again: it proves that mail gets through, and publishes.`,
   ];
 }
 

@@ -1,38 +1,57 @@
 // From the settings to the relay's part in the stack: reached over SSH, set up by a person with a script, or, without a
 // tunnel, only looked at.
+import * as pulumi from "@pulumi/pulumi";
 import { outputValue } from "./outputValue";
 import { stackMark, type ProxyRelayArgs } from "./proxyRelay";
 import { Relay, relayFactsOnly, type ReachableRelay } from "./relay";
 import { ScriptedRelay } from "./relayScript";
 import type { RelayFacts } from "./remote/facts";
 import { refuse, type ProxySettings, type StackSettings } from "./settings";
-import { planTunnel, slotOf } from "./tunnel/addressPlan";
+import { formatComplaints, type Complaint } from "./settings/check";
+import { planTunnel, slotOf, type TunnelPlan } from "./tunnel/addressPlan";
 import { relayConflicts } from "./tunnel/relayConflicts";
 
 export interface OpenedRelay {
   readonly relay: Relay | ScriptedRelay | undefined;
   /** What the relay says of itself, where it could be asked. */
   readonly facts: RelayFacts | undefined;
+  /** Those facts are not the remembered ones, which are to be had anew. */
+  readonly stale: boolean;
   /** How a proxy reaches the relay. */
   readonly wayFor: (proxy: ProxySettings) => ProxyRelayArgs["way"];
 }
 
 /** Throws a RunError when the relay already uses what the plan needs: nothing should be made before that is known. */
-export async function openRelay({ relay: settings, tunnel, proxies, relaySshPrivateKey }: StackSettings, lookAgain: string | undefined): Promise<OpenedRelay> {
+export async function openRelay({ relay: settings, tunnel, proxies, relaySshPrivateKey }: StackSettings, asked: string | undefined): Promise<OpenedRelay> {
   const reachable = settings.ssh ? (settings as ReachableRelay) : undefined;
   if (tunnel === "none") {
-    const facts = reachable && (await outputValue(relayFactsOnly(reachable, relaySshPrivateKey)));
-    return { relay: undefined, facts, wayFor: (proxy) => ({ kind: "direct", slot: slotOf(proxy, REBOOT_SLOTS) }) };
+    const facts = reachable && (await outputValue(relayFactsOnly(reachable, relaySshPrivateKey, asked)));
+    return { relay: undefined, facts, stale: false, wayFor: (proxy) => ({ kind: "direct", slot: slotOf(proxy, REBOOT_SLOTS) }) };
   }
   const plans = proxies.map((entry) => planTunnel(entry, tunnel));
   if (settings.setup === "script" || !reachable) {
-    const relay = new ScriptedRelay();
-    return { relay, facts: undefined, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
+    const relay = new ScriptedRelay(settings.outboundCheck);
+    return { relay, facts: undefined, stale: false, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
   }
-  const relay = new Relay("relay", { settings: reachable, privateKey: relaySshPrivateKey, plans, lookAgain });
-  const facts = await outputValue(relay.facts);
+  const relay = new Relay("relay", { settings: reachable, privateKey: relaySshPrivateKey, plans, asked });
+  const remembered = await outputValue(relay.facts);
+  const conflicts = remembered && !settings.gone ? relayConflicts(plans, remembered, stackMark()) : [];
+  const facts = conflicts.length > 0 ? await withoutConflicts(relay, plans, conflicts) : remembered;
+  return { relay, facts, stale: facts !== remembered, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
+}
+
+/**
+ * What was found in an earlier run may have been mended since, by the very hands that were told to: a new look decides.
+ * A preview cannot look, and must not stop the `up` that can.
+ */
+async function withoutConflicts(relay: Relay, plans: readonly TunnelPlan[], remembered: readonly Complaint[]): Promise<RelayFacts | undefined> {
+  if (pulumi.runtime.isDryRun()) {
+    await pulumi.log.warn(`When the relay was last looked at, it was so; pulumi up looks again:\n${formatComplaints(remembered, pulumi.getProject())}`);
+    return undefined;
+  }
+  const facts = await outputValue(relay.factsNow(new Date()));
   if (facts) refuse(relayConflicts(plans, facts, stackMark()));
-  return { relay, facts, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
+  return facts;
 }
 
 /** Without tunnels a slot only spreads the times of restarts. */

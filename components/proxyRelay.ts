@@ -42,8 +42,8 @@ export interface ProxyRelayArgs {
   readonly prove: Prover;
   /** The host is there and does not answer: nothing is run on it. */
   readonly silent: boolean;
-  /** Another word than last time: the proxy is asked again what it sees. */
-  readonly lookAgain: string | undefined;
+  /** When the proxy was asked what it sees: another time, and it is asked again. */
+  readonly asked: string | undefined;
 }
 
 export class ProxyRelay extends pulumi.ComponentResource {
@@ -158,7 +158,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         ...host,
         words: ["through", way.kind === "tunnel" ? platform.tunnelInterface : "-", relay.ipv4, relay.ipv6, check, ...shared.ports],
         // When what is seen from outside changes, the proxy is asked again what it sees.
-        stdin: this.outside.apply((views) => summary(views, new Date(), args.lookAgain)),
+        stdin: this.outside.apply((views) => summary(views, new Date(), args.asked)),
       },
       { ...child, dependsOn: [tidy, ...ends.map(({ resource }) => resource)] },
     );

@@ -27,8 +27,8 @@ export interface RelayArgs {
   readonly privateKey: pulumi.Output<string> | undefined;
   /** The tunnels that are to end here. */
   readonly plans: readonly TunnelPlan[];
-  /** Another word than last time: the relay is asked again what it has. */
-  readonly lookAgain: string | undefined;
+  /** When the relay was asked what it has: another time, and it is asked again. */
+  readonly asked: string | undefined;
 }
 
 /** Debian packages that the relay's end of a tunnel needs. */
@@ -41,6 +41,7 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   readonly prepared: command.remote.Command;
   /** How commands of others reach it. */
   readonly host: RelayHost;
+  private readonly asked: string | undefined;
   private readonly outboundCheck: RelaySettings["outboundCheck"];
 
   constructor(name: string, args: RelayArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -55,9 +56,10 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
       child,
     );
 
-    // The plan is no input of the command, but a new one is a reason to look again.
-    const look = hostCommand(`${name}-facts`, { ...host, words: ["relay-facts"], stdin: planLines(args.plans) + (args.lookAgain ? `again: ${args.lookAgain}\n` : "") }, { ...child, dependsOn: tool });
+    // Neither is read there, but a new one is a reason to look again.
+    const look = hostCommand(`${name}-facts`, { ...host, words: ["relay-facts"], stdin: planLines(args.plans) + askedLine(args.asked) }, { ...child, dependsOn: tool });
     this.facts = look.stdout.apply(parseRelayFacts);
+    this.asked = args.asked;
     this.prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...RELAY_PACKAGES] }, { ...child, dependsOn: look });
     this.registerOutputs({});
   }
@@ -67,13 +69,18 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     return { resource: installed, stdout: installed.stdout };
   }
 
+  /** What it has at this very moment: the other facts may be of an earlier run, and since mended. */
+  factsNow(now: Date): pulumi.Output<RelayFacts> {
+    return hostCommand("relay-facts-now", { ...this.host, words: ["relay-facts"], stdin: askedLine(now.toISOString()) }, { parent: this }).stdout.apply(parseRelayFacts);
+  }
+
   /**
    * Tries the relay's own way out on port 25, after `after`: what it finds is not for this program to mend, so it
    * comes last and holds up nothing.
    */
   checkOutbound(after: pulumi.Resource): void {
     if (this.outboundCheck === false) return;
-    hostCommand("relay-outbound", { ...this.host, words: ["outbound", this.outboundCheck] }, { parent: this, dependsOn: [this.prepared, after] });
+    hostCommand("relay-outbound", { ...this.host, words: ["outbound", this.outboundCheck], stdin: askedLine(this.asked) }, { parent: this, dependsOn: [this.prepared, after] });
   }
 }
 
@@ -88,10 +95,12 @@ function relayHost({ ssh, gone }: ReachableRelay, privateKey: pulumi.Output<stri
 }
 
 /** A look at a relay on which nothing is to be installed. */
-export function relayFactsOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined): pulumi.Output<RelayFacts> {
+export function relayFactsOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined, asked: string | undefined): pulumi.Output<RelayFacts> {
   const host = relayHost(settings, privateKey);
-  return remoteCommand("relay-look", { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: hostctlProgram() }, {}).stdout.apply(parseRelayFacts);
+  return remoteCommand("relay-look", { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: `${hostctlProgram()}# ${askedLine(asked)}` }, {}).stdout.apply(parseRelayFacts);
 }
+
+const askedLine = (asked: string | undefined) => (asked ? `look of ${asked}\n` : "\n");
 
 const planLines = (plans: readonly TunnelPlan[]) =>
   plans.map(({ relayInterface, relay, proxy, routingTable }) => `${relayInterface} ${relay.ipv4} ${relay.ipv6} ${proxy.ipv4} ${proxy.ipv6} ${routingTable}\n`).sort().join("");

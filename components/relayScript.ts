@@ -1,43 +1,72 @@
 // A relay that cannot be reached over SSH from where pulumi runs: one shell script does there what Relay does over SSH.
 // A person runs it as root; again after a proxy was added or removed; with --remove to undo it all. It holds private keys.
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
+import type { ScriptWord } from "./lastRun";
+import { outputValue } from "./outputValue";
 import { stackMark } from "./proxyRelay";
 import type { RelayEnds } from "./relay";
 import { RELAY_PACKAGES } from "./relay";
 import { bundle } from "./remote/bundle";
 import { HOSTCTL, hostctlProgram } from "./remote/hostctl";
+import type { RelaySettings } from "./settings";
 import type { RelayTunnelEndArgs } from "./tunnel/relayEnd";
 import { keysSet, relayEndSet } from "./tunnel/wireguard";
 
-interface ScriptedSet {
-  readonly name: string;
+interface ScriptedTunnel {
   readonly interfaceName: string;
-  readonly bundle: string;
+  /** The relay's in the tunnel, then the proxy's. */
+  readonly addresses: readonly [string, string, string, string];
+  readonly sets: readonly { readonly name: string; readonly bundle: string }[];
 }
 
 export class ScriptedRelay implements RelayEnds {
   readonly byHand = true;
-  private readonly sets: pulumi.Output<ScriptedSet[]>[] = [];
+  private readonly tunnels: pulumi.Output<ScriptedTunnel>[] = [];
+
+  constructor(private readonly outboundCheck: RelaySettings["outboundCheck"]) {}
 
   addTunnel(_name: string, { proxy, interfaceName, keys, end }: RelayTunnelEndArgs): undefined {
-    this.sets.push(
-      pulumi.all([keys, end]).apply(([pair, own]) => [
-        { name: `keys-${proxy}`, interfaceName, bundle: bundle(keysSet(interfaceName, pair)).text },
-        { name: `tunnel-${proxy}`, interfaceName, bundle: bundle(relayEndSet(own)).text },
-      ]),
+    this.tunnels.push(
+      pulumi.all([keys, end]).apply(([pair, own]): ScriptedTunnel => ({
+        interfaceName,
+        addresses: [own.plan.relay.ipv4, own.plan.relay.ipv6, own.plan.proxy.ipv4, own.plan.proxy.ipv6],
+        sets: [
+          { name: `keys-${proxy}`, bundle: bundle(keysSet(interfaceName, pair)).text },
+          { name: `tunnel-${proxy}`, bundle: bundle(relayEndSet(own)).text },
+        ],
+      })),
     );
   }
 
   /** The script; secret. */
   get script(): pulumi.Output<string> {
-    return pulumi.secret(pulumi.all(this.sets).apply((sets) => relayScript(stackMark(), sets.flat())));
+    return pulumi.secret(pulumi.all(this.tunnels).apply((tunnels) => relayScript(stackMark(), tunnels, this.outboundCheck)));
+  }
+
+  /** What tells this script from another: no secret, since what it holds cannot be guessed. */
+  async word(before: ScriptWord | undefined, now: Date): Promise<ScriptWord | undefined> {
+    const text = await outputValue(this.script);
+    if (text === undefined) return before;
+    const digest = createHash("sha256").update(text).digest("base64url");
+    return before?.digest === digest ? before : { digest, since: now.toISOString() };
   }
 }
+
+/** How a person gets the script to the relay, and runs it. */
+export const FETCH_SCRIPT = "(umask 077; pulumi stack output --show-secrets relayScript > relay.sh); copy relay.sh to the relay (it holds private keys: delete it afterwards) and run there, as root: sh relay.sh.";
+
+/** A sentence when the script is another than at the last run: nobody but a person brings it to the relay. */
+export const scriptChanged = (before: ScriptWord | undefined, now: ScriptWord | undefined): string[] =>
+  before && now && before.digest !== now.digest ? [`The relay's script is another than at the last run, and until it has run again the relay keeps the tunnels that it has: ${FETCH_SCRIPT} Then run pulumi up again.`] : [];
 
 const END = "END-OF-WHAT-CHATMAIL-PROXY-WROTE";
 
 /** Pure. Lines of a bundle begin with file, unit, end or |, so that none can be the here-document's end. */
-export function relayScript(stack: string, sets: readonly ScriptedSet[]): string {
+export function relayScript(stack: string, unsorted: readonly ScriptedTunnel[], outboundCheck: RelaySettings["outboundCheck"]): string {
+  // The order of the settings is no news for the relay.
+  const tunnels = [...unsorted].sort((a, b) => (a.interfaceName < b.interfaceName ? -1 : 1));
+  const sets = tunnels.flatMap((tunnel) => tunnel.sets);
   const hereDocument = (command: string, text: string) => [`${command} <<'${END}'`, text.replace(/\n$/, ""), END];
   return [
     "#!/bin/sh",
@@ -62,9 +91,13 @@ export function relayScript(stack: string, sets: readonly ScriptedSet[]): string
     `mv ${HOSTCTL}.new ${HOSTCTL}`,
     `${HOSTCTL} setup`,
     `${HOSTCTL} prepare ${RELAY_PACKAGES.join(" ")}`,
-    `${HOSTCTL} claim ${stack} ${sets.map(({ interfaceName }) => interfaceName).join(" ")}`,
+    `${HOSTCTL} claim ${stack} ${tunnels.map(({ interfaceName }) => interfaceName).join(" ")}`,
+    ...tunnels.map(({ interfaceName, addresses }) => `${HOSTCTL} fits ${interfaceName} ${addresses.join(" ")}`),
     ...sets.flatMap(({ name, bundle: text }) => hereDocument(`${HOSTCTL} install ${name}`, text)),
     `${HOSTCTL} keep-of ${stack} ${sets.map(({ name }) => name).join(" ")}`,
+    `${HOSTCTL} relay-firewalls`,
+    // Told, but no reason to stop: it is the provider's to mend.
+    ...(outboundCheck === false ? [] : [`${HOSTCTL} outbound ${outboundCheck} || true`]),
     'echo "chatmail-proxy: this relay is set up. Now run pulumi up again: it proves that mail gets through, and publishes the proxies."',
     "",
   ].join("\n");

@@ -2,7 +2,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Family } from "./addresses";
 import { judge, type FamilyVerdict, type Inside, type OutsideView } from "./proof/verdict";
+import type { ScriptWord } from "./lastRun";
+import { FETCH_SCRIPT } from "./relayScript";
 import type { InsideView } from "./remote/facts";
+import { HOSTCTL } from "./remote/hostctl";
 
 export interface ProxyReport {
   readonly name: string;
@@ -116,10 +119,12 @@ export interface PageFacts {
   readonly proxies: readonly ProxyReport[];
   readonly published: readonly string[];
   readonly advice: readonly string[];
+  /** The script that sets the relay up, where a person runs one. */
+  readonly script: ScriptWord | undefined;
 }
 
 /** The stack output `readme`, in Markdown. */
-export function readmePage({ stack, mailDomain, proxies, published, advice }: PageFacts): string {
+export function readmePage({ stack, mailDomain, proxies, published, advice, script }: PageFacts): string {
   const state = ({ families, publish }: ProxyReport) => {
     if (!families.some(({ verdict }) => verdict.proven)) return "does not work";
     if (publish) return "works, published";
@@ -140,6 +145,7 @@ export function readmePage({ stack, mailDomain, proxies, published, advice }: Pa
     "",
     "## By hand",
     ...proxies.map(({ name, dnsName }) => `- Log in to ${name}: \`ssh root@${dnsName}\` (with a key from adminKeys)`),
+    ...(script ? [`- The relay's script is of ${script.since}. If it was last run there before that, run it again: ${FETCH_SCRIPT}`, `- Before \`pulumi destroy\`, run on the relay, as root: \`${HOSTCTL} uninstall\``] : []),
     `- chatmail's own cmdeploy connects to the mail domain, which is now a proxy: give it \`--ssh-host\` with the relay's own address.`,
     "",
   ].join("\n");

@@ -8,7 +8,7 @@ import { sshKeyPair } from "../tunnel/keys";
 import { debian } from "../platforms/debian";
 import type { Reach } from "../remote/hostCommand";
 import type { HetznerProxy } from "../settings";
-import { renderCloudInit } from "./cloudInit";
+import { renderCloudInit, STANDARD_SSH_PORT } from "./cloudInit";
 import type { Host, HostArgs } from "./host";
 
 export class HetznerHost extends pulumi.ComponentResource implements Host {
@@ -55,6 +55,8 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
       `${name}-server`,
       {
         ...common,
+        // Where another SSH port is seen, since user data is not looked at.
+        labels: { ...common.labels, ...(settings.sshPort === STANDARD_SSH_PORT ? {} : { sshport: String(settings.sshPort) }) },
         name: cloudName,
         serverType: settings.serverType,
         image: settings.image,
@@ -73,6 +75,8 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
         deleteBeforeReplace: true,
         // Both count only at the first boot; a later wording of ours is no reason to buy another server.
         ignoreChanges: ["userData", "sshKeys"],
+        // But for the SSH port in it: nobody would reach a server that listens on the old one.
+        replaceOnChanges: ["labels.sshport"],
       },
     );
 

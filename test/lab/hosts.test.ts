@@ -156,4 +156,13 @@ describe("a bought server", () => {
     succeeded(await hel1.up(from([])));
     expect(await ssh()).toEqual([2222]);
   });
+
+  it("has it on another port by being replaced, and keeps its addresses", async () => {
+    const addresses = await hel1.addresses("hel1");
+    const output = succeeded(await hel1.up());
+    expect(output).toMatch(/hel1-server .*replaced/);
+    expect(await hel1.addresses("hel1")).toEqual(addresses);
+    expect(await ssh()).toEqual([22]);
+    for (const address of addresses) await proveMail(the.lab, address);
+  });
 });

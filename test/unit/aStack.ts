@@ -32,8 +32,12 @@ export interface StackCase {
   readonly inside?: string;
   /** What the relay says of itself. */
   readonly relayFacts?: string;
+  /** When it runs; by default always the same. */
+  readonly now?: Date;
   /** The stack's outputs of the last run; by default there was none. */
   readonly before?: Record<string, unknown>;
+  /** What it says when it is asked once more. */
+  readonly relayFactsNow?: string;
   /** DNS providers, where the stack has another one than Hetzner Cloud. */
   readonly dns?: DnsWorld;
 }
@@ -68,9 +72,11 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
     secretKeys: stack.secretKeys ?? ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:dnsSecret"],
     expectations: expectations(stack),
     preview: stack.preview ?? false,
-    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers" }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), dns: stack.dns ?? NO_DNS, reverse: (address) => Promise.resolve(stack.reverse?.[address]), fail: () => undefined }),
+    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers" }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), dns: stack.dns ?? NO_DNS, reverse: (address) => Promise.resolve(stack.reverse?.[address]), now: () => stack.now ?? NOW, fail: () => undefined }),
   });
 }
+
+const NOW = new Date("2026-11-24T03:00:00Z");
 
 /** Nothing of it must be reached. */
 const NO_DNS: DnsWorld = {
@@ -80,7 +86,7 @@ const NO_DNS: DnsWorld = {
   },
 };
 
-function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts = RELAY_FACTS, before = {} }: StackCase): Expectations {
+function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts = RELAY_FACTS, relayFactsNow = relayFacts, before = {} }: StackCase): Expectations {
   const stdout: Record<string, string> = { through: inside, "relay-facts": relayFacts, wan: "wan eth0 1" };
   return {
     calls: { "hcloud:index/getZoneRrsets:getZoneRrsets": () => ({ rrsets }), "hcloud:index/getServers:getServers": () => ({ servers }), "pulumi:pulumi:readStackOutputs": () => ({ outputs: before }) },
@@ -93,7 +99,8 @@ function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts =
       "hcloud:index/rdns:Rdns": () => ({}),
       "hcloud:index/zoneRrset:ZoneRrset": () => ({}),
       "command:local:Command": () => ({ stdout: "", stderr: "" }),
-      "command:remote:Command": ({ inputs }) => {
+      "command:remote:Command": ({ name, inputs }) => {
+        if (name === "relay-facts-now") return { stdout: relayFactsNow, stderr: "" };
         const verb = /(?:hostctl|sh -s) ([\w-]+)/.exec(String(inputs.create))?.[1] ?? "";
         return { stdout: stdout[verb] ?? "", stderr: "" };
       },

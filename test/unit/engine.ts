@@ -18,7 +18,7 @@ export interface Registered {
   readonly secrets: readonly string[];
   /** Names of the resources that this one waits for, components aside. */
   readonly dependsOn: readonly string[];
-  readonly options: { readonly protect: boolean; readonly deleteBeforeReplace: boolean; readonly ignoreChanges: readonly string[]; readonly deletedWith: string; readonly importId: string; readonly retainOnDelete: boolean };
+  readonly options: { readonly protect: boolean; readonly deleteBeforeReplace: boolean; readonly ignoreChanges: readonly string[]; readonly deletedWith: string; readonly importId: string; readonly retainOnDelete: boolean; readonly replaceOnChanges: readonly string[] };
 }
 
 export interface Expectations {
@@ -58,6 +58,7 @@ interface WireRequest {
   getDeletedwith(): string;
   getImportid(): string;
   getRetainondelete(): boolean;
+  getReplaceonchangesList(): string[];
 }
 
 export const PROJECT = "chatmail-proxy";
@@ -130,6 +131,7 @@ function recordRequests(registered: Registered[]): void {
         deletedWith: nameOf(request.getDeletedwith()),
         importId: request.getImportid(),
         retainOnDelete: request.getRetainondelete(),
+        replaceOnChanges: request.getReplaceonchangesList(),
       },
     });
     return pass(request, ...rest);

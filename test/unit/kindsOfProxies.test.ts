@@ -255,6 +255,26 @@ describe("a relay that is set up by a script", () => {
     expect(run.errors).toEqual([expect.stringContaining("no WireGuard handshake from the relay")]);
   });
 
+  it("is told when there is another script than at the last run, and not for another order of the proxies", async () => {
+    const ash1 = { name: "ash1", host: "hetzner", location: "ash" };
+    const two = { ...stack, proxies: [hel1, ash1] };
+    const before = (await aStack(two)).outputs;
+    const told = async (now: StackCase) => (await aStack({ ...now, before })).warnings.some((line) => line.startsWith("The relay's script is another than at the last run"));
+    expect([await told(two), await told({ ...stack, proxies: [ash1, hel1] })]).toEqual([false, false]);
+    expect(await told({ ...stack, proxies: [hel1] })).toBe(true);
+    expect(await told({ ...two, settings: { ...stack.settings, ports: [25, 443] } })).toBe(true);
+    expect(String(before.readme)).toContain("The relay's script is of 2026-11-24T03:00:00.000Z.");
+    expect(JSON.stringify(before.lastRun)).not.toContain("PRIVATE");
+  });
+
+  it("looks itself whether the relay has room for it, and whether mail gets out", async () => {
+    const script = String((await aStack(stack)).outputs.relayScript);
+    expect(script).toContain("hostctl fits wg-hel1 10.213.109.6 fd6d:6169:6c70::2d06 10.213.109.5 fd6d:6169:6c70::2d05\n");
+    expect(script.indexOf("hostctl fits")).toBeLessThan(script.indexOf("hostctl install"));
+    expect(script).toContain("hostctl outbound gmail-smtp-in.l.google.com || true\n");
+    expect(String((await aStack({ settings: { relay: { setup: "script", outboundCheck: false } } })).outputs.relayScript)).not.toContain("hostctl outbound");
+  });
+
   it("publishes once mail gets through", async () => {
     const run = await aStack(stack);
     expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
@@ -308,7 +328,10 @@ describe("who may log in, and where", () => {
     expect(rules.find(({ port }) => port === "2222")?.sourceIps).toEqual(["0.0.0.0/0", "::/0"]);
     expect(text(run.one(COMMAND, "hel1-filter"))).toContain("|\t\tip saddr { 198.51.100.0/24 } tcp dport 2222 accept");
     expect(run.one(COMMAND, "hel1-filter").inputs.connection).toMatchObject({ port: 2222 });
-    expect(JSON.stringify(run.one("hcloud:index/server:Server", "hel1-server").inputs.userData)).toContain("Port 2222");
+    const server = run.one("hcloud:index/server:Server", "hel1-server");
+    expect(JSON.stringify(server.inputs.userData)).toContain("Port 2222");
+    // Another port for one that lives means another server: it counts at the first boot alone.
+    expect([(server.inputs.labels as Record<string, string>).sshport, server.options.replaceOnChanges]).toEqual(["2222", ["labels.sshport"]]);
   });
 });
 

@@ -1,6 +1,8 @@
-import { checkAgainst, leftBehind, standingAfter } from "../../components/lastRun";
+import { standingAfter } from "../../components/lastRun";
+import { unwellHosts, whenToLook } from "../../components/looks";
 import { checkSettings, formatComplaints } from "../../components/settings/check";
 import type { Settings } from "../../components/settings/schema";
+import { checkAgainst, leftBehind } from "../../components/steps";
 import { aStack, HOST_KEY, INSIDE, noneAnswers } from "./aStack";
 import type { Run } from "./engine";
 
@@ -22,7 +24,7 @@ function settingsOf(raw: Raw): Settings {
   return checked.settings;
 }
 
-const after = (raw: Raw) => ({ ...standingAfter(settingsOf(raw)), lookAgain: {}, addresses: {} });
+const after = (raw: Raw) => ({ ...standingAfter(settingsOf(raw)), looks: { at: {}, unwell: [] }, addresses: {} });
 
 /** What is said of the second settings in a stack that stands by the first. */
 const refused = (before: Raw, now: Raw) => formatComplaints(checkAgainst(after(before), settingsOf(now)), "chatmail-proxy");
@@ -77,13 +79,30 @@ describe("what the last run leaves behind, and nobody here can take away", () =>
   });
 
   it("is what a script set up on a relay that needs no tunnel any more", () => {
-    expect(left(SCRIPT, DIRECT)).toEqual([expect.stringContaining("Run there, as root: sh relay.sh --remove")]);
+    expect(left(SCRIPT, DIRECT)).toEqual([expect.stringContaining("hostctl uninstall")]);
   });
 
   it("is the old relay, when another has taken its place", () => {
     const moved = { relay: { ssh: { host: "192.168.77.11", hostKey: OTHER_KEY } } };
     expect(left({}, moved)).toEqual([expect.stringContaining("run on the old one, as root: /usr/local/lib/chatmail-proxy/hostctl uninstall")]);
     expect(left(GONE, moved)).toEqual([]);
+  });
+});
+
+describe("a host is asked what it sees", () => {
+  const T = (hours: number) => new Date(Date.UTC(2026, 10, 24, hours));
+  const looks = (unwell: string[] = []) => ({ at: { hel1: T(0).toISOString() }, unwell });
+
+  it.each<[string, Parameters<typeof whenToLook>, Date]>([
+    ["when it never was", [undefined, ["hel1"], T(5)], T(5)],
+    ["not again on the same day", [looks(), ["hel1"], T(23)], T(0)],
+    ["again on another day", [looks(), ["hel1"], T(24)], T(24)],
+    ["again when it was not well", [looks(["hel1"]), ["hel1"], T(1)], T(1)],
+    ["not again for another's sake", [looks(["ash1"]), ["hel1"], T(1)], T(0)],
+  ])("%s", (_when, args, at) => expect(whenToLook(...args)).toEqual({ hel1: at.toISOString() }));
+
+  it("and so is the relay when something was found on it", () => {
+    expect([unwellHosts([], true), unwellHosts([], false)]).toEqual([["relay"], []]);
   });
 });
 
@@ -100,15 +119,16 @@ describe("a run", () => {
   it("asks again what only the hosts can see, after a run in which that was not well, and not a third time", async () => {
     const EGRESS = { settings: { egress: "hel1" } };
     const asked = (run: Run) => [run.one(COMMAND, "hel1-through").inputs.stdin, run.one(COMMAND, "relay-facts").inputs.stdin];
-    const first = await aStack({ ...EGRESS, inside: `${INSIDE}\noutbound 4 shut\noutbound 6 open` });
-    const second = await aStack({ ...EGRESS, before: first.outputs });
-    const third = await aStack({ ...EGRESS, before: second.outputs });
+    const at = (minutes: number) => ({ now: new Date(Date.UTC(2026, 10, 24, 3, minutes)) });
+    const first = await aStack({ ...EGRESS, ...at(0), inside: `${INSIDE}\noutbound 4 shut\noutbound 6 open` });
+    const second = await aStack({ ...EGRESS, ...at(1), before: first.outputs });
+    const third = await aStack({ ...EGRESS, ...at(2), before: second.outputs });
     expect(asked(second)[0]).not.toBe(asked(first)[0]);
     expect(asked(third)).toEqual(asked(second));
     // The relay's part was well.
     expect(asked(second)[1]).toBe(asked(first)[1]);
-    const dead = await aStack({ outside: noneAnswers, inside: INSIDE.replaceAll("open", "shut") });
-    expect(asked(await aStack({ before: dead.outputs }))[1]).not.toBe(asked(dead)[1]);
+    const dead = await aStack({ ...at(0), outside: noneAnswers, inside: INSIDE.replaceAll("open", "shut") });
+    expect(asked(await aStack({ ...at(1), before: dead.outputs }))[1]).not.toBe(asked(dead)[1]);
   });
 
   it("has no objection where the last one left no word, or one of another version", async () => {

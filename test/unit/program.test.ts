@@ -296,6 +296,13 @@ describe("a relay that already uses what the plan wants", () => {
     await expect(aStack({ relayFacts: facts })).rejects.toThrow(expected);
   });
 
+  it("is looked at once more before it stops a run: it may have been mended since", async () => {
+    const run = await aStack({ relayFacts: `${RELAY_FACTS}\nroute docker0 10.213.0.0/16`, relayFactsNow: RELAY_FACTS });
+    expect(run.errors).toEqual([]);
+    expect(run.outputs.lastRun).toMatchObject({ looks: { unwell: ["relay"] } });
+    expect((await aStack()).registered.some(({ name }) => name === "relay-facts-now")).toBe(false);
+  });
+
   it("is not mistaken for our own earlier run", async () => {
     const own = ["ours wg-hel1", "address wg-hel1 10.213.109.6/32", "table wg-hel1 5184881", "rule 4710: from 10.213.109.6 lookup 5184881", "rule 4721: from all iif lo ipproto tcp dport 25 lookup 5184881"].join("\n");
     const run = await aStack({ relayFacts: `${RELAY_FACTS}\n${own}` });

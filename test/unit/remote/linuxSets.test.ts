@@ -116,6 +116,30 @@ it("stops units in the reverse of their order, and none that another set runs on
   expect(run("remove one").filter((line) => line.includes("disable"))).toEqual(["systemctl -q disable --now watch.service", "systemctl -q disable --now wg.service"]);
 });
 
+describe("a tunnel fits on a relay", () => {
+  const ADDRESSES = "10.213.0.2 fd00::2 10.213.0.1 fd00::1";
+  const fits = (routes: Record<4 | 6, string>, mynetworks: string) => {
+    stub("ip", `case "$1" in -4) echo "${routes[4]}" ;; -6) echo "${routes[6]}" ;; esac`);
+    stub("postconf", `echo "${mynetworks}"`);
+    // postfix's own tables: what a cidr table says of an address in one of its lines.
+    stub("postmap", `table=\${3#cidr:}; case "$2" in *:*) grep -q "^fd00::/" "$table" ;; *) grep -q "^10.213.0.0/" "$table" ;; esac`);
+    return () => run(`fits wg-hel1 ${ADDRESSES}`);
+  };
+  const NOTHING = { 4: "default via 192.168.77.1 dev eth0", 6: "10.213.0.2 dev wg-hel1" };
+
+  it("where nothing is in its way", () => expect(fits(NOTHING, "127.0.0.0/8, [::1]/128 hash:/etc/postfix/more")()).toEqual([]));
+
+  it("not where a network has its addresses, of either family", () => {
+    expect(fits({ ...NOTHING, 4: "10.213.0.0/16 dev docker0" }, "127.0.0.0/8")).toThrow("this relay already uses the network of the tunnel's address 10.213.0.2 (10.213.0.0/16 dev docker0)");
+    expect(fits({ ...NOTHING, 6: "fd00::/64 dev docker0" }, "127.0.0.0/8")).toThrow("of the tunnel's address fd00::2 (fd00::/64 dev docker0)");
+  });
+
+  it("not where postfix would trust its other end", () => {
+    expect(fits(NOTHING, "127.0.0.0/8 10.213.0.0/16")).toThrow("postfix trusts 10.213.0.1 by its mynetworks");
+    expect(fits(NOTHING, "127.0.0.0/8,[fd00::]/8")).toThrow("postfix trusts fd00::1 by its mynetworks");
+  });
+});
+
 describe("forwarding, where it was off before", () => {
   const DOCKER = "table ip docker {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n\t}\n}";
   const KEYS = "net.ipv4.ip_forward = 1\nnet.ipv4.conf.all.rp_filter = 2\n";

@@ -111,6 +111,34 @@ claim() {
 	done
 }
 
+# fits INTERFACE RELAY-IPV4 RELAY-IPV6 PROXY-IPV4 PROXY-IPV6: nobody else here uses a tunnel's addresses, and postfix does
+# not trust its other end.
+fits() {
+	interface=$1
+	shift
+	for address in "$@"; do
+		case $address in *:*) family=6 ;; *) family=4 ;; esac
+		route=$(ip -"$family" route show to match "$address" 2>/dev/null | grep -v -e '^default' -e '^0.0.0.0/1' -e '^128.0.0.0/1' -e '^::/1' -e '^8000::/1' -e "dev $interface" | head -n 1 || true)
+		[ -z "$route" ] || fail "this relay already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or tunnel.ipv6Range"
+	done
+	have postconf && have postmap || return 0
+	trusted=$(mktemp)
+	for network in $(postconf -hx mynetworks | tr ',' ' ' | tr -d '[]'); do
+		case $network in *[!0-9a-fA-F:./]*) ;; *) printf '%s trusted\n' "$network" ;; esac
+	done >"$trusted"
+	for address in "$3" "$4"; do
+		if postmap -q "$address" "cidr:$trusted" >/dev/null 2>&1; then
+			rm -f "$trusted"
+			fail "postfix trusts $address by its mynetworks, the other end of a tunnel: a captured proxy could send through this relay. Take that network out of mynetworks, or choose another tunnel.ipv4Range or tunnel.ipv6Range"
+		fi
+	done
+	rm -f "$trusted"
+}
+
+relay_firewalls() {
+	firewalls relay | while read -r _word sentence; do say "should mail not get through: $sentence"; done
+}
+
 # leave: the last step of a stack on a relay, which other stacks may use too.
 leave() {
 	for dir in "$STATE"/sets/*; do

@@ -14,6 +14,8 @@ system_verb() {
 	outbound) outbound "$@" ;;
 	keep-of) keep_of "$@" ;;
 	claim) claim "$@" ;;
+	fits) fits "$@" ;;
+	relay-firewalls) relay_firewalls ;;
 	leave) leave ;;
 	*) fail "unknown verb '$verb'" ;;
 	esac

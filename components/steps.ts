@@ -1,0 +1,82 @@
+// Settings that cannot follow what stands in one step: at the end of an `up` the engine deletes what the settings no
+// longer want, and cannot be told to wait. Pure.
+import type { ExistingSet } from "./dns/recordSets";
+import { machineOf, standingAfter, type Before, type LastRun, type Machine, type Standing, type Wanted } from "./lastRun";
+import type { ProxySettings } from "./settings";
+import type { Complaint } from "./settings/check";
+
+/** Complaints about settings that need a step in between, which each of them tells. */
+export function checkAgainst(before: LastRun | undefined, settings: Wanted): Complaint[] {
+  if (!before) return [];
+  const now = standingAfter(settings);
+  return [...checkZone(before, now), ...checkSetup(before, now), ...settings.proxies.flatMap((proxy, i) => checkProxy(before, now, proxy, i))];
+}
+
+/** Complaints about proxies that are to go, though a person has yet to take them out of DNS. */
+export function checkStillNamed(before: Before | undefined, { mailDomain, proxies }: Wanted, existing: readonly ExistingSet[]): Complaint[] {
+  const named = existing.filter(({ name }) => name === mailDomain).flatMap(({ values }) => values);
+  const gone = Object.entries(before?.addresses ?? {}).filter(([name]) => !proxies.some((proxy) => proxy.name === name));
+  return gone.flatMap(([name, addresses]) => {
+    const still = addresses.filter((address) => named.includes(address));
+    return still.length === 0 ? [] : [{ key: "proxies", text: `without ${name}, whose ${still.join(" and ")} still stands under ${mailDomain}: its clients would knock in vain. Put the entry back with publish: false, take the address out of the zone, wait for the TTL, and then remove the entry.` }];
+  });
+}
+
+/** What is left of the last run after this one, and is not ours to take away: sentences. */
+export function leftBehind(before: LastRun | undefined, settings: Wanted): string[] {
+  if (!before) return [];
+  const now = standingAfter(settings);
+  const { zone, mailDomain, relay } = before;
+  return [
+    ...(isLeft(before, now)
+      ? [`The addresses of ${mailDomain} still stand in ${zoneText(zone)}, where nobody keeps them any more. Delete them there when they are not needed any more: in an old zone, some days after its delegation has moved.`]
+      : []),
+    ...(relay.setup === "script" && now.relay.setup === "none" ? ["The relay still has its ends of the tunnels, which a script set up. Run there, as root: /usr/local/lib/chatmail-proxy/hostctl uninstall"] : []),
+    ...(relay.setup === "ssh" && !relay.gone && now.relay.hostKey !== undefined && now.relay.hostKey !== relay.hostKey
+      ? ["The relay has another host key than at the last run. If it is another machine: run on the old one, as root: /usr/local/lib/chatmail-proxy/hostctl uninstall. Two relays with the same keys take turns, and mail goes to either."]
+      : []),
+  ];
+}
+
+/** Addresses in a zone that is changed by hand, then or now, are looked after by whoever changes it. */
+function isLeft({ zone, mailDomain }: LastRun, now: Standing): boolean {
+  if (zone.provider === "manual" || (mailDomain === now.mailDomain && zone.name === now.zone.name && now.zone.provider === "manual")) return false;
+  return mailDomain !== now.mailDomain || zoneText(zone) !== zoneText(now.zone);
+}
+
+const zoneText = ({ name, provider }: LastRun["zone"]) => `${name} (${provider})`;
+
+const ADD_THEN_REMOVE = "A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove --";
+
+function checkZone(before: LastRun, now: Standing): Complaint[] {
+  if (before.zone.onDestroy === "keep") return [];
+  if (before.mailDomain !== now.mailDomain) {
+    return [{ key: "mailDomain", text: `was ${before.mailDomain} until now, whose addresses this run would delete. Change it back, and make another stack for another mail domain; or set dns.onDestroy to "keep" first, with the old mailDomain, and run pulumi up.` }];
+  }
+  if (zoneText(before.zone) === zoneText(now.zone)) return [];
+  const key = before.zone.provider === now.zone.provider ? "dns.zone" : "dns.provider";
+  return [{ key, text: `is another than ${zoneText(before.zone)}, where this run would delete the addresses of ${before.mailDomain}: nobody could find your relay until the delegation has moved. Change dns back, with onDestroy "keep" in it, and run pulumi up; then change it again.` }];
+}
+
+function checkSetup({ relay }: LastRun, now: Standing): Complaint[] {
+  if (relay.setup !== "ssh" || relay.gone || now.relay.setup !== "script") return [];
+  return [{ key: "relay.setup", text: '"script" would first take all tunnels off the relay, over SSH, and cut its users off. Set it back to "ssh", add relay.gone: true and run pulumi up (it lets go of the relay without touching it); then set it to "script".' }];
+}
+
+function checkProxy(before: LastRun, now: Standing, proxy: ProxySettings, i: number): Complaint[] {
+  const entry = `proxies[${i}]`;
+  const [was, is] = [before.proxies[proxy.name], machineOf(proxy)];
+  if (was === undefined) return checkName(before, now, is, entry);
+  if (was.host !== is.host) return [{ key: `${entry}.host`, text: `was "${was.host}" until now. ${ADD_THEN_REMOVE} ${proxy.name}` }];
+  if (was.host === "hetzner") {
+    return is.host === "hetzner" && was.location !== is.location ? [{ key: `${entry}.location`, text: `was "${was.location}" until now. ${ADD_THEN_REMOVE} ${proxy.name}` }] : [];
+  }
+  if (is.host === "hetzner" || was.gone || was.hostKey === is.hostKey) return [];
+  return [{ key: `${entry}.ssh.hostKey`, text: `is another than at the last run. If nobody but you changed it: set gone: true with the old key and run pulumi up; then give the new key without gone, and run it again.` }];
+}
+
+function checkName(before: LastRun, now: Standing, is: Machine, entry: string): Complaint[] {
+  if (is.host === "hetzner") return [];
+  const other = Object.entries(before.proxies).find(([name, was]) => was.host !== "hetzner" && !was.gone && was.hostKey === is.hostKey && now.proxies[name] === undefined);
+  return other ? [{ key: `${entry}.name`, text: `is new, but this machine is the proxy ${other[0]}, and what that one leaves behind would be this one's. Change the name back; or remove ${other[0]} first, run pulumi up, and then add it under its new name.` }] : [];
+}
