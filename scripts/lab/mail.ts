@@ -2,10 +2,12 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { nodeTs } from "../node";
+import { enter } from "./enter";
 import type { LabHandle } from "./lab";
 import { MAIL_DOMAIN, OTHER_DOMAIN } from "./plan";
+import { findHost } from "./run";
 import { waitFor } from "./wait";
 import { renderLetter, subjectOf } from "./mail/letter";
 import type { Account, Letter, Reply, Requests, Target, Verb } from "./mail/protocol";
@@ -27,6 +29,9 @@ export const newAccount = (name = "user", domain: string = MAIL_DOMAIN): Account
 });
 
 /** A mail client in the client's namespace; one node process that serves all its calls until it is closed. */
+// A port scan holds thousands of sockets.
+const WORKER = ["sh", "-c", 'ulimit -n 16384; exec "$@"', "sh", ...nodeTs(join(__dirname, "mail/worker.ts"))];
+
 export class MailClient {
   private next = 1;
   private ended: Error | undefined;
@@ -43,10 +48,14 @@ export class MailClient {
     child.stdin?.on("error", () => undefined);
   }
 
-  static async open(lab: LabHandle, host = "client"): Promise<MailClient> {
-    // A port scan holds thousands of sockets.
-    const argv = ["sh", "-c", 'ulimit -n 16384; exec "$@"', "sh", ...nodeTs(join(__dirname, "mail/worker.ts"))];
-    return new MailClient(await lab.spawn(host, argv, { stdio: ["pipe", "pipe", "inherit"], cwd: lab.dirs.project }));
+  static async open(lab: LabHandle): Promise<MailClient> {
+    return new MailClient(await lab.spawn("client", WORKER, { stdio: ["pipe", "pipe", "inherit"], cwd: lab.dirs.project }));
+  }
+
+  /** As if it ran on a machine of the lab: in that one's network, with the programs of this one. */
+  static async inNetworkOf(lab: LabHandle, host: string): Promise<MailClient> {
+    const [program = "", ...args] = enter(findHost(await lab.status(), host).namespace, WORKER);
+    return new MailClient(spawn(program, args, { stdio: ["pipe", "pipe", "inherit"], cwd: lab.dirs.project }));
   }
 
   /** Logs in over IMAPS, or over 143 with STARTTLS. */

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { relayTarget, newAccount, proveMail } from "../../scripts/lab/mail";
+import { ssh } from "./reach";
 import { failed, succeeded, theLab, type Config, type TheLab } from "./theLab";
 
 jest.setTimeout(400_000);
@@ -66,6 +67,25 @@ describe("another generation of keys", () => {
     expect(after.filter((key) => key.length === 44 && before.includes(key))).toEqual([]);
     await proveMail(the.lab);
     succeeded(await the.up());
+  });
+});
+
+describe("a key that may log in", () => {
+  const KEYS = "/root/.ssh/authorized_keys";
+  const other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1bWSd0Wd0X4cTGTQWVSBCyqBkuKh9ZC8kbHlBPqRZK";
+
+  it("is there after the run that names it, and gone after the one that does not", async () => {
+    const mine = readFileSync(`${the.lab.operatorKeyFile}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");
+    const before = await the.sh("hel1", `cat ${KEYS}`);
+    const { hel1 } = (await outputs()).proxies;
+    const login = () => the.sh("operator", `${ssh(the.lab, { sshHost: hel1.ipv4, hostKey: hel1.sshHostKey }, "echo in")} 2>&1`, "any");
+    const output = succeeded(await the.up((config) => void (config["chatmail-proxy:adminKeys"] = [mine, other])));
+    expect(output).not.toMatch(/Server .*replac/);
+    expect(await login()).toBe("in");
+    succeeded(await the.up((config) => void (config["chatmail-proxy:adminKeys"] = [other])));
+    expect(await login()).toContain("Permission denied");
+    succeeded(await the.up());
+    expect(await the.sh("hel1", `cat ${KEYS}`)).toBe(before);
   });
 });
 

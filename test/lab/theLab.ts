@@ -98,3 +98,14 @@ export function failed({ status, output }: PulumiResult): string {
   if (status === 0) throw new Error(`pulumi succeeded, and should not have:\n${output}`);
   return output;
 }
+
+/** Nothing of any stack at Hetzner Cloud, and no address of its making in the zones there and at the other name server. */
+export async function nothingLeft(the: TheLab): Promise<void> {
+  for (const kind of ["servers", "primary_ips", "firewalls", "ssh_keys"] as const) expect([kind, await the.names(kind)]).toEqual([kind, []]);
+  const { rrsets } = await the.api<{ rrsets: { name: string; type: string; labels: Record<string, string> }[] }>("GET", "/zones/example.org/rrsets?per_page=50");
+  expect(rrsets.filter(({ name, labels }) => /proxy/.test(name) || Object.keys(labels).length > 0)).toEqual([]);
+  const { server, zone, keyFile } = the.lab.rfc2136;
+  const records = (await the.lab.run("operator", ["kdig", "-k", keyFile, "+tcp", `@${server}`, zone, "AXFR"], { timeout: 30_000 })).stdout;
+  expect(records).toContain("SOA");
+  expect(records.split("\n").filter((line) => /proxy/.test(line))).toEqual([]);
+}
