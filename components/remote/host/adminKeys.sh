@@ -4,13 +4,36 @@
 MARK_BEGIN='# chatmail-proxy: begin (written by pulumi up)'
 MARK_END='# chatmail-proxy: end'
 
-# admin_keys: the public keys on stdin may log in as this host's root, besides those that could before.
+# admin_keys: the public keys on stdin may log in as this host's root, besides those that could before. A file that we made
+# ($STATE/keys.made) goes again when nothing is left in it.
 admin_keys() {
 	file=$HOME/.ssh/authorized_keys
-	mkdir -p "$HOME/.ssh"
+	[ ! -L "$file" ] || file=$(readlink -f "$file") || fail "$HOME/.ssh/authorized_keys is a link that leads nowhere"
 	ours=$(cat)
+	[ -n "$ours" ] || grep -qsF "$MARK_BEGIN" "$file" || return 0
+	if [ ! -e "$file" ]; then
+		mkdir -p "$STATE" "$HOME/.ssh"
+		: >"$STATE/keys.made"
+	fi
+	if [ -z "$ours" ] && [ -f "$STATE/keys.made" ] && ! without_our_keys "$file" | grep -q .; then
+		rm -f "$file" "$STATE/keys.made"
+		return 0
+	fi
 	{
-		[ ! -f "$file" ] || sed "/^$MARK_BEGIN\$/,/^$MARK_END\$/d" "$file"
+		without_our_keys "$file"
 		[ -z "$ours" ] || printf '%s\n' "$MARK_BEGIN" "$ours" "$MARK_END"
-	} | write_file 600 "$file"
+	} | replace_file 600 "$file"
+}
+
+# without_our_keys FILE: what others wrote. Our first mark may stand at the end of a line of theirs that had no newline.
+without_our_keys() {
+	[ ! -f "$1" ] || awk -v begin="$MARK_BEGIN" -v end="$MARK_END" '
+		$0 == end { ours = 0; next }
+		ours { next }
+		{
+			before = length($0) - length(begin)
+			if (before < 0 || substr($0, before + 1) != begin) { print; next }
+			if (before > 0) print substr($0, 1, before)
+			ours = 1
+		}' "$1"
 }

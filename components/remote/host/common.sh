@@ -26,6 +26,20 @@ write_file() {
 	fail "could not write $2, which is as it was; is the disk full?"
 }
 
+# replace_file MODE PATH: as write_file, but a file that is there keeps its mode and owner, and a link to it stays a link.
+replace_file() {
+	target=$2
+	[ ! -L "$2" ] || target=$(readlink -f "$2") || fail "$2 is a link that leads nowhere"
+	if [ ! -e "$target" ]; then
+		write_file "$1" "$target"
+		return 0
+	fi
+	new=$(mktemp "$target.XXXXXX") || fail "could not write $2; is the disk full?"
+	if cp -p "$target" "$new" && cat >"$new" && mv -f "$new" "$target"; then return 0; fi
+	rm -f "$new"
+	fail "could not write $2, which is as it was; is the disk full?"
+}
+
 # A process that lives, and, where ps can tell, is one of ours: numbers are used again.
 is_hostctl() {
 	kill -0 "$1" 2>/dev/null || return 1

@@ -44,7 +44,7 @@ export class FakeHost {
   /** Runs a verb; what it does first goes into `done`. */
   run(words: string, stdin = "", env: Record<string, string> = {}) {
     this.set("log", "");
-    const { status, stdout, stderr, error } = spawnSync(this.hostctl, words.split(" "), { input: stdin, encoding: "utf8", timeout: words === "guard" ? 1500 : 30_000, env: { ...process.env, ...env, FAKE: this.dir } });
+    const { status, stdout, stderr, error } = spawnSync(this.hostctl, words.split(" "), { input: stdin, encoding: "utf8", timeout: words === "guard" ? 1500 : 30_000, env: { ...process.env, HOME: join(this.root, "root"), ...env, FAKE: this.dir } });
     if (error && words !== "guard") throw error;
     return { status, stdout, stderr };
   }

@@ -71,6 +71,6 @@ uninstall() {
 		[ ! -f "$RC_D/chatmail_proxy_$name" ] || run service "chatmail_proxy_$name" onestop >&2 </dev/null || true
 		rm -f "$RC_D/chatmail_proxy_$name"
 	done
-	[ ! -f "$HOME/.ssh/authorized_keys" ] || admin_keys </dev/null
+	admin_keys </dev/null
 	rm -rf "$ETC" "$LIB" "$STATE"
 }

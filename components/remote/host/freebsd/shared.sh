@@ -31,14 +31,8 @@ keep_original() {
 
 remember_ours() { cp -p "$1" "$(original "$1").ours"; }
 
-# replace_shared FILE: stdin becomes the file in one step, with the mode and owner that it has.
-replace_shared() {
-	target=$1
-	[ ! -L "$target" ] || target=$(readlink -f "$target")
-	if [ -e "$target" ]; then cp -p "$target" "$target.chatmail-proxy"; else (umask 022 && : >"$target.chatmail-proxy"); fi
-	cat >"$target.chatmail-proxy"
-	mv -f "$target.chatmail-proxy" "$target"
-}
+# replace_shared FILE: stdin becomes the file, which everybody may read where there was none.
+replace_shared() { replace_file 644 "$1"; }
 
 # add_lines FILE: the lines on stdin stand at the file's end, marked, instead of those of ours that were there.
 add_lines() {

@@ -156,7 +156,7 @@ uninstall() {
 		[ ! -d "$dir" ] || "$LIB/hostctl" remove "$(basename "$dir")" || true
 	done
 	systemctl -q disable --now chatmail-proxy-filter.service 2>/dev/null || true
-	[ ! -f "$HOME/.ssh/authorized_keys" ] || admin_keys </dev/null
+	admin_keys </dev/null
 	purge_added
 	rm -rf "$UNITS"/chatmail-proxy-*.service "$UNITS"/chatmail-proxy-*.timer "$UNITS/nftables.service.d/chatmail-proxy.conf" "$NETWORKD/chatmail-proxy.conf"
 	rmdir "$UNITS/nftables.service.d" "$NETWORKD" 2>/dev/null || true
