@@ -220,7 +220,13 @@ remember_sysctls() {
 		case $line in '' | '#'* | ';'*) continue ;; esac
 		key=$(printf '%s' "${line%%=*}" | sed 's/^-//; s/ //g')
 		grep -qs "^$key=" "$STATE/sysctl.before" && continue
-		before=$(sysctl -n "$key" 2>/dev/null) || continue
-		printf '%s=%s\n' "$key" "$before" >>"$STATE/sysctl.before"
+		remember_sysctl "$key" || continue
+		# Linux turns this one over whenever forwarding changes; behind it, it is put back after it.
+		[ "$key=$before" != net.ipv4.ip_forward=0 ] || remember_sysctl net.ipv4.conf.all.accept_redirects || true
 	done <"$1"
+}
+
+remember_sysctl() {
+	before=$(sysctl -n "$1" 2>/dev/null) || return 1
+	printf '%s=%s\n' "$1" "$before" >>"$STATE/sysctl.before"
 }

@@ -140,30 +140,38 @@ describe("a tunnel fits on a relay", () => {
   });
 });
 
-describe("forwarding, where it was off before", () => {
+describe("forwarding", () => {
   const DOCKER = "table ip docker {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n\t}\n}";
   const KEYS = "net.ipv4.ip_forward = 1\nnet.ipv4.conf.all.rp_filter = 2\n";
+  /** As the kernel wants it: with forwarding off it lets redirects in again, whatever the owner had said. */
+  const ALL = ["net.ipv4.ip_forward=0", "net.ipv4.conf.all.accept_redirects=0", "net.ipv4.conf.all.rp_filter=0"];
+  const WAS = "net.ipv4.ip_forward=0\nnet.ipv4.conf.all.rp_filter=0\nnet.ipv4.conf.all.accept_redirects=0\n";
   /** nft's list while a set of ours comes, and while it goes; what is put back then. */
-  const putBack = (then: string, now: string) => {
+  const putBack = (then: string, now: string, kernel = WAS) => {
     const hostctl = join(dir, "lib/hostctl");
     writeFileSync(hostctl, readFileSync(hostctl, "utf8").replace(/^ROOT=.*/m, `ROOT=${dir}/root`));
     stub("nft", `cat "${dir}/ruleset"`);
-    stub("sysctl", `case "$*" in "-n "*) echo 0 ;; *" -p -") cat >>"${dir}/log" ;; esac`);
+    stub("sysctl", `case "$*" in "-n "*) sed -n "s/^$2=//p" "${dir}/kernel" ;; *" -p -") cat >>"${dir}/log" ;; esac`);
+    writeFileSync(join(dir, "kernel"), kernel);
     writeFileSync(join(dir, "ruleset"), then);
     run("install sysctl", bundle({ files: [{ path: "/etc/sysctl.d/60-chatmail-proxy.conf", mode: "0644", content: KEYS }] }).text);
     writeFileSync(join(dir, "ruleset"), now);
     return [...new Set(run("remove sysctl").filter((line) => line.startsWith("net.")))];
   };
 
-  it("is off again when we go", () => {
-    expect(putBack("", "table inet chatmail_proxy {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n")).toEqual(["net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=0"]);
+  it("is off again when we go, where it was off before", () => {
+    expect(putBack("", "table inet chatmail_proxy {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n")).toEqual(ALL);
   });
 
   it("is so too where others had rules for it without needing it", () => {
-    expect(putBack(DOCKER, DOCKER)).toEqual(["net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=0"]);
+    expect(putBack(DOCKER, DOCKER)).toEqual(ALL);
   });
 
   it("stays on when somebody else has come to need it", () => expect(putBack("", DOCKER)).toEqual(["net.ipv4.conf.all.rp_filter=0"]));
+
+  it("leaves redirects to their owner where it was on before us, since we have changed nothing then", () => {
+    expect(putBack("", "", WAS.replace("ip_forward=0", "ip_forward=1"))).toEqual(["net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0"]);
+  });
 });
 
 it("is not held up by a lock whose holder is dead, or is another program by now", () => {

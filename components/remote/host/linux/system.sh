@@ -44,7 +44,7 @@ unload_file() {
 put_sysctls_back() {
 	if [ ! -f "$STATE/others-forwarded" ] && others_forward; then
 		say "forwarding stays on: others' rules on this host forward too"
-		sed '/forward/d' "$STATE/sysctl.before"
+		sed '/forward/d; /accept_redirects/d' "$STATE/sysctl.before"
 	else
 		cat "$STATE/sysctl.before"
 	fi | run sysctl -q -p - >&2 || true
