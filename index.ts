@@ -1,6 +1,6 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
-import { advice, faultyOnes, foreignSenders, relayAdvice, senders } from "./components/advice";
+import { advice, faultyOnes, foreignSenders, openRelay as openRelayAdvice, senders } from "./components/advice";
 import { MailDomain } from "./components/dns/mailDomain";
 import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
 import { reverseAdvice, reverseFromHere, type ReverseLookup } from "./components/dns/reverse";
@@ -9,11 +9,11 @@ import { MANAGED_BY } from "./components/dns/zone";
 import { examine } from "./components/examine";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
 import { silentHosts, type Knock } from "./components/hosts/silentHosts";
-import { readLastRun, standingAfter } from "./components/lastRun";
+import { readLastRun, standingAfter, standingDespite } from "./components/lastRun";
 import { RELAY, unwellHosts, whenToLook } from "./components/looks";
 import { openRelay } from "./components/openRelay";
 import { knockFromHere, proveFromHere, type Prover } from "./components/proof/prove";
-import { ProxyRelay } from "./components/proxyRelay";
+import { ProxyRelay, stackMark } from "./components/proxyRelay";
 import { Relay } from "./components/relay";
 import { scriptChanged, ScriptedRelay } from "./components/relayScript";
 import { announce, failingFamilies, provenAddresses, readmePage } from "./components/report";
@@ -50,7 +50,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
   const zone = await openZone(settings, labels, world.dns);
   if (zone.byHand) refuse(checkStillNamed(before, settings, zone.existing));
-  const { relay, facts, stale, wayFor } = await openRelay(settings, asked[RELAY]);
+  const { relay, facts, stale, wayFor } = await openRelay(settings, { asked: asked[RELAY], before, knock: world.knock });
   const silent = await silentHosts(settings.proxies, labels, world.knock);
 
   let key: ManagementKey | undefined;
@@ -92,8 +92,8 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const script = relay instanceof ScriptedRelay ? await relay.word(before?.script, world.now()) : undefined;
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values ?? [] });
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings), ...scriptChanged(before?.script, script)];
-  await announce({ proxies: faultyOnes(situation), published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, script)];
+  const well = await announce({ proxies: faultyOnes(situation), published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {
     mailDomain,
@@ -101,8 +101,8 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     proxies: Object.fromEntries(
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
-    lastRun: { ...standingAfter(settings), looks: { at: asked, unwell: unwellHosts(reports, stale || relayAdvice(situation).length > 0) }, ...(script && { script }) },
-    readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines, script }) : pulumi.unknown,
+    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0) }, ...(script && { script }) },
+    readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines, script, stackMark: stackMark() }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),
     ...(relay instanceof ScriptedRelay && { relayScript: relay.script }),

@@ -20,11 +20,9 @@ export interface Situation {
 }
 
 export function advice(situation: Situation): string[] {
-  return [scriptAdvice, drainedButPublished, networks, relayAdvice, restarts, directLimits, drainedEgress].flatMap((part) => part(situation));
+  return [scriptAdvice, drainedButPublished, networks, openRelay, turnAdvice, restarts, directLimits, drainedEgress].flatMap((part) => part(situation));
 }
 
-/** What was found on the relay itself. */
-export const relayAdvice = (situation: Situation): string[] => [...openRelay(situation), ...turnAdvice(situation)];
 
 /** Proxies that the relay, set up by a script, has never called, and that never were in DNS: the script has not run yet. */
 function awaitScript({ settings, reports, published }: Situation): ProxyReport[] {
@@ -59,7 +57,7 @@ function networks({ settings, reports }: Situation): string[] {
 }
 
 /** Whoever postfix trusts by address may send anything anywhere; without a tunnel the whole internet has the proxies' addresses. */
-function openRelay({ settings, facts, reports }: Situation): string[] {
+export function openRelay({ settings, facts, reports }: Situation): string[] {
   if (settings.tunnel !== "none" || !facts) return [];
   return reports.flatMap(({ name, families }) =>
     families.flatMap(({ address }) => {

@@ -14,21 +14,23 @@ const lastRun = z.object({
   zone: z.object({ provider: z.string(), name: z.string(), onDestroy: z.string() }),
   relay: z.object({ setup: z.enum(["ssh", "script", "none"]), hostKey: z.string().optional(), gone: z.boolean() }),
   proxies: z.record(z.string(), machine),
-  looks: z.object({
-    /** By host: when it was asked what it sees (ISO 8601). */
-    at: z.record(z.string(), z.string()),
-    /** Hosts that did not see all well then. */
-    unwell: z.array(z.string()),
-  }),
+  looks: z
+    .object({
+      /** By host: when it was asked what it sees (ISO 8601). */
+      at: z.record(z.string(), z.string()),
+      /** Hosts that did not see all well then. */
+      unwell: z.array(z.string()),
+    })
+    .catch({ at: {}, unwell: [] }),
   /** The script for the relay, where there is one: its digest, and since when it is this one (ISO 8601). */
   script: z.object({ digest: z.string(), since: z.string() }).optional(),
 });
 export type LastRun = z.output<typeof lastRun>;
 
-const outputs = z.object({ lastRun, proxies: z.record(z.string(), z.object({ ipv4: z.string().optional(), ipv6: z.string().optional() })) });
+const outputs = z.object({ lastRun, published: z.array(z.string()), proxies: z.record(z.string(), z.object({ ipv4: z.string().optional(), ipv6: z.string().optional() })) });
 
 /** What stands, and at which addresses. */
-export type Before = LastRun & { readonly addresses: Readonly<Record<string, readonly string[]>> };
+export type Before = LastRun & { readonly published: readonly string[]; readonly addresses: Readonly<Record<string, readonly string[]>> };
 
 export type Looks = LastRun["looks"];
 export type ScriptWord = NonNullable<LastRun["script"]>;
@@ -48,12 +50,22 @@ export function standingAfter({ mailDomain, dns, relay, proxies, tunnel }: Wante
   };
 }
 
+/**
+ * What stands after a run with faults: the engine then deletes nothing, so that what the settings no longer want is there
+ * still, and no new step may be taken over it. Pure.
+ */
+export function standingDespite(before: LastRun | undefined, now: Standing): Standing {
+  if (!before) return now;
+  const letGo = before.relay.setup !== "ssh" || before.relay.gone || now.relay.setup === "ssh";
+  return { ...now, relay: letGo ? now.relay : before.relay, proxies: { ...before.proxies, ...now.proxies } };
+}
+
 /** Undefined in a new stack, and where the last run was made by a version that left no word. */
 export async function readLastRun(): Promise<Before | undefined> {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
   const answer = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as { outputs?: unknown };
   const { data } = outputs.safeParse(answer.outputs);
-  return data && { ...data.lastRun, addresses: Object.fromEntries(Object.entries(data.proxies).map(([proxy, { ipv4, ipv6 }]) => [proxy, [ipv4, ipv6].flatMap((address) => address ?? [])])) };
+  return data && { ...data.lastRun, published: data.published, addresses: Object.fromEntries(Object.entries(data.proxies).map(([proxy, { ipv4, ipv6 }]) => [proxy, [ipv4, ipv6].flatMap((address) => address ?? [])])) };
 }
 
 const keyOf = ({ hostKey }: { hostKey: string }) => hostKey.split(" ").slice(0, 2).join(" ");

@@ -1,6 +1,8 @@
 // From the settings to the relay's part in the stack: reached over SSH, set up by a person with a script, or, without a
 // tunnel, only looked at.
 import * as pulumi from "@pulumi/pulumi";
+import type { Knock } from "./hosts/silentHosts";
+import type { Before } from "./lastRun";
 import { outputValue } from "./outputValue";
 import { stackMark, type ProxyRelayArgs } from "./proxyRelay";
 import { Relay, relayFactsOnly, type ReachableRelay } from "./relay";
@@ -21,8 +23,15 @@ export interface OpenedRelay {
   readonly wayFor: (proxy: ProxySettings) => ProxyRelayArgs["way"];
 }
 
+export interface RelayLook {
+  /** When the relay is asked what it has. */
+  readonly asked: string | undefined;
+  readonly before: Before | undefined;
+  readonly knock: Knock;
+}
+
 /** Throws a RunError when the relay already uses what the plan needs: nothing should be made before that is known. */
-export async function openRelay({ relay: settings, tunnel, proxies, relaySshPrivateKey }: StackSettings, asked: string | undefined): Promise<OpenedRelay> {
+export async function openRelay({ relay: settings, tunnel, proxies, relaySshPrivateKey }: StackSettings, { asked, before, knock }: RelayLook): Promise<OpenedRelay> {
   const reachable = settings.ssh ? (settings as ReachableRelay) : undefined;
   if (tunnel === "none") {
     const facts = reachable && (await outputValue(relayFactsOnly(reachable, relaySshPrivateKey, asked)));
@@ -33,9 +42,12 @@ export async function openRelay({ relay: settings, tunnel, proxies, relaySshPriv
     const relay = new ScriptedRelay(settings.outboundCheck);
     return { relay, facts: undefined, stale: false, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
   }
-  const relay = new Relay("relay", { settings: reachable, privateKey: relaySshPrivateKey, plans, asked });
+  // One that never answered is another matter: nothing should be made before it does.
+  const silent = before?.relay.setup === "ssh" && !settings.gone && !(await knock(reachable.ssh.host, reachable.ssh.port));
+  if (silent) await pulumi.log.warn(`The relay's SSH (${reachable.ssh.host}) does not answer from here, so nothing is changed on it in this run; what is to be, a later run catches up with.`);
+  const relay = new Relay("relay", { settings: reachable, privateKey: relaySshPrivateKey, plans, asked, silent });
   const remembered = await outputValue(relay.facts);
-  const conflicts = remembered && !settings.gone ? relayConflicts(plans, remembered, stackMark()) : [];
+  const conflicts = remembered && !settings.gone && !silent ? relayConflicts(plans, remembered, stackMark()) : [];
   const facts = conflicts.length > 0 ? await withoutConflicts(relay, plans, conflicts) : remembered;
   return { relay, facts, stale: facts !== remembered, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
 }

@@ -27,6 +27,8 @@ export interface RelayArgs {
   readonly privateKey: pulumi.Output<string> | undefined;
   /** The tunnels that are to end here. */
   readonly plans: readonly TunnelPlan[];
+  /** It was there, and does not answer now: what stands on it stays as it is until it does. */
+  readonly silent: boolean;
   /** When the relay was asked what it has: another time, and it is asked again. */
   readonly asked: string | undefined;
 }
@@ -41,13 +43,12 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   readonly prepared: command.remote.Command;
   /** How commands of others reach it. */
   readonly host: RelayHost;
-  private readonly asked: string | undefined;
   private readonly outboundCheck: RelaySettings["outboundCheck"];
 
   constructor(name: string, args: RelayArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:index:Relay", name, {}, opts);
     const child = { parent: this };
-    const host = (this.host = relayHost(args.settings, args.privateKey));
+    const host = (this.host = relayHost(args.settings, args.privateKey, args.silent));
     this.outboundCheck = args.settings.outboundCheck;
 
     const tool = remoteCommand(
@@ -59,7 +60,6 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     // Neither is read there, but a new one is a reason to look again.
     const look = hostCommand(`${name}-facts`, { ...host, words: ["relay-facts"], stdin: planLines(args.plans) + askedLine(args.asked) }, { ...child, dependsOn: tool });
     this.facts = look.stdout.apply(parseRelayFacts);
-    this.asked = args.asked;
     this.prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...RELAY_PACKAGES] }, { ...child, dependsOn: look });
     this.registerOutputs({});
   }
@@ -80,17 +80,17 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
    */
   checkOutbound(after: pulumi.Resource): void {
     if (this.outboundCheck === false) return;
-    hostCommand("relay-outbound", { ...this.host, words: ["outbound", this.outboundCheck], stdin: askedLine(this.asked) }, { parent: this, dependsOn: [this.prepared, after] });
+    hostCommand("relay-outbound", { ...this.host, words: ["outbound", this.outboundCheck] }, { parent: this, dependsOn: [this.prepared, after] });
   }
 }
 
 type RelayHost = Pick<HostCommandArgs, "reach" | "become" | "absent"> & { readonly become: Become };
 
-function relayHost({ ssh, gone }: ReachableRelay, privateKey: pulumi.Output<string> | undefined): RelayHost {
+function relayHost({ ssh, gone }: ReachableRelay, privateKey: pulumi.Output<string> | undefined, silent = false): RelayHost {
   return {
     reach: { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey },
     become: ssh.user === "root" ? "root" : "sudo",
-    absent: gone ? "gone" : undefined,
+    absent: gone ? "gone" : silent ? "silent" : undefined,
   };
 }
 

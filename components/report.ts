@@ -98,19 +98,23 @@ export interface Announcement {
 
 /**
  * Says it all. Faults are logged as an error, not thrown: everything is made and recorded, and `fail` sees to it that the
- * run fails nevertheless. In a preview they are warnings: an error there would stop the `up` that is to mend them.
+ * run fails nevertheless. True when there are none. In a preview they are warnings: an error there would stop the `up` that is to mend them.
  */
-export async function announce({ proxies, published, strangers, advice, fail }: Announcement): Promise<void> {
+export async function announce({ proxies, published, strangers, advice, fail }: Announcement): Promise<boolean> {
   const found = findings(proxies);
   const { warnings } = found;
   // Failing also keeps the engine from deleting what those addresses belong to.
   const kept = strangers.length > 0 ? [`the mail domain's records still hold ${strangers.join(", ")}, which is none of the proxies in the settings, because none of those is published and works. Publish one (publish: true), or mend it`] : [];
   const faults = [...found.faults, ...kept];
   for (const warning of [...warnings, ...advice]) await pulumi.log.warn(warning);
-  if (faults.length === 0) return;
-  if (pulumi.runtime.isDryRun()) return pulumi.log.warn(faultMessage(faults, published));
+  if (faults.length === 0) return true;
+  if (pulumi.runtime.isDryRun()) {
+    await pulumi.log.warn(faultMessage(faults, published));
+    return false;
+  }
   await pulumi.log.error(faultMessage(faults, published));
   fail();
+  return false;
 }
 
 export interface PageFacts {
@@ -121,10 +125,12 @@ export interface PageFacts {
   readonly advice: readonly string[];
   /** The script that sets the relay up, where a person runs one. */
   readonly script: ScriptWord | undefined;
+  /** The stack as it is marked there. */
+  readonly stackMark: string;
 }
 
 /** The stack output `readme`, in Markdown. */
-export function readmePage({ stack, mailDomain, proxies, published, advice, script }: PageFacts): string {
+export function readmePage({ stack, mailDomain, proxies, published, advice, script, stackMark }: PageFacts): string {
   const state = ({ families, publish }: ProxyReport) => {
     if (!families.some(({ verdict }) => verdict.proven)) return "does not work";
     if (publish) return "works, published";
@@ -145,7 +151,7 @@ export function readmePage({ stack, mailDomain, proxies, published, advice, scri
     "",
     "## By hand",
     ...proxies.map(({ name, dnsName }) => `- Log in to ${name}: \`ssh root@${dnsName}\` (with a key from adminKeys)`),
-    ...(script ? [`- The relay's script is of ${script.since}. If it was last run there before that, run it again: ${FETCH_SCRIPT}`, `- Before \`pulumi destroy\`, run on the relay, as root: \`${HOSTCTL} uninstall\``] : []),
+    ...(script ? [`- The relay's script is of ${script.since}. If it was last run there before that, run it again: ${FETCH_SCRIPT}`, `- After \`pulumi destroy\`, run on the relay, as root: \`${HOSTCTL} release ${stackMark}\``] : []),
     `- chatmail's own cmdeploy connects to the mail domain, which is now a proxy: give it \`--ssh-host\` with the relay's own address.`,
     "",
   ].join("\n");

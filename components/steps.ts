@@ -2,14 +2,15 @@
 // longer want, and cannot be told to wait. Pure.
 import type { ExistingSet } from "./dns/recordSets";
 import { machineOf, standingAfter, type Before, type LastRun, type Machine, type Standing, type Wanted } from "./lastRun";
+import { HOSTCTL } from "./remote/hostctl";
 import type { ProxySettings } from "./settings";
 import type { Complaint } from "./settings/check";
 
 /** Complaints about settings that need a step in between, which each of them tells. */
-export function checkAgainst(before: LastRun | undefined, settings: Wanted): Complaint[] {
+export function checkAgainst(before: Before | undefined, settings: Wanted): Complaint[] {
   if (!before) return [];
   const now = standingAfter(settings);
-  return [...checkZone(before, now), ...checkSetup(before, now), ...settings.proxies.flatMap((proxy, i) => checkProxy(before, now, proxy, i))];
+  return [...checkZone(before, now, settings.dns.left), ...checkSetup(before, now), ...settings.proxies.flatMap((proxy, i) => checkProxy(before, now, proxy, i))];
 }
 
 /** Complaints about proxies that are to go, though a person has yet to take them out of DNS. */
@@ -22,8 +23,8 @@ export function checkStillNamed(before: Before | undefined, { mailDomain, proxie
   });
 }
 
-/** What is left of the last run after this one, and is not ours to take away: sentences. */
-export function leftBehind(before: LastRun | undefined, settings: Wanted): string[] {
+/** What is left of the last run after this one, and is not ours to take away: sentences. `stack`: as it is marked on the relay. */
+export function leftBehind(before: LastRun | undefined, settings: Wanted, stack: string): string[] {
   if (!before) return [];
   const now = standingAfter(settings);
   const { zone, mailDomain, relay } = before;
@@ -31,9 +32,9 @@ export function leftBehind(before: LastRun | undefined, settings: Wanted): strin
     ...(isLeft(before, now)
       ? [`The addresses of ${mailDomain} still stand in ${zoneText(zone)}, where nobody keeps them any more. Delete them there when they are not needed any more: in an old zone, some days after its delegation has moved.`]
       : []),
-    ...(relay.setup === "script" && now.relay.setup === "none" ? ["The relay still has its ends of the tunnels, which a script set up. Run there, as root: /usr/local/lib/chatmail-proxy/hostctl uninstall"] : []),
+    ...(relay.setup === "script" && now.relay.setup === "none" ? [`The relay still has its ends of the tunnels, which a script set up. Run there, as root: ${HOSTCTL} release ${stack}`] : []),
     ...(relay.setup === "ssh" && !relay.gone && now.relay.hostKey !== undefined && now.relay.hostKey !== relay.hostKey
-      ? ["The relay has another host key than at the last run. If it is another machine: run on the old one, as root: /usr/local/lib/chatmail-proxy/hostctl uninstall. Two relays with the same keys take turns, and mail goes to either."]
+      ? [`The relay has another host key than at the last run. If it is another machine: run on the old one, as root: ${HOSTCTL} release ${stack}. Two relays with the same keys take turns, and mail goes to either.`]
       : []),
   ];
 }
@@ -48,14 +49,14 @@ const zoneText = ({ name, provider }: LastRun["zone"]) => `${name} (${provider})
 
 const ADD_THEN_REMOVE = "A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove --";
 
-function checkZone(before: LastRun, now: Standing): Complaint[] {
-  if (before.zone.onDestroy === "keep") return [];
+function checkZone(before: Before, now: Standing, left: string | undefined): Complaint[] {
+  if (before.zone.onDestroy === "keep" || before.published.length === 0 || left === before.zone.name) return [];
   if (before.mailDomain !== now.mailDomain) {
     return [{ key: "mailDomain", text: `was ${before.mailDomain} until now, whose addresses this run would delete. Change it back, and make another stack for another mail domain; or set dns.onDestroy to "keep" first, with the old mailDomain, and run pulumi up.` }];
   }
   if (zoneText(before.zone) === zoneText(now.zone)) return [];
   const key = before.zone.provider === now.zone.provider ? "dns.zone" : "dns.provider";
-  return [{ key, text: `is another than ${zoneText(before.zone)}, where this run would delete the addresses of ${before.mailDomain}: nobody could find your relay until the delegation has moved. Change dns back, with onDestroy "keep" in it, and run pulumi up; then change it again.` }];
+  return [{ key, text: `is another than ${zoneText(before.zone)}, where this run would delete the addresses of ${before.mailDomain}: nobody could find your relay until the delegation has moved. Change dns back, with onDestroy "keep" in it, and run pulumi up; then change it again. (If that zone is gone for good: dns.left: ${before.zone.name})` }];
 }
 
 function checkSetup({ relay }: LastRun, now: Standing): Complaint[] {

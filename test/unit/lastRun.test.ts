@@ -1,4 +1,4 @@
-import { standingAfter } from "../../components/lastRun";
+import { standingAfter, standingDespite } from "../../components/lastRun";
 import { unwellHosts, whenToLook } from "../../components/looks";
 import { checkSettings, formatComplaints } from "../../components/settings/check";
 import type { Settings } from "../../components/settings/schema";
@@ -24,11 +24,11 @@ function settingsOf(raw: Raw): Settings {
   return checked.settings;
 }
 
-const after = (raw: Raw) => ({ ...standingAfter(settingsOf(raw)), looks: { at: {}, unwell: [] }, addresses: {} });
+const after = (raw: Raw) => ({ ...standingAfter(settingsOf(raw)), looks: { at: {}, unwell: [] }, published: ["203.0.113.120"], addresses: {} });
 
 /** What is said of the second settings in a stack that stands by the first. */
 const refused = (before: Raw, now: Raw) => formatComplaints(checkAgainst(after(before), settingsOf(now)), "chatmail-proxy");
-const left = (before: Raw, now: Raw) => leftBehind(after(before), settingsOf(now));
+const left = (before: Raw, now: Raw) => leftBehind(after(before), settingsOf(now), "chatmail-proxy/test");
 
 const KEEP = { dns: { ...DNS, onDestroy: "keep" } };
 const SCRIPT = { relay: { setup: "script" } };
@@ -48,6 +48,16 @@ describe("a change that would cut somebody off", () => {
     ["a machine under another name", {}, { proxies: [HETZNER, { ...MACHINE, name: "vm2" }] }, "proxies[1].name is new, but this machine is the proxy vm1"],
   ])("is refused: %s", (_what, before, now, text) => expect(refused(before, now)).toContain(text));
 
+  it("is refused as well after a run with faults, in which nothing was taken away", () => {
+    const faulty = { ...after({}), ...standingDespite(after({}), standingAfter(settingsOf({ proxies: [HETZNER], ...SCRIPT }))) };
+    expect(checkAgainst(faulty, settingsOf({ proxies: [HETZNER, { ...MACHINE, name: "vm2" }] }))).toEqual([expect.objectContaining({ key: "proxies[1].name" })]);
+    expect(checkAgainst(faulty, settingsOf(SCRIPT))).toEqual([expect.objectContaining({ key: "relay.setup" })]);
+  });
+
+  it("is none where nothing was ever published", () => {
+    expect(checkAgainst({ ...after({}), published: [] }, settingsOf({ mailDomain: "mail.example.org" }))).toEqual([]);
+  });
+
   it("is told together with all others of its kind", () => {
     expect(refused({}, { proxies: [{ ...HETZNER, location: "ash" }], mailDomain: "mail.example.org" })).toMatch(/2 settings need a change[^]*mailDomain[^]*location/);
   });
@@ -61,6 +71,7 @@ describe("a change that would cut somebody off", () => {
     ["what happens at the end", {}, KEEP],
     ["the zone, after it was to be kept", KEEP, { dns: { zone: "chat.example.org" } }],
     ["the mail domain, after it was to be kept", KEEP, { mailDomain: "mail.example.org" }],
+    ["the zone, when the old one is gone for good", {}, { dns: { zone: "chat.example.org", left: "example.org" } }],
     ["from a zone that is changed by hand", { dns: { ...DNS, provider: "manual" } }, {}],
     ["to a script, after the relay was let go", GONE, SCRIPT],
     ["from a script to SSH", SCRIPT, {}],
@@ -79,12 +90,12 @@ describe("what the last run leaves behind, and nobody here can take away", () =>
   });
 
   it("is what a script set up on a relay that needs no tunnel any more", () => {
-    expect(left(SCRIPT, DIRECT)).toEqual([expect.stringContaining("hostctl uninstall")]);
+    expect(left(SCRIPT, DIRECT)).toEqual([expect.stringContaining("hostctl release chatmail-proxy/test")]);
   });
 
   it("is the old relay, when another has taken its place", () => {
     const moved = { relay: { ssh: { host: "192.168.77.11", hostKey: OTHER_KEY } } };
-    expect(left({}, moved)).toEqual([expect.stringContaining("run on the old one, as root: /usr/local/lib/chatmail-proxy/hostctl uninstall")]);
+    expect(left({}, moved)).toEqual([expect.stringContaining("run on the old one, as root: /usr/local/lib/chatmail-proxy/hostctl release chatmail-proxy/test.")]);
     expect(left(GONE, moved)).toEqual([]);
   });
 });
@@ -114,6 +125,14 @@ describe("a run", () => {
     const again = aStack({ before: outputs, proxies: moved });
     await expect(again).rejects.toThrow('proxies[0].location: was "hel1" until now.');
     expect((await aStack({ before: (await aStack({ settings: KEEP })).outputs, settings: { dns: { zone: "chat.example.org" } } })).warnings).toContainEqual(expect.stringContaining("still stand in example.org (hetzner)"));
+  });
+
+  it("does not need the relay's SSH for what is not the relay's", async () => {
+    const before = (await aStack()).outputs;
+    const run = await aStack({ before, silent: ["192.168.77.10"], now: new Date(Date.UTC(2026, 10, 30)) });
+    expect(run.warnings).toContainEqual(expect.stringContaining("The relay's SSH (192.168.77.10) does not answer from here, so nothing is changed on it in this run"));
+    for (const name of ["relay-facts", "relay-prepare", "hel1-relay-end"]) expect([name, run.one(COMMAND, name).options.ignoreChanges]).toEqual([name, expect.arrayContaining(["create", "stdin", "connection"])]);
+    expect(run.one(COMMAND, "hel1-through").options.ignoreChanges).toEqual([]);
   });
 
   it("asks again what only the hosts can see, after a run in which that was not well, and not a third time", async () => {

@@ -8,11 +8,11 @@ import { parseRelayFacts } from "../../../components/remote/facts";
 const FIREWALLS = join(__dirname, "../../../components/remote/host/linux/firewalls.sh");
 
 /** What is said of a host with these commands on it: name and what it prints. */
-function found(commands: Record<string, string>): readonly string[] {
+function found(commands: Record<string, string>, host = "proxy"): readonly string[] {
   const dir = mkdtempSync(join(tmpdir(), "firewalls-"));
   try {
     for (const [name, output] of Object.entries(commands)) writeFileSync(join(dir, name), `#!/bin/sh\ncat <<'END'\n${output}\nEND\n`, { mode: 0o755 });
-    const { stdout, stderr, status } = spawnSync("sh", ["-euc", `PATH=${dir}:/usr/bin:/bin; have() { [ -x "${dir}/$1" ]; }; . ${FIREWALLS}; firewalls relay`], { encoding: "utf8" });
+    const { stdout, stderr, status } = spawnSync("sh", ["-euc", `PATH=${dir}:/usr/bin:/bin; have() { [ -x "${dir}/$1" ]; }; . ${FIREWALLS}; firewalls ${host}`], { encoding: "utf8" });
     expect([status, stderr]).toEqual([0, ""]);
     return parseRelayFacts(stdout).firewalls;
   } finally {
@@ -24,8 +24,8 @@ const table = (name: string, chain: string, ...lines: string[]) => [`table ${nam
 const INPUT = "type filter hook input priority filter; policy accept;";
 
 it.each([
-  ["a policy", table("inet filter", "input", "type filter hook input priority filter; policy drop;", "tcp dport 22 accept"), "the table inet filter on the relay drops what its chain input (hook input) does not name: let the forwarded ports and the tunnel pass there too"],
-  ["Docker's, of iptables", table("ip filter", "FORWARD", "type filter hook forward priority filter; policy drop;", "counter packets 0 bytes 0 jump DOCKER-USER"), "the table ip filter on the relay drops what its chain FORWARD (hook forward) does not name"],
+  ["a policy", table("inet filter", "input", "type filter hook input priority filter; policy drop;", "tcp dport 22 accept"), "the table inet filter on the proxy drops what its chain input (hook input) does not name: let the forwarded ports and the tunnel pass there too"],
+  ["Docker's, of iptables", table("ip filter", "FORWARD", "type filter hook forward priority filter; policy drop;", "counter packets 0 bytes 0 jump DOCKER-USER"), "the table ip filter on the proxy drops what its chain FORWARD (hook forward) does not name"],
   ["a last rule that rejects", table("inet filter", "input", INPUT, "tcp dport 22 accept", "reject with icmpx admin-prohibited"), "chain input (hook input)"],
   ["a last rule of iptables that drops", table("ip filter", "INPUT", INPUT, "counter packets 12 bytes 720 drop"), "chain INPUT (hook input)"],
 ])("names a table that drops what it does not name, by %s", (_what, nft, text) => {
@@ -47,6 +47,16 @@ it("names each chain once", () => {
 });
 
 it("names ufw and firewalld where they are active", () => {
-  expect(found({ nft: "", ufw: "Status: active", "firewall-cmd": "running" })).toEqual([expect.stringMatching(/^ufw is active on the relay/), expect.stringMatching(/^firewalld is active on the relay/)]);
+  expect(found({ nft: "", ufw: "Status: active", "firewall-cmd": "running" })).toEqual([expect.stringMatching(/^ufw is active on the proxy/), expect.stringMatching(/^firewalld is active on the proxy/)]);
   expect(found({ nft: "", ufw: "Status: inactive", "firewall-cmd": "not running" })).toEqual([]);
+});
+
+it("names on a relay only what keeps mail from coming in, and how to let it", () => {
+  const docker = table("ip filter", "FORWARD", "type filter hook forward priority filter; policy drop;");
+  const input = table("inet filter", "input", "type filter hook input priority filter; policy drop;");
+  expect(found({ nft: docker }, "relay")).toEqual([]);
+  expect(found({ nft: `${docker}\n${input}`, ufw: "Status: active" }, "relay")).toEqual([
+    "ufw is active on the relay: let the mail ports in from the tunnels (wg-*) there too (ufw allow in on wg-NAME)",
+    "the table inet filter on the relay drops what its chain input (hook input) does not name: let the mail ports in from the tunnels (wg-*) there too",
+  ]);
 });

@@ -139,6 +139,12 @@ relay_firewalls() {
 	firewalls relay | while read -r _word sentence; do say "should mail not get through: $sentence"; done
 }
 
+# release STACK: all of a stack's, for a person whose program does not reach this relay.
+release() {
+	keep_of "$1"
+	leave
+}
+
 # leave: the last step of a stack on a relay, which other stacks may use too.
 leave() {
 	for dir in "$STATE"/sets/*; do

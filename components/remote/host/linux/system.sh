@@ -44,7 +44,8 @@ unload_file() {
 put_sysctls_back() {
 	if [ ! -f "$STATE/others-forwarded" ] && others_forward; then
 		say "forwarding stays on: others' rules on this host forward too"
-		sed '/forward/d; /accept_redirects/d' "$STATE/sysctl.before"
+		# A kernel that forwards hears router advertisements only where accept_ra stays as we set it.
+		sed '/forward/d; /accept_redirects/d; /accept_ra/d' "$STATE/sysctl.before"
 	else
 		cat "$STATE/sysctl.before"
 	fi | run sysctl -q -p - >&2 || true

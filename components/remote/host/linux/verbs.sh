@@ -17,6 +17,7 @@ system_verb() {
 	fits) fits "$@" ;;
 	relay-firewalls) relay_firewalls ;;
 	leave) leave ;;
+	release) release "$@" ;;
 	*) fail "unknown verb '$verb'" ;;
 	esac
 }
