@@ -67,3 +67,14 @@ function format(family: Family, value: bigint): string {
   const address = ipaddr.fromByteArray(bytes);
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }
+
+/** The network that an address with or without a prefix lies in. */
+export function networkOf(cidr: string): Range | undefined {
+  const [address = "", prefix] = cidr.split("/");
+  const family = familyOf(address);
+  if (!family) return undefined;
+  const whole = parseRange(`${address}/${family === 4 ? 32 : 128}`) as Range;
+  if (prefix === undefined) return whole;
+  const bits = BigInt((family === 4 ? 32 : 128) - Number(prefix));
+  return { family, first: (whole.first >> bits) << bits, prefix: Number(prefix), size: 1n << bits };
+}

@@ -20,7 +20,7 @@ export interface Situation {
 }
 
 export function advice(situation: Situation): string[] {
-  return [scriptAdvice, drainedButPublished, networks, openRelay, turnAdvice, restarts, directLimits, drainedEgress].flatMap((part) => part(situation));
+  return [scriptAdvice, drainedButPublished, networks, openRelay, turnAdvice, restarts, directLimits, drainedEgress, openSsh].flatMap((part) => part(situation));
 }
 
 
@@ -88,10 +88,17 @@ const TURN_PORT = 3478;
 function turnAdvice({ settings, facts }: Situation): string[] {
   const covers = (port: number) => settings.udpPorts.some(({ from, to }) => from <= port && port <= to);
   const media = settings.udpPorts.some(({ from, to }) => from >= 1024 && to > from);
-  const ways = "Two ways out: stop advertising it on the relay (calls then need a direct connection between the two sides), or give the TURN server one of the relay's tunnel addresses as its own, a range of its own for media, and name both under udpPorts.";
+  const ways = "Two ways out: stop advertising it on the relay (calls then need a direct connection between the two sides), or run a TURN server that can be told its outside address (coturn: external-ip=PROXY'S-ADDRESS/RELAY'S-TUNNEL-ADDRESS, min-port, max-port), and name 3478 and that range under udpPorts. chatmail's own hands out the address that it listens on.";
   if (covers(TURN_PORT) && !media) return [`udpPorts forwards ${TURN_PORT} (TURN), but no range for its media, which flows on UDP 49152-65535 of the relay's own address: calls ring and stay silent. ${ways}`];
   if (facts?.turn && !covers(TURN_PORT)) return [`The relay runs a TURN server (UDP ${TURN_PORT}), which it advertises to its users, and which nobody reaches through the proxies: calls between users behind NAT fail. ${ways}`];
   return [];
+}
+
+/** On a machine that others use too, what is not ours is not filtered, and SSH is not ours there. */
+function openSsh({ settings }: Situation): string[] {
+  if (settings.adminNetworks.length === 0) return [];
+  const open = settings.proxies.filter((proxy) => proxy.host !== "hetzner" && !proxy.closed).map(({ name }) => name);
+  return open.length > 0 ? [`adminNetworks has no effect on ${open.join(", ")}: on a machine that is not closed, its own firewall decides who reaches its SSH.`] : [];
 }
 
 function drainedEgress({ settings }: Situation): string[] {
@@ -110,7 +117,8 @@ export function foreignSenders({ settings, reports }: Pick<Situation, "settings"
 export function senders({ settings, reports }: Pick<Situation, "settings" | "reports">): string[] {
   const egress = reports.filter(({ name }) => settings.egress.includes(name)).flatMap(({ families }) => families.map(({ address }) => address));
   const direct = [settings.relay.ipv4, settings.relay.ipv6].flatMap((address) => address ?? []);
-  const own = settings.tunnel === "none" ? direct : reports.flatMap(({ relayAddress }) => relayAddress ?? []);
+  // With a tunnel too: what is seen of the relay from outside is the one family that it dials.
+  const own = [...direct, ...(settings.tunnel === "none" ? [] : reports.flatMap(({ relayAddress }) => relayAddress ?? []))];
   const all = settings.egress.length === 0 || settings.egress.includes(OWN_LINE) ? [...egress, ...own] : egress;
   return [...new Set(all)].filter((address) => familyOf(address) !== undefined);
 }

@@ -1,5 +1,5 @@
 // What the mail domain's SPF record must name, so that other servers take the relay's mail. Pure.
-import { familyOf } from "../addresses";
+import { familyOf, networkOf, overlap } from "../addresses";
 
 export interface SpfQuestion {
   readonly mailDomain: string;
@@ -19,16 +19,25 @@ export function spfAdvice({ mailDomain, senders, published, texts }: SpfQuestion
   const needed = senders.map((address) => `ip${familyOf(address)}:${address}`);
   if (needed.length === 0) return undefined;
   const spf = texts.map(unquote).find((text) => /^v=spf1( |$)/i.test(text));
-  const names = spf?.split(/\s+/).map((term) => term.replace(/^[+]/, "").replace(/\/(32|128)$/, "").toLowerCase()) ?? [];
+  const names = spf?.split(/\s+/).map((term) => term.replace(/^[+]/, "").toLowerCase()) ?? [];
+  // The mail domain's own addresses, by either name: those of the proxies by now.
+  const own = ["a", `a:${mailDomain.toLowerCase()}`];
   // What names another host may well cover the address, which only a look-up would tell.
-  if (names.some((term) => /^(a:|mx:|include:|exists:|redirect=)/.test(term))) return undefined;
-  const covered = names.includes("a") ? new Set(published) : new Set<string>();
-  const missing = senders.filter((address) => !covered.has(address)).map((address) => `ip${familyOf(address)}:${address}`).filter((mechanism) => !names.includes(mechanism.toLowerCase()));
+  if (names.some((term) => !own.includes(term) && /^(a:|mx:|include:|exists:|redirect=)/.test(term))) return undefined;
+  const covered = names.some((term) => own.includes(term)) ? new Set(published) : new Set<string>();
+  const missing = senders.filter((address) => !covered.has(address) && !names.some((term) => holds(term, address))).map((address) => `ip${familyOf(address)}:${address}`);
   if (missing.length === 0) return undefined;
   const now = spf ? `it says "${spf}"` : "there is none";
   const wanted = spf ? spf.replace(/^v=spf1/i, `v=spf1 ${missing.join(" ")}`) : `v=spf1 ${missing.join(" ")} ~all`;
   const changing = "If that address changes now and then (a home line), name a host that follows it instead (a:home.example.net).";
   return `SPF: the relay's mail leaves from ${senders.join(" and ")}, which the SPF record of ${mailDomain} must name (${now}). Use: "${wanted}". ${changing}`;
+}
+
+/** Whether an ip4 or ip6 mechanism, with or without a prefix, covers an address. */
+function holds(term: string, address: string): boolean {
+  const network = /^ip[46]:/.test(term) ? networkOf(term.slice(4)) : undefined;
+  const here = networkOf(address);
+  return network !== undefined && here !== undefined && overlap(network, here);
 }
 
 /** TXT values come as quoted strings of up to 255 characters, one after the other. */

@@ -1,5 +1,5 @@
 // What of the plan is taken on the relay already: networks, routing tables, interface names. Pure.
-import { overlap, parseRange, familyOf, type Range } from "../addresses";
+import { networkOf, overlap, type Range } from "../addresses";
 import type { RelayFacts } from "../remote/facts";
 import type { Complaint } from "../settings/check";
 import type { TunnelPlan } from "./addressPlan";
@@ -65,15 +65,4 @@ function trustConflicts(plan: TunnelPlan, facts: RelayFacts): Complaint[] {
     const network = trustedNetwork(facts, address);
     return network ? [{ key: "relay", text: `postfix trusts ${network} (mynetworks), and with it ${address}, the tunnel's other end: a captured proxy could send through your relay. Take that network out of mynetworks, or choose another tunnel.ipv4Range or ipv6Range.` }] : [];
   });
-}
-
-/** The network that an address with or without a prefix lies in. */
-function networkOf(cidr: string): Range | undefined {
-  const [address = "", prefix] = cidr.split("/");
-  const family = familyOf(address);
-  if (!family) return undefined;
-  const whole = parseRange(`${address}/${family === 4 ? 32 : 128}`) as Range;
-  if (prefix === undefined) return whole;
-  const bits = BigInt((family === 4 ? 32 : 128) - Number(prefix));
-  return { family, first: (whole.first >> bits) << bits, prefix: Number(prefix), size: 1n << bits };
 }

@@ -303,6 +303,11 @@ describe("what an operator should know", () => {
     expect((await aStack({ proxies: [hel1, nbg1] })).warnings.join()).not.toContain("may restart");
   });
 
+  it("is that adminNetworks does nothing on a machine that is not closed", async () => {
+    const told = async (proxy: Record<string, unknown>) => (await aStack({ proxies: [hel1, proxy], settings: { adminNetworks: ["198.51.100.0/24"] } })).warnings.some((line) => line.startsWith("adminNetworks has no effect on deb1:"));
+    expect([await told(deb1), await told({ ...deb1, closed: true })]).toEqual([true, false]);
+  });
+
   it("is that TURN does not work by forwarding its one port", async () => {
     const turn = `${RELAY_FACTS}\nturn on`;
     expect((await aStack({ relayFacts: turn })).warnings).toContainEqual(expect.stringContaining("The relay runs a TURN server (UDP 3478)"));

@@ -20,6 +20,16 @@ describe("spfAdvice", () => {
     expect(ask(["v=spf1 include:example.net ~all"])).toBeUndefined();
   });
 
+  it("knows the mail domain by its name too: what an older chatmail zone says covers the proxies, not the relay", () => {
+    expect(ask(["v=spf1 a:chat.example.org -all"])).toContain('Use: "v=spf1 ip4:198.51.100.20 a:chat.example.org -all".');
+    expect(ask(["v=spf1 a:chat.example.org -all"], ["203.0.113.5"], ["203.0.113.5"])).toBeUndefined();
+  });
+
+  it.each([["ip4:198.51.100.0/24", "198.51.100.20"], ["ip6:2001:db8::/32", "2001:db8::7"]])("is content with %s, which holds the address", (term, sender) => {
+    expect(ask([`v=spf1 ${term} -all`], [sender])).toBeUndefined();
+    expect(ask([`v=spf1 ${term} -all`], ["192.0.2.1"])).toContain("ip4:192.0.2.1");
+  });
+
   it("asks for both families where mail leaves by both", () => {
     expect(ask(["v=spf1 a ~all"], ["198.51.100.20", "2001:db8::7"])).toContain('"v=spf1 ip4:198.51.100.20 ip6:2001:db8::7 a ~all"');
   });

@@ -1,0 +1,35 @@
+// Pulumi.prod.yaml, the example to change: it is read as it stands, and every line of it that a # holds back works when
+// the # is taken away.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { checkSettings } from "../../components/settings/check";
+
+const LINES = readFileSync(join(__dirname, "../../Pulumi.prod.yaml"), "utf8").split("\n");
+
+function complaints(text: string): string[] {
+  const { config } = parse(text) as { config: Record<string, unknown> };
+  const raw = Object.fromEntries(Object.entries(config).map(([key, value]) => [key.replace("chatmail-proxy:", ""), value]));
+  const checked = checkSettings(raw);
+  return "complaints" in checked ? checked.complaints.map(({ key, text: what }) => `${key} ${what}`) : [];
+}
+
+/** Lines with one commented setting, the keys below a commented one with it. */
+const SETTINGS = LINES.flatMap((line, i) => {
+  const [, indent = "", key] = /^( *)# ?( *- |)[\w:-]+:( |$)/.exec(line) ?? [];
+  if (key === undefined || line.startsWith("#")) return [];
+  const below = LINES.slice(i + 1).findIndex((next) => !next.startsWith(`${indent}#   `));
+  return [{ name: line.trim(), from: i, to: i + 1 + below }];
+});
+
+const uncommented = (from: number, to: number) => LINES.map((line, i) => (i < from || i >= to ? line : line.replace(/^( *)# (?!#)/, "$1").replace(/^( *)# /, "$1"))).join("\n");
+
+it("is valid as it stands", () => expect(complaints(LINES.join("\n"))).toEqual([]));
+
+it.each(SETTINGS)("is valid with $name", ({ from, to }) => {
+  // What asks for another setting is none of the YAML's.
+  const found = complaints(uncommented(from, to)).filter((text) => !/^(relay has no public|dns has an unknown key|egress|proxies\[0\].ssh.hostKey)/.test(text));
+  expect(found).toEqual([]);
+});
+
+it("has lines to uncomment", () => expect(SETTINGS.length).toBeGreaterThan(30));
