@@ -7,7 +7,7 @@ import type { RelayFacts } from "./remote/facts";
 import { rebootTime } from "./hosts/unattendedUpgrades";
 import type { Settings } from "./settings";
 import { OWN_LINE } from "./settings/check";
-import { planTunnel } from "./tunnel/addressPlan";
+import { planTunnel, REBOOT_SLOTS, slotOf } from "./tunnel/addressPlan";
 import { trustedNetwork } from "./tunnel/relayConflicts";
 
 export interface Situation {
@@ -67,10 +67,19 @@ export function openRelay({ settings, facts, reports }: Situation): string[] {
   );
 }
 
+/** Minutes that a restart may take, with some to spare. */
+const RESTART_MINUTES = 10;
+
 function restarts({ settings }: Situation): string[] {
-  const times = settings.proxies.flatMap((proxy) => (proxy.host === "hetzner" && settings.tunnel !== "none" ? [{ name: proxy.name, time: proxy.rebootTime ?? rebootTime(planTunnel(proxy, settings.tunnel).slot) }] : []));
-  const same = times.filter(({ time }) => times.filter((other) => other.time === time).length > 1);
-  return same.length > 0 ? [`${same.map(({ name }) => name).join(" and ")} may restart for updates at the same time (${same[0]?.time}): give one of them another rebootTime.`] : [];
+  const { tunnel } = settings;
+  const times = settings.proxies.flatMap((proxy) => (proxy.host === "hetzner" ? [{ name: proxy.name, time: proxy.rebootTime ?? rebootTime(tunnel === "none" ? slotOf(proxy, REBOOT_SLOTS) : planTunnel(proxy, tunnel).slot) }] : []));
+  const minuteOf = (time: string) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
+  const apart = (a: string, b: string) => {
+    const minutes = Math.abs(minuteOf(a) - minuteOf(b));
+    return Math.min(minutes, 24 * 60 - minutes);
+  };
+  const close = times.filter(({ name, time }) => times.some((other) => other.name !== name && apart(time, other.time) < RESTART_MINUTES));
+  return close.length > 0 ? [`${close.map(({ name, time }) => `${name} (${time})`).join(" and ")} may restart for updates at the same time: give one of them another rebootTime, ${RESTART_MINUTES} minutes or more away.`] : [];
 }
 
 function directLimits({ settings, facts }: Situation): string[] {

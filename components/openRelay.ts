@@ -10,7 +10,7 @@ import { ScriptedRelay } from "./relayScript";
 import type { RelayFacts } from "./remote/facts";
 import { refuse, type ProxySettings, type StackSettings } from "./settings";
 import { formatComplaints, type Complaint } from "./settings/check";
-import { planTunnel, slotOf, type TunnelPlan } from "./tunnel/addressPlan";
+import { planTunnel, REBOOT_SLOTS, slotOf, type TunnelPlan } from "./tunnel/addressPlan";
 import { relayConflicts } from "./tunnel/relayConflicts";
 
 export interface OpenedRelay {
@@ -65,6 +65,3 @@ async function withoutConflicts(relay: Relay, plans: readonly TunnelPlan[], reme
   if (facts) refuse(relayConflicts(plans, facts, stackMark()));
   return facts;
 }
-
-/** Without tunnels a slot only spreads the times of restarts. */
-const REBOOT_SLOTS = 4096;

@@ -78,3 +78,6 @@ export function planComplaints(proxies: readonly { name: string; slot?: number |
     return [{ index, text: `"${proxy.name}" and "${other}" would share slot ${slot}, that is, their tunnel addresses. Give one of them a free slot of its own (0 to ${slots - 1}).` }];
   });
 }
+
+/** Without tunnels a slot only spreads the times of restarts. */
+export const REBOOT_SLOTS = 4096;

@@ -299,7 +299,9 @@ describe("what an operator should know", () => {
   });
 
   it("is that two servers may restart at the same time", async () => {
-    expect((await aStack({ proxies: [{ ...hel1, rebootTime: "03:00" }, { ...nbg1, rebootTime: "03:00" }] })).warnings).toContainEqual(expect.stringContaining("hel1 and nbg1 may restart for updates at the same time (03:00)"));
+    expect((await aStack({ proxies: [{ ...hel1, rebootTime: "03:00" }, { ...nbg1, rebootTime: "03:00" }] })).warnings).toContainEqual(expect.stringContaining("hel1 (03:00) and nbg1 (03:00) may restart for updates at the same time"));
+    const told = async (a: string, b: string, settings = {}) => (await aStack({ proxies: [{ ...hel1, rebootTime: a }, { ...nbg1, rebootTime: b }], settings })).warnings.some((line) => line.includes("may restart"));
+    expect([await told("23:55", "00:03"), await told("03:00", "03:10"), await told("03:00", "03:01", { tunnel: "none", relay: { ipv4: "198.51.100.7" } })]).toEqual([true, false, true]);
     expect((await aStack({ proxies: [hel1, nbg1] })).warnings.join()).not.toContain("may restart");
   });
 
