@@ -55,9 +55,16 @@ free() {
 		fail "UDP port $udp, meant for the tunnel, is in use on this host: choose another tunnel.port"
 	fi
 	for address in "$ipv4" "$ipv6"; do
-		route=$(ip route show to match "$address" 2>/dev/null | grep -v -e '^default' -e '^0.0.0.0/1' -e '^128.0.0.0/1' -e 'dev wg-relay' | head -n 1 || true)
+		route=$(route_of_others "$address" wg-relay)
 		[ -z "$route" ] || fail "this host already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or ipv6Range"
 	done
+}
+
+# route_of_others ADDRESS OUR-INTERFACE: a route that holds the address, but for default ones and ours. ip must be told the
+# family: it takes every address for IPv4's.
+route_of_others() {
+	case $1 in *:*) family=6 ;; *) family=4 ;; esac
+	ip -"$family" route show to match "$1" 2>/dev/null | grep -v -e '^default' -e '^0.0.0.0/1' -e '^128.0.0.0/1' -e '^::/1' -e '^8000::/1' -e "dev $2" | head -n 1 || true
 }
 
 # outbound HOST: can this relay reach another mail server on port 25?

@@ -117,8 +117,7 @@ fits() {
 	interface=$1
 	shift
 	for address in "$@"; do
-		case $address in *:*) family=6 ;; *) family=4 ;; esac
-		route=$(ip -"$family" route show to match "$address" 2>/dev/null | grep -v -e '^default' -e '^0.0.0.0/1' -e '^128.0.0.0/1' -e '^::/1' -e '^8000::/1' -e "dev $interface" | head -n 1 || true)
+		route=$(route_of_others "$address" "$interface")
 		[ -z "$route" ] || fail "this relay already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or tunnel.ipv6Range"
 	done
 	have postconf && have postmap || return 0
