@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
+import { readHistory } from "./remove/history";
 import { removeProxy } from "./remove/remove";
 
 const USAGE = "Usage: npm run remove -- NAME [--stack STACK] [--yes]";
@@ -24,6 +25,7 @@ async function main(args: readonly string[]): Promise<void> {
     name,
     file,
     up: () => Promise.resolve(spawnSync("pulumi", ["up", "--yes", "--skip-preview", "--stack", stack], { cwd: root, stdio: "inherit" }).status ?? 1),
+    history: () => Promise.resolve(historyOf(stack)),
     say: (line) => void process.stdout.write(`${line}\n`),
     progress: (line) => void (process.stdout.isTTY ? process.stdout.write(`\r${line}  `) : undefined),
     now: () => new Date(),
@@ -36,6 +38,11 @@ function selectedStack(): string {
   if (error) throw new Error(`pulumi cannot be started: ${error.message}. Is it installed, and on PATH?`);
   if (status !== 0) throw new Error("no stack is selected; name it with --stack");
   return stdout.trim();
+}
+
+function historyOf(stack: string): ReturnType<typeof readHistory> {
+  const { status, stdout } = spawnSync("pulumi", ["stack", "history", "--json", "--page-size", "20", "--stack", stack], { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  return status === 0 ? readHistory(stdout) : undefined;
 }
 
 async function agreed(question: string): Promise<boolean> {

@@ -1,7 +1,8 @@
 // Takes a proxy away without losing mail: out of DNS first, then, when nobody can still know its address, away. Where it
 // stands is in the stack file, so that a run that was cut off is simply run again.
 import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { standing, withDrained, without } from "./stackFile";
+import { longestTtl, untouchedSince, type Update } from "./history";
+import { standing, withDrained, without, type Drain } from "./stackFile";
 
 export interface Removal {
   readonly name: string;
@@ -9,6 +10,8 @@ export interface Removal {
   readonly file: string;
   /** pulumi up; its exit status. */
   readonly up: () => Promise<number>;
+  /** The stack's last runs; undefined when they cannot be had: then the whole time is waited, by the file's own TTL. */
+  readonly history?: () => Promise<readonly Update[] | undefined>;
   readonly say: (line: string) => void;
   /** Shows a line that the next one takes the place of. */
   readonly progress: (line: string) => void;
@@ -17,23 +20,26 @@ export interface Removal {
 }
 
 /** Throws an Error with a sentence for the operator; what was done by then stays done, and is not done again. */
-export async function removeProxy({ name, file, up, say, progress, now, sleep }: Removal): Promise<void> {
-  const start = standing(readFileSync(file, "utf8"), name);
-  if (start.obstacle) throw new Error(start.obstacle);
+export async function removeProxy({ name, file, up, history, say, progress, now, sleep }: Removal): Promise<void> {
+  const { obstacle, drained, ttl: wanted, byScript } = standing(readFileSync(file, "utf8"), name);
+  if (obstacle) throw new Error(obstacle);
 
-  if (!start.drained) {
-    say(`1. taking ${name} out of DNS (publish: false); it goes on working`);
-    replace(file, withDrained(readFileSync(file, "utf8"), name, undefined));
-  } else {
-    say(`1. ${name} is drained in the settings already`);
-  }
+  const updates = (await history?.()) ?? [];
+  // Caches hold the record as it was before this: with its TTL, not with one that was set since.
+  const before = Math.max(wanted, drained?.ttl ?? 0, longestTtl(updates));
+  // A mark of ours stays in the file when somebody publishes the proxy again, and drains it by hand later.
+  const ours = drained?.since && drained.checked && untouchedSince(updates, drained.checked) ? drained : undefined;
+  const mark = (drain: Drain) => replace(file, withDrained(readFileSync(file, "utf8"), name, drain));
+
+  say(drained ? `1. ${name} is drained in the settings already` : `1. taking ${name} out of DNS (publish: false); it goes on working`);
+  mark({ since: ours?.since, checked: ours?.checked, ttl: before });
   // In any case: an earlier run may have been cut off before it was through.
   if ((await up()) !== 0) throw new Error(`pulumi up failed. ${name} is marked as drained in ${file}, and nothing else is changed. Mend what the lines above say, then run this again: it goes on from here.`);
 
   // Only a drain that went through counts; of one that somebody else made we know not since when: as if it were now.
-  const since = start.drained?.since ?? now();
-  replace(file, withDrained(readFileSync(file, "utf8"), name, since));
-  const { ttl } = standing(readFileSync(file, "utf8"), name);
+  const since = ours?.since ?? now();
+  const ttl = Math.max(before, standing(readFileSync(file, "utf8"), name).ttl);
+  mark({ since, checked: now(), ttl });
   const until = since.getTime() + (ttl + MARGIN) * 1000;
   say(`2. waiting until nobody can still have its address from DNS (TTL ${ttl} s)`);
   for (let left = until - now().getTime(); left > 0; left = until - now().getTime()) {
@@ -44,7 +50,7 @@ export async function removeProxy({ name, file, up, say, progress, now, sleep }:
   say(`3. removing ${name}`);
   replace(file, without(readFileSync(file, "utf8"), name));
   if ((await up()) !== 0) throw new Error(`pulumi up failed. ${name} is out of ${file}; mend what the lines above say, and run pulumi up again: it removes what is left.`);
-  say(`${name} is gone.`);
+  say(`${name} is gone.${byScript ? " Its tunnel's end on the relay is still there: fetch the script and run it on the relay again (README, The relay)." : ""}`);
 }
 
 /** Seconds more than the TTL: clocks and caches round. */

@@ -1,12 +1,17 @@
 // A stack file's list of proxies, changed as a person would change it: all else in the file, comments too, stays. Pure.
 import { isMap, isSeq, parseDocument, Scalar, type Document, type YAMLMap } from "yaml";
+import { DEFAULT_TTL } from "./history";
 
 const PROXIES = "chatmail-proxy:proxies";
-const TTL = 300;
 
+/** What a mark of ours on a drained proxy says; all of it undefined where somebody else drained it. */
 export interface Drain {
-  /** When the proxy was taken out of DNS, where we did it; undefined where somebody else did. */
+  /** When the proxy was taken out of DNS; undefined while that is yet to be done. */
   readonly since: Date | undefined;
+  /** When it was last known to be out of it. The mark says nothing about what was run later: people publish again. */
+  readonly checked: Date | undefined;
+  /** Of the records that still named it, in seconds. */
+  readonly ttl: number | undefined;
 }
 
 export interface Standing {
@@ -16,8 +21,10 @@ export interface Standing {
   readonly obstacle: string | undefined;
   /** Undefined while it is published. */
   readonly drained: Drain | undefined;
-  /** Of the mail domain's records, in seconds. */
+  /** Of the mail domain's records by these settings, in seconds. */
   readonly ttl: number;
+  /** The relay is set up by a script, which a person runs. */
+  readonly byScript: boolean;
 }
 
 /** Throws an Error with a sentence for the operator when the file is no stack file or has no such proxy. */
@@ -32,6 +39,7 @@ export function standing(text: string, name: string): Standing {
   const others = entries.filter((each) => each !== entry && each.get("publish") !== false);
   const egress = [config["chatmail-proxy:egress"] ?? []].flat();
   const dns = config["chatmail-proxy:dns"] as { ttl?: number; provider?: string } | undefined;
+  const relay = config["chatmail-proxy:relay"] as { setup?: string } | undefined;
   return {
     names,
     obstacle:
@@ -41,18 +49,21 @@ export function standing(text: string, name: string): Standing {
           ? `${name} is in egress: the relay's mail leaves through it. Name another one there first (or none), and run pulumi up.`
           : dns?.provider === "manual"
             ? `with dns.provider manual nobody but you takes ${name} out of DNS: set publish: false, run pulumi up, change the zone as it says, wait for the TTL, then remove the entry and run pulumi up again.`
-            : undefined,
-    drained: publish?.value === false ? { since: markedTime(publish.comment) } : undefined,
-    ttl: dns?.ttl ?? TTL,
+            : entry.get("deleteProtection") === true
+              ? `${name} has deleteProtection: true, so that Hetzner Cloud would refuse to delete it: set deleteProtection: false and run pulumi up first.`
+              : undefined,
+    drained: publish?.value === false ? readMark(publish.comment) : undefined,
+    ttl: dns?.ttl ?? DEFAULT_TTL,
+    byScript: relay?.setup === "script" && config["chatmail-proxy:tunnel"] !== "none",
   };
 }
 
-/** The file with the proxy drained; `since` when DNS has it no longer, undefined while that is yet to be done. */
-export function withDrained(text: string, name: string, since: Date | undefined): string {
+/** The file with the proxy drained, and a mark that says since when. */
+export function withDrained(text: string, name: string, drain: Drain): string {
   return edited(text, (document) => {
     const entry = list(document).find((each) => each.get("name") === name);
     const value = new Scalar(false);
-    value.comment = since ? `${MARK}${since.toISOString()}` : " being drained by npm run remove";
+    value.comment = markOf(drain);
     entry?.set("publish", value);
   });
 }
@@ -65,11 +76,21 @@ export function without(text: string, name: string): string {
   });
 }
 
-const MARK = " drained by npm run remove, ";
+const MARK = /^ (?:being )?drained by npm run remove(?:, since (\S+))?(?:, TTL (\d+) s)?(?:, checked (\S+))?$/;
 
-function markedTime(comment: string | null | undefined): Date | undefined {
-  const time = comment?.startsWith(MARK) ? new Date(comment.slice(MARK.length)) : undefined;
-  return time && !Number.isNaN(time.getTime()) ? time : undefined;
+function markOf({ since, ttl, checked }: Drain): string {
+  const parts = [since && `since ${since.toISOString()}`, ttl !== undefined && `TTL ${ttl} s`, checked && `checked ${checked.toISOString()}`];
+  return [` ${since ? "" : "being "}drained by npm run remove`, ...parts.filter(Boolean)].join(", ");
+}
+
+function readMark(comment: string | null | undefined): Drain {
+  const [, since, ttl, checked] = MARK.exec(comment ?? "") ?? [];
+  return { since: readTime(since), checked: readTime(checked), ttl: ttl === undefined ? undefined : Number(ttl) };
+}
+
+function readTime(text: string | undefined): Date | undefined {
+  const time = new Date(text ?? "");
+  return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
 function read(text: string): Document {
