@@ -75,6 +75,7 @@ export function networkOf(cidr: string): Range | undefined {
   if (!family) return undefined;
   const whole = parseRange(`${address}/${family === 4 ? 32 : 128}`) as Range;
   if (prefix === undefined) return whole;
+  if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > (family === 4 ? 32 : 128)) return undefined;
   const bits = BigInt((family === 4 ? 32 : 128) - Number(prefix));
   return { family, first: (whole.first >> bits) << bits, prefix: Number(prefix), size: 1n << bits };
 }

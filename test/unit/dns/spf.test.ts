@@ -30,6 +30,8 @@ describe("spfAdvice", () => {
     expect(ask([`v=spf1 ${term} -all`], ["192.0.2.1"])).toContain("ip4:192.0.2.1");
   });
 
+  it("is not thrown by a broken prefix", () => expect(ask(["v=spf1 ip4:198.51.100.0/x ip4:198.51.100.0/99 -all"])).toContain("must name"));
+
   it("asks for both families where mail leaves by both", () => {
     expect(ask(["v=spf1 a ~all"], ["198.51.100.20", "2001:db8::7"])).toContain('"v=spf1 ip4:198.51.100.20 ip6:2001:db8::7 a ~all"');
   });
