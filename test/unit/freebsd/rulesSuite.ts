@@ -162,6 +162,20 @@ export function rulesSuite(shell: Shell): void {
       expect(said).not.toContain("pass out all");
     });
 
+    it("comes into force with ours where pf was off, which is said", () => {
+      const said = "pf was off on this host: what else stands in /etc/pf.conf is in force now too";
+      const bsd = host({ "/etc/pf.conf": OWN_PF });
+      expect(bsd.ok("arm filter 60", FILTER.text).replaceAll(bsd.root, "")).toContain(said);
+      // Told once.
+      expect(bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text)).not.toContain("pf was off");
+      for (const nothing of [undefined, { "/etc/pf.conf": "# pass all\n\n" }]) expect(host(nothing).ok("arm filter 60", FILTER.text)).not.toContain("pf was off");
+      const on = host({ "/etc/pf.conf": OWN_PF });
+      on.set("pf.loaded", "");
+      on.set("pf.state", "on\n");
+      on.set("pf.main", OWN_PF);
+      expect(on.ok("arm filter 60", FILTER.text)).not.toContain("pf was off");
+    });
+
     it("is not made up where pf runs on rules from elsewhere", () => {
       const bsd = host();
       bsd.set("pf.loaded", "");

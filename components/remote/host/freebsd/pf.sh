@@ -91,7 +91,10 @@ load_pf() {
 	else
 		conf_with_anchor "$1" >"$STATE/pf.conf.armed"
 		run pfctl -q -f "$STATE/pf.conf.armed" >&2 || fail "loading the new rules failed; the old rules are still in force"
-		pf_is_on || run pfctl -q -e >&2 || fail "pf cannot be enabled"
+		if ! pf_is_on; then
+			run pfctl -q -e >&2 || fail "pf cannot be enabled"
+			! has_statements "$(pf_conf)" || say "pf was off on this host: what else stands in $(pf_conf) is in force now too"
+		fi
 	fi
 	review_pf
 }
@@ -105,6 +108,9 @@ review_pf() {
 		say "this rule of the host comes after ours, and sees only what ours leave: $rule"
 	done
 }
+
+# has_statements FILE: something in it is neither ours nor a comment.
+has_statements() { without_ours "$1" | grep -q '^[[:space:]]*[^#[:space:]]'; }
 
 # attach_pf PATH: pf.conf calls the stored rules from now on, also after a reboot and `service pf reload`.
 attach_pf() {
