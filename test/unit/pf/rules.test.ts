@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { renderPf } from "../../../components/filter/pf";
 import { PF_CASES } from "../../golden/cases";
-import { CLIENT, HOST, MAIN_RULES, RELAY, Router, type Outcome } from "./router";
+import { CLIENT, HOST, MAIN_RULES, RELAY, Router, TWO_WANS, type Outcome } from "./router";
 import { reversed, type Packet } from "./evaluate";
 import { parsePf } from "./parse";
 
@@ -198,6 +198,44 @@ describe("without a tunnel", () => {
   });
 
   it("leaves a family alone that the relay does not have", () => expect(router("proxy-direct-ipv4").arrive("em0", mail("ipv6")).end).toBe("blocked in"));
+});
+
+describe("proxy-two-wans", () => {
+  const host = () => Router.withTwoWans(MAIN_RULES, anchor("proxy-two-wans"));
+  const wans = ["vtnet0", "gif0"] as const;
+  const ways = { ipv4: "vtnet0", ipv6: "gif0" };
+
+  it.each(wans.flatMap((wan) => FAMILIES.map((family) => [wan, family] as const)))("hands mail on that comes in by %s (%s), and its answer goes back under the address that was asked", (wan, family) => {
+    const one = host();
+    const asked = TWO_WANS[wan][family];
+    for (const port of [25, 443]) {
+      const there = one.arrive(wan, tcp(CLIENT[family], asked, port, { mss: 1460 }));
+      expect(brief(there)).toEqual(["forwarded", "wg5182", CLIENT[family], RELAY[family]]);
+      // By the default route, which need not be the way that it came.
+      const back = one.arrive("wg5182", { ...reversed(there.packet), flags: "SA", mss: 1460 });
+      expect(brief(back)).toEqual(["forwarded", ways[family], asked, CLIENT[family]]);
+      expect(brief(one.arrive(wan, tcp(CLIENT[family], asked, port, { flags: "A" })))).toEqual(["forwarded", "wg5182", CLIENT[family], RELAY[family]]);
+      const most = family === "ipv4" ? 1240 : 1220;
+      expect([there.packet.mss, back.packet.mss]).toEqual([most, most]);
+    }
+    // Only the ports of the settings.
+    expect(one.arrive(wan, tcp(CLIENT[family], asked, 993)).end).toBe("blocked in");
+  });
+
+  it.each(wans)("lets the relay shake hands by %s, and answers it", (wan) => {
+    for (const family of FAMILIES) {
+      const one = host();
+      const hello: Packet = { proto: "udp", src: CLIENT[family], dst: TWO_WANS[wan][family], sport: 1024, dport: 443 };
+      expect(one.arrive(wan, hello).end).toBe("delivered");
+      expect(one.leave(reversed(hello)).end).toBe("forwarded");
+    }
+  });
+
+  it.each(wans)("lets SSH in by %s, from where the settings say", (wan) => {
+    const from = (src: string) => host().arrive(wan, tcp(src, TWO_WANS[wan].ipv4, 2222)).end;
+    expect([from("192.0.2.200"), from(CLIENT.ipv4)]).toEqual(["delivered", "blocked in"]);
+    expect(host().arrive(wan, tcp("2001:db8:1::9", TWO_WANS[wan].ipv6, 2222)).end).toBe("delivered");
+  });
 });
 
 it("hands UDP ranges on, every port of them and none beside", () => {
