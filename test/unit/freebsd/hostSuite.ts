@@ -138,6 +138,95 @@ export function hostSuite(shell: Shell): void {
     });
   });
 
+  describe("the way out on port 25", () => {
+    const outbound = (server: string, files: Record<string, string>) => {
+      const bsd = host();
+      for (const [name, content] of Object.entries(files)) bsd.set(name, content);
+      const { stdout } = bsd.run(`through - - - ${server}`);
+      return [stdout.split("\n").filter((line) => line.startsWith("outbound")), bsd.done] as const;
+    };
+    const names = "mx.example.net A 203.0.113.25\nmx.example.net AAAA 2001:db8:f::25\nfour.example.net A 203.0.113.25\n";
+
+    it("is tried at a server's address of each family", () => {
+      const [found, asked] = outbound("mx.example.net", { names, greeters: "203.0.113.25\n" });
+      expect(found).toEqual(["outbound 4 open", "outbound 6 shut"]);
+      expect([...asked].sort()).toEqual(["host -t A mx.example.net", "host -t AAAA mx.example.net"]);
+    });
+
+    it("says nothing of a family that the server has not, nor of a server that is not there", () => {
+      expect(outbound("four.example.net", { names })[0]).toEqual(["outbound 4 shut"]);
+      expect(outbound("none.example.net", { names })[0]).toEqual([]);
+    });
+
+    it.each([["203.0.113.25", 4], ["2001:db8:f::25", 6]])("is tried at the address that is given instead of a name: %s", (address, family) => {
+      expect(outbound(address, { greeters: `${address}\n` })).toEqual([[`outbound ${family} open`], []]);
+    });
+
+    it("is not tried where there is no route of that family", () => {
+      expect(outbound("mx.example.net", { names, "route.default": "" })[0]).toEqual([]);
+    });
+  });
+
+  it("names ipfw where it filters beside pf", () => {
+    const bsd = host();
+    expect(bsd.ok("through - 192.0.2.6 - - 25")).not.toContain("ipfw");
+    bsd.set("sysctl", "net.inet.ip.fw.enable=1\n");
+    expect(bsd.ok("through - 192.0.2.6 - - 25")).toContain("firewall ipfw is active on the proxy: let the forwarded ports and the tunnel pass in it too\n");
+  });
+
+  it("lets admins in, and no longer, beside those that could before", () => {
+    const bsd = host({ "/root/.ssh/authorized_keys": "ssh-ed25519 AAAA owner" });
+    bsd.ok("admin-keys", "ssh-ed25519 BBBB\n");
+    expect(bsd.read("/root/.ssh/authorized_keys")).toBe("ssh-ed25519 AAAA owner\n# chatmail-proxy: begin (written by pulumi up)\nssh-ed25519 BBBB\n# chatmail-proxy: end\n");
+    bsd.ok("admin-keys");
+    expect(bsd.read("/root/.ssh/authorized_keys")).toBe("ssh-ed25519 AAAA owner\n");
+    bsd.remove("/root/.ssh/authorized_keys");
+    bsd.ok("admin-keys", "ssh-ed25519 BBBB\n");
+    bsd.ok("uninstall");
+    expect(bsd.read("/root/.ssh/authorized_keys")).toBeUndefined();
+  });
+
+  describe("a machine that is there already", () => {
+    const FREE = "free 51820 192.0.2.5 2001:db8:7::5 25 443";
+
+    it("is free, also once all of ours is there", () => {
+      const bsd = host();
+      bsd.set("sockets", "root sshd 1 4 tcp4 *:22 *:*\nroot sendmail 2 4 tcp4 127.0.0.1:25 *:*\nroot sendmail 2 5 tcp6 ::1:25 *:*\nroot named 3 4 udp4 *:443 *:*\n");
+      bsd.ok(FREE);
+      bsd.ok("install tunnel-keys", KEYS);
+      bsd.ok("install tunnel", TUNNEL);
+      bsd.set("sockets", "? ? ? ? udp4 *:51820 *:*\n");
+      bsd.ok(FREE);
+      // What was the relay's address is to be the proxy's.
+      bsd.ok("free 51820 192.0.2.6 2001:db8:7::6 25");
+    });
+
+    it.each([
+      ["a port", "www nginx 7 6 tcp46 *:443 *:*", "port 443 is in use on this host (by nginx), and a proxy hands it on to the relay: stop that service, or take the port out of ports"],
+      ["the tunnel's port", "root openvpn 7 6 udp4 *:51820 *:*", "UDP port 51820, meant for the tunnel, is in use on this host: choose another tunnel.port"],
+    ])("is not free where somebody serves %s", (_what, line, text) => {
+      const bsd = host();
+      bsd.set("sockets", `${line}\n`);
+      const { status, stderr } = bsd.run(FREE);
+      expect([status, stderr]).toEqual([1, expect.stringContaining(text)]);
+    });
+
+    it.each([["192.0.2.5", "192.0.2.0", "em1"], ["192.0.2.5", "192.0.2.5", "lo0"], ["2001:db8:7::5", "2001:db8:7::", "wg0"]])("is not free where %s is in use (%s by %s)", (address, destination, by) => {
+      const bsd = host();
+      bsd.set(`route.${address}`, `   route to: ${address}\ndestination: ${destination}\n  interface: ${by}\n`);
+      const { status, stderr } = bsd.run(FREE);
+      expect([status, stderr]).toEqual([1, expect.stringContaining(`this host already uses the network of the tunnel's address ${address} (${destination} by ${by}): choose another tunnel.ipv4Range or ipv6Range`)]);
+      bsd.ok("free - - - 25");
+    });
+
+    it("is free where a VPN has all of the internet, and where there is no route at all", () => {
+      const bsd = host();
+      bsd.set("route.192.0.2.5", "   route to: 192.0.2.5\ndestination: 128.0.0.0\n       mask: 128.0.0.0\n  interface: tun0\n");
+      bsd.set("route.2001:db8:7::5", "");
+      bsd.ok(FREE);
+    });
+  });
+
   it("finds the interfaces towards the internet, and whether they learn their route", () => expect(host().run("wan").stdout).toBe("wan em0 1\n"));
 
   it("writes services that a shell can read", () => {

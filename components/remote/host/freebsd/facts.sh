@@ -21,10 +21,10 @@ wan() {
 	done
 }
 
-# free UDP-PORT IPV4 IPV6 PORT...: nobody else on this host serves a port that is to be handed on, or uses the tunnel's
-# port ("-" where there is no tunnel).
+# free UDP-PORT IPV4 IPV6 PORT...: nobody else on this host serves a port that is to be handed on, or uses the tunnel's port
+# or addresses ("-" where there is no tunnel).
 free() {
-	udp=$1
+	udp=$1 ipv4=$2 ipv6=$3
 	shift 3
 	for port in "$@"; do
 		user=$(sockstat -46lq -P tcp -p "$port" 2>/dev/null | awk '$6 !~ /^(127\.|\[?::1\]?:)/ { print $2; exit }')
@@ -32,14 +32,30 @@ free() {
 	done
 	[ "$udp" != - ] || return 0
 	[ -z "$(sockstat -46lq -P udp -p "$udp" 2>/dev/null)" ] || tunnel_is_up || fail "UDP port $udp, meant for the tunnel, is in use on this host: choose another tunnel.port"
+	INTERFACE=
+	[ ! -f "$ETC/tunnel.env" ] || read_tunnel
+	for family in inet inet6; do
+		if [ "$family" = inet ]; then address=$ipv4; else address=$ipv6; fi
+		# The kernel reaches an address of its own by lo0.
+		[ -z "$INTERFACE" ] || ! ifconfig "$INTERFACE" 2>/dev/null | grep -qF "$family $address " || continue
+		route=$(route -n get "-$family" "$address" 2>/dev/null | awk -v ours="$INTERFACE" '
+			$1 == "destination:" { to = $2 }
+			$1 == "interface:" { by = $2 }
+			END { if (to != "" && by != ours && to !~ /^(default|0\.0\.0\.0|128\.0\.0\.0|::|8000::)$/) print to " by " by }')
+		[ -z "$route" ] || fail "this host already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or ipv6Range"
+	done
 }
 
 # Does another mail server's port 25 answer from here? Families that this host or that server has not are no answer.
 out_by() {
-	family=inet
-	[ "$1" = 4 ] || family=inet6
+	if [ "$1" = 4 ]; then family=inet record=A; else family=inet6 record=AAAA; fi
 	route -n get "-$family" default >/dev/null 2>&1 || return 0
-	address=$(getent "ahostsv$1" "$2" 2>/dev/null | awk 'NR == 1 { print $1 }')
+	# FreeBSD's getent does not ask for one family alone.
+	case $2 in
+	*:*) [ "$1" = 6 ] && address=$2 || return 0 ;;
+	*[!0-9.]*) address=$(host -t "$record" "$2" 2>/dev/null | awk '/ has (IPv6 )?address / { print $NF; exit }') ;;
+	*) [ "$1" = 4 ] && address=$2 || return 0 ;;
+	esac
 	[ -n "$address" ] || return 0
 	case $(nc -w 15 "$address" 25 2>/dev/null </dev/null | head -n 1) in
 	220*) echo "outbound $1 open" ;;
