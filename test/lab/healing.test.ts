@@ -72,6 +72,9 @@ describe("within 60 s, mail flows again after", () => {
 describe.each(["hel1", "relay"])("our rules on %s stay in force", (host) => {
   const ours = () => the.sh(host, "nft -s list ruleset | sed -n '/table inet chatmail_proxy/,/^}/p'");
 
+  // The owner's rules went with its stop.
+  afterAll(() => the.sh(host, "systemctl start nftables"));
+
   it.each([
     ["starts", "systemctl start nftables"],
     ["is reloaded", "systemctl reload nftables"],
