@@ -1,6 +1,7 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
 import { advice, faultyOnes, foreignSenders, openRelay as openRelayAdvice, senders } from "./components/advice";
+import { whenBegun } from "./components/attempts";
 import { MailDomain } from "./components/dns/mailDomain";
 import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
 import { reverseAdvice, reverseFromHere, type ReverseLookup } from "./components/dns/reverse";
@@ -44,7 +45,9 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const { mailDomain, dns } = settings;
   const before = await readLastRun();
   refuse(checkAgainst(before, settings));
-  const asked = whenToLook(before?.looks, [RELAY, ...settings.proxies.map(({ name }) => name)], world.now());
+  const names = settings.proxies.map(({ name }) => name);
+  const asked = whenToLook(before?.looks, [RELAY, ...names], world.now());
+  const begun = whenBegun(before?.attempts, names, world.now());
   const labels = { [MANAGED_BY]: "chatmail-proxy", stack: pulumi.getStack() };
 
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
@@ -70,6 +73,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
         prove: world.prove,
         silent: silent.has(entry.name),
         asked: asked[entry.name],
+        again: begun[entry.name],
       }),
   );
 
@@ -101,7 +105,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     proxies: Object.fromEntries(
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
-    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0) }, ...(script && { script }) },
+    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0) }, attempts: { at: begun, failed: proxies.flatMap(({ name }, i) => (examined[i]?.failed ? [name] : [])) }, ...(script && { script }) },
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines, script, stackMark: stackMark() }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),

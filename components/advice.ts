@@ -27,7 +27,7 @@ export function advice(situation: Situation): string[] {
 /** Proxies that the relay, set up by a script, has never called, and that never were in DNS: the script has not run yet. */
 function awaitScript({ settings, reports, published }: Situation): ProxyReport[] {
   if (settings.relay.setup !== "script" || settings.tunnel === "none") return [];
-  return reports.filter(({ tunnel, families }) => tunnel === "silent" && !families.some(({ address }) => published.includes(address)));
+  return reports.filter(({ tunnel, families, failures }) => failures.length === 0 && tunnel === "silent" && !families.some(({ address }) => published.includes(address)));
 }
 
 /** Those whose faults are faults: until the script has run there is none, only something left to do. */

@@ -5,19 +5,22 @@ import { reportOn, type ProxyReport, type Seen } from "./report";
 
 export interface Examined {
   readonly addresses: readonly string[];
-  /** Undefined where nothing is known: in a preview of something new, or when the set-up failed and the run goes on without it. */
+  /** Undefined where nothing is known: in a preview of something new, or when the set-up broke off and the run goes on without it. */
   readonly report: ProxyReport | undefined;
-  /** All of it was set up in this run or an earlier one. */
+  /** All of it was tried in this run or an earlier one. */
   readonly whole: boolean;
+  /** Some of it failed when it was tried last, and wants to be tried again. */
+  readonly failed: boolean;
 }
 
 export async function examine(proxy: ProxyRelay, { publish, silent, onRelay }: Pick<Seen, "publish" | "onRelay"> & { readonly silent: boolean }): Promise<Examined> {
   const of = (address: ProxyRelay["ipv4"]) => (address ? outputValue(address) : Promise.resolve(undefined));
-  const [ipv4, ipv6, outside, inside] = await Promise.all([of(proxy.ipv4), of(proxy.ipv6), outputValue(proxy.outside), outputValue(proxy.inside)]);
+  const [ipv4, ipv6, outside, inside, failures = []] = await Promise.all([of(proxy.ipv4), of(proxy.ipv6), outputValue(proxy.outside), outputValue(proxy.inside), outputValue(proxy.failures)]);
   const addresses = { ...(ipv4 ? { 4: ipv4 } : {}), ...(ipv6 ? { 6: ipv6 } : {}) };
   return {
     whole: inside !== undefined,
+    failed: failures.length > 0,
     addresses: Object.values(addresses),
-    report: outside && reportOn({ name: proxy.name, dnsName: proxy.dnsName, publish, addresses, outside, inside: silent ? "silent" : (inside ?? "not asked"), onRelay }),
+    report: outside && reportOn({ name: proxy.name, dnsName: proxy.dnsName, publish, addresses, outside, inside: silent ? "silent" : (inside ?? "not asked"), onRelay, failures: silent ? [] : failures }),
   };
 }

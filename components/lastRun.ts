@@ -22,6 +22,14 @@ const lastRun = z.object({
       unwell: z.array(z.string()),
     })
     .catch({ at: {}, unwell: [] }),
+  attempts: z
+    .object({
+      /** By proxy: when its set-up was begun anew after a failure (ISO 8601). */
+      at: z.record(z.string(), z.string()),
+      /** Proxies whose set-up failed. */
+      failed: z.array(z.string()),
+    })
+    .catch({ at: {}, failed: [] }),
   /** The script for the relay, where there is one: its digest, and since when it is this one (ISO 8601). */
   script: z.object({ digest: z.string(), since: z.string() }).optional(),
 });
@@ -33,10 +41,11 @@ const outputs = z.object({ lastRun, published: z.array(z.string()), proxies: z.r
 export type Before = LastRun & { readonly published: readonly string[]; readonly addresses: Readonly<Record<string, readonly string[]>> };
 
 export type Looks = LastRun["looks"];
+export type Attempts = LastRun["attempts"];
 export type ScriptWord = NonNullable<LastRun["script"]>;
 
 /** What follows from the settings alone. */
-export type Standing = Omit<LastRun, "looks" | "script">;
+export type Standing = Omit<LastRun, "looks" | "attempts" | "script">;
 
 export type Wanted = Pick<Settings, "mailDomain" | "dns" | "relay" | "proxies" | "tunnel">;
 

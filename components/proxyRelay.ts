@@ -14,8 +14,8 @@ import { summary } from "./proof/verdict";
 import type { RelayEnds } from "./relay";
 import { bundle } from "./remote/bundle";
 import { parseInsideView, parseWan, type InsideView } from "./remote/facts";
-import { hostCommand, remoteCommand, type HostCommandArgs } from "./remote/hostCommand";
-import { hostctlIfThere, installHostctl } from "./remote/hostctl";
+import { attemptInstall, hostctlIfThere } from "./remote/hostctl";
+import { failuresOf, step, stepOf, wentWell, type Failure, type Step, type StepArgs, type StepHost } from "./remote/step";
 import type { ProxySettings, Settings, TunnelSettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
 import { tunnelSecrets, type TunnelSecrets } from "./tunnel/tunnelSecrets";
@@ -44,6 +44,8 @@ export interface ProxyRelayArgs {
   readonly silent: boolean;
   /** When the proxy was asked what it sees: another time, and it is asked again. */
   readonly asked: string | undefined;
+  /** When its set-up was begun anew after a failure; another time, and all of it is done again. */
+  readonly again: string | undefined;
 }
 
 export class ProxyRelay extends pulumi.ComponentResource {
@@ -61,7 +63,9 @@ export class ProxyRelay extends pulumi.ComponentResource {
   /** What the operator's machine sees at the proxy's addresses, once all is installed. */
   readonly outside: pulumi.Output<OutsideViews>;
   /** What the proxy itself sees of the relay. */
-  readonly inside: pulumi.Output<InsideView>;
+  readonly inside: pulumi.Output<InsideView | "not asked">;
+  /** Steps of its set-up that failed, in this run or, where nothing was tried again since, in an earlier one. */
+  readonly failures: pulumi.Output<readonly Failure[]>;
 
   constructor(name: string, args: ProxyRelayArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:index:ProxyRelay", name, {}, opts);
@@ -91,32 +95,32 @@ export class ProxyRelay extends pulumi.ComponentResource {
     this.ipv6 = machine.ipv6;
     this.sshHostKey = pulumi.output(machine.reach.hostKey);
     const absent = machine.gone ? "gone" : args.silent ? "silent" : undefined;
-    const host = { reach: machine.reach, become: machine.become, machine: machine.machine, absent } as const;
+    const host = { reach: machine.reach, become: machine.become, machine: machine.machine, absent, again: args.again } as const;
     const { platform } = machine;
+    const take = (suffix: string, what: Omit<StepArgs, keyof StepHost> & { readonly words: readonly (string | number)[] }) => step(`${name}-${suffix}`, { ...host, ...what }, child);
 
     for (const [family, address] of [[4, this.ipv4], [6, this.ipv6]] as const) {
       if (address) args.zone.recordSet(`${name}-${typeOf(family)}`, { name: dnsName, type: typeOf(family), values: [address] }, child);
     }
 
     // The host: our program on it, packages, what it is like.
-    const tool = remoteCommand(
+    const tool = stepOf(
       `${name}-hostctl`,
+      attemptInstall(host.become, args.again, stackMark()),
       {
         ...host,
         attempts: machine.firstContactAttempts,
-        line: installHostctl(host.become),
         stdin: platform.program(),
         // A machine that stays gets back what was there before; one that goes may be dead by then.
-        ...(machine.stays ? { undo: hostctlIfThere(host.become, "uninstall") } : {}),
+        ...(machine.stays ? { undo: hostctlIfThere(host.become, "uninstall", stackMark()) } : {}),
+        after: [],
       },
       child,
     );
-    const prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...platform.packages, ...(machine.rebootTime === undefined ? [] : platform.upgradePackages)] }, { ...child, dependsOn: tool });
-    const wan = hostCommand(`${name}-wan`, { ...host, words: ["wan", ...(machine.wan ?? [])] }, { ...child, dependsOn: prepared });
-    hostCommand(`${name}-admin-keys`, { ...host, words: ["admin-keys"], stdin: shared.adminKeys.map((key) => `${key}\n`).join("") }, { ...child, dependsOn: tool });
-    if (machine.rebootTime !== undefined) {
-      hostCommand(`${name}-upgrades`, { ...host, words: ["install", "upgrades"], stdin: bundle(platform.upgradesSet(machine.rebootTime)).text }, { ...child, dependsOn: prepared });
-    }
+    const prepared = take("prepare", { words: ["prepare", ...platform.packages, ...(machine.rebootTime === undefined ? [] : platform.upgradePackages)], after: [tool] });
+    const wan = take("wan", { words: ["wan", ...(machine.wan ?? [])], after: [prepared] });
+    const keys = take("admin-keys", { words: ["admin-keys"], stdin: shared.adminKeys.map((key) => `${key}\n`).join(""), after: [tool] });
+    const upgrades = machine.rebootTime === undefined ? [] : [take("upgrades", { words: ["install", "upgrades"], stdin: bundle(platform.upgradesSet(machine.rebootTime)).text, after: [prepared] })];
 
     // The tunnel's two ends.
     const secrets = way.kind === "tunnel" ? tunnelSecrets(name, way.settings.keyGeneration, child) : undefined;
@@ -138,52 +142,53 @@ export class ProxyRelay extends pulumi.ComponentResource {
     const set = wan.stdout.apply((stdout) => platform.filterSet(spec, parseWan(stdout)));
     // On a machine that serves other things too, a port may be taken.
     const tunnelled = way.kind === "tunnel" ? [way.settings.port, way.plan.proxy.ipv4, way.plan.proxy.ipv6] : ["-", "-", "-"];
-    const free = machine.stays ? [hostCommand(`${name}-free`, { ...host, words: ["free", ...tunnelled, ...shared.ports] }, { ...child, dependsOn: prepared })] : [];
+    const free = machine.stays ? [take("free", { words: ["free", ...tunnelled, ...shared.ports], after: [prepared] })] : [];
     // The filter, and with it the redirection, only when there is a tunnel to redirect into: a proxy that worked without
     // one goes on working until then.
-    const filter = guardedFilter(`${name}-filter`, { host, set }, { ...child, dependsOn: [...free, ...ends.map(({ resource }) => resource)] });
+    const filter = guardedFilter(`${name}-filter`, { host, set, after: [wan, ...free, ...ends] }, child);
+    const inForce = filter[2];
 
     // What an earlier way of reaching the relay left on the host.
     const kept = ["filter", ...(machine.rebootTime === undefined ? [] : ["upgrades"]), ...(way.kind === "tunnel" ? ["tunnel-keys", "tunnel"] : [])];
-    const tidy = hostCommand(`${name}-tidy`, { ...host, words: ["keep", ...kept] }, { ...child, dependsOn: filter });
+    const tidy = take("tidy", { words: ["keep", ...kept], after: [inForce] });
 
     // A look from outside, and one from the proxy.
-    const installed = [filter.stdout, ...ends.map(({ stdout }) => stdout)];
-    this.outside = lookFromOutside(args.prove, { ipv4: this.ipv4, ipv6: this.ipv6, ports: shared.ports, mailDomain: shared.mailDomain, patient: absent === undefined && !(way.kind === "tunnel" && way.relay.byHand), after: installed });
+    this.outside = lookFromOutside(args.prove, { ipv4: this.ipv4, ipv6: this.ipv6, ports: shared.ports, mailDomain: shared.mailDomain, patient: absent === undefined && !(way.kind === "tunnel" && way.relay.byHand), after: [inForce, ...ends] });
     const relay = way.kind === "tunnel" ? way.plan.relay : { ipv4: shared.relay.ipv4 ?? "-", ipv6: shared.relay.ipv6 ?? "-" };
     const check = args.egress === undefined || shared.relay.outboundCheck === false ? "-" : shared.relay.outboundCheck;
-    const through = hostCommand(
-      `${name}-through`,
-      {
-        ...host,
-        words: ["through", way.kind === "tunnel" ? platform.tunnelInterface : "-", relay.ipv4, relay.ipv6, check, ...shared.ports],
-        // When what is seen from outside changes, the proxy is asked again what it sees.
-        stdin: this.outside.apply((views) => summary(views, new Date(), args.asked)),
-      },
-      { ...child, dependsOn: [tidy, ...ends.map(({ resource }) => resource)] },
-    );
-    this.inside = through.stdout.apply(parseInsideView);
+    const through = take("through", {
+      words: ["through", way.kind === "tunnel" ? platform.tunnelInterface : "-", relay.ipv4, relay.ipv6, check, ...shared.ports],
+      // When what is seen from outside changes, the proxy is asked again what it sees.
+      stdin: this.outside.apply((views) => summary(views, new Date(), args.asked)),
+      // Of a proxy that goes on as it was, though something new could not be brought in, its view counts as well.
+      after: [prepared],
+      behind: [tidy, ...ends].map(({ resource }) => resource),
+    });
+    this.inside = through.stdout.apply((stdout) => (wentWell(stdout) ? parseInsideView(stdout) : "not asked"));
+    this.failures = failuresOf([tool, prepared, wan, keys, ...upgrades, ...free, ...ends, ...filter, tidy, through]);
     this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6, dnsName, wireGuardPublicKey: this.wireGuardPublicKey });
   }
 
-  private tunnel(args: ProxyRelayArgs, way: Extract<ProxyRelayArgs["way"], { kind: "tunnel" }>, parts: TunnelParts): Installed[] {
+  /** The steps by which both ends come in, the proxy's first. */
+  private tunnel(args: ProxyRelayArgs, way: Extract<ProxyRelayArgs["way"], { kind: "tunnel" }>, parts: TunnelParts): Step[] {
     const { plan, settings: tunnel, relay } = way;
     const { host, machine, secrets, prepared } = parts;
     const { shared } = args;
     const child = { parent: this };
-    const keys = hostCommand(
+    const keys = step(
       `${this.name}-keys`,
-      { ...host, words: ["install", "tunnel-keys"], stdin: pulumi.secret(secrets.proxyKeys.apply((pair) => bundle(machine.platform.tunnelKeysSet(pair)).text)), quiet: true },
-      { ...child, dependsOn: prepared },
+      { ...host, words: ["install", "tunnel-keys"], stdin: pulumi.secret(secrets.proxyKeys.apply((pair) => bundle(machine.platform.tunnelKeysSet(pair)).text)), quiet: true, after: [prepared] },
+      child,
     );
-    const proxyEnd = hostCommand(
+    const proxyEnd = step(
       `${this.name}-tunnel`,
       {
         ...host,
         words: ["install", "tunnel"],
         stdin: secrets.relayPublicKey.apply((peerPublicKey) => bundle(machine.platform.tunnelSet({ plan, mtu: tunnel.mtu, port: tunnel.port, peerPublicKey })).text),
+        after: [keys],
       },
-      { ...child, dependsOn: keys },
+      child,
     );
     // The family that was asked for, where the proxy has it.
     const dialled = (shared.relay.dial === "ipv4" ? (this.ipv4 ?? this.ipv6) : (this.ipv6 ?? this.ipv4)) as pulumi.Output<string>;
@@ -206,25 +211,22 @@ export class ProxyRelay extends pulumi.ComponentResource {
           publicAddresses: [ipv4, ipv6].flatMap((each) => each ?? []),
           egress: args.egress,
         })),
+        // New keys at one end alone would cut off a tunnel that works.
+        after: [proxyEnd],
+        again: host.again,
       },
       child,
     );
-    return [{ resource: proxyEnd, stdout: proxyEnd.stdout }, ...(relayEnd ? [relayEnd] : [])];
+    return [keys, proxyEnd, ...relayEnd];
   }
 }
 
 /** How this stack marks what is its own on a relay that others may use too. */
 export const stackMark = () => `${pulumi.getProject()}/${pulumi.getStack()}`;
 
-/** Something that is installed, and when. */
-export interface Installed {
-  readonly resource: pulumi.Resource;
-  readonly stdout: pulumi.Output<string>;
-}
-
 interface TunnelParts {
-  readonly host: Pick<HostCommandArgs, "reach" | "become" | "machine" | "absent">;
+  readonly host: StepHost;
   readonly machine: Host;
   readonly secrets: TunnelSecrets;
-  readonly prepared: pulumi.Resource;
+  readonly prepared: Step;
 }

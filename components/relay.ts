@@ -2,10 +2,10 @@
 // What belongs to one tunnel is in tunnel/relayEnd.ts; a relay that is set up by a script is in relayScript.ts.
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Installed } from "./proxyRelay";
 import { parseRelayFacts, type RelayFacts } from "./remote/facts";
 import { hostCommand, remoteCommand, type HostCommandArgs } from "./remote/hostCommand";
 import { hostctlIfThere, hostctlProgram, installHostctl, runWithoutInstalling, type Become } from "./remote/hostctl";
+import type { Step } from "./remote/step";
 import type { RelaySettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
 import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
@@ -14,8 +14,8 @@ import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
 export interface RelayEnds {
   /** A person sets up the relay, in their own time. */
   readonly byHand: boolean;
-  /** Undefined where the end is not installed by this run, but by a person. */
-  addTunnel(name: string, args: RelayTunnelEndArgs, opts: pulumi.ComponentResourceOptions): Installed | undefined;
+  /** None where the end is not installed by this run, but by a person. */
+  addTunnel(name: string, args: RelayTunnelEndArgs, opts: pulumi.ComponentResourceOptions): readonly Step[];
 }
 
 /** A relay that can be reached over SSH. */
@@ -64,9 +64,8 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     this.registerOutputs({});
   }
 
-  addTunnel(name: string, args: RelayTunnelEndArgs, opts: pulumi.ComponentResourceOptions): Installed {
-    const { installed } = new RelayTunnelEnd(name, args, this, opts);
-    return { resource: installed, stdout: installed.stdout };
+  addTunnel(name: string, args: RelayTunnelEndArgs, opts: pulumi.ComponentResourceOptions): readonly Step[] {
+    return new RelayTunnelEnd(name, args, this, opts).steps;
   }
 
   /** What it has at this very moment: the other facts may be of an earlier run, and since mended. */

@@ -26,7 +26,7 @@ export class ScriptedRelay implements RelayEnds {
 
   constructor(private readonly outboundCheck: RelaySettings["outboundCheck"]) {}
 
-  addTunnel(_name: string, { proxy, interfaceName, keys, end }: RelayTunnelEndArgs): undefined {
+  addTunnel(_name: string, { proxy, interfaceName, keys, end }: RelayTunnelEndArgs): [] {
     this.tunnels.push(
       pulumi.all([keys, end]).apply(([pair, own]): ScriptedTunnel => ({
         interfaceName,
@@ -37,6 +37,7 @@ export class ScriptedRelay implements RelayEnds {
         ],
       })),
     );
+    return [];
   }
 
   /** The script; secret. */

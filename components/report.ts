@@ -5,6 +5,7 @@ import { judge, type FamilyVerdict, type Inside, type OutsideView } from "./proo
 import type { ScriptWord } from "./lastRun";
 import { FETCH_SCRIPT } from "./relayScript";
 import type { InsideView } from "./remote/facts";
+import type { Failure } from "./remote/step";
 import { HOSTCTL } from "./remote/hostctl";
 
 export interface ProxyReport {
@@ -17,6 +18,8 @@ export interface ProxyReport {
   readonly tunnel: InsideView["tunnel"] | undefined;
   /** The public address from which the relay reaches this proxy. */
   readonly relayAddress: string | undefined;
+  /** Steps of its set-up that failed. */
+  readonly failures: readonly Failure[];
   /** For a proxy through which the relay's own mail leaves: whether another mail server's port 25 answers there, by family. */
   readonly outbound: readonly { readonly family: Family; readonly open: boolean }[];
 }
@@ -30,15 +33,16 @@ export interface Seen {
   readonly inside: Inside;
   /** Others' firewalls on the relay: sentences. */
   readonly onRelay: readonly string[];
+  readonly failures: readonly Failure[];
 }
 
-export function reportOn({ name, dnsName, publish, addresses, outside, inside, onRelay }: Seen): ProxyReport {
+export function reportOn({ name, dnsName, publish, addresses, outside, inside, onRelay, failures }: Seen): ProxyReport {
   const view = typeof inside === "string" ? undefined : inside;
   const families = ([4, 6] as const).flatMap((family) => {
     const address = addresses[family];
     return address === undefined ? [] : [{ family, address, verdict: judge(family, outside[family] ?? [], inside, onRelay) }];
   });
-  return { name, dnsName, publish, families, tunnel: view?.tunnel, relayAddress: view?.relayAddress, outbound: view?.outbound ?? [] };
+  return { name, dnsName, publish, families, failures, tunnel: view?.tunnel, relayAddress: view?.relayAddress, outbound: view?.outbound ?? [] };
 }
 
 /** Addresses that belong into the mail domain's records: wanted there, and answered by the relay. */
@@ -59,14 +63,18 @@ export interface Findings {
   readonly warnings: string[];
 }
 
-/** A fault for each proxy that is wanted in DNS and does not work; everything else of note is a warning. */
+/** A fault for each proxy that could not be set up, or is wanted in DNS and does not work; everything else of note is a warning. */
 export function findings(proxies: readonly ProxyReport[]): Findings {
   const faults: string[] = [];
   const warnings: string[] = [];
   for (const proxy of proxies) {
+    // Drained ones too: what the settings want was not done.
+    for (const { step, reason } of proxy.failures) faults.push(`${proxy.name}: its set-up failed at ${step}: ${reason}`);
     for (const { address, verdict } of proxy.families) {
       const where = `${proxy.name} (${address})`;
-      for (const fault of verdict.faults) (proxy.publish ? faults : warnings).push(`${where}: ${fault}`);
+      // What does not work follows from what could not be set up.
+      const consequences = proxy.failures.length > 0 ? [] : verdict.faults;
+      for (const fault of consequences) (proxy.publish ? faults : warnings).push(`${where}: ${fault}`);
       for (const note of verdict.notes) warnings.push(`${where}: ${note}`);
     }
     for (const { family } of proxy.outbound.filter((each) => !each.open)) {

@@ -3,6 +3,7 @@
 import { connect } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
 import type { Family } from "../addresses";
+import { wentWell, type Step } from "../remote/step";
 import { probe, type ProbePatience, type ProbeTarget } from "./probe";
 import type { OutsideView } from "./verdict";
 
@@ -51,13 +52,14 @@ export interface ProofArgs {
   readonly mailDomain: string;
   /** Whether it is worth waiting for an answer. */
   readonly patient: boolean;
-  /** Outputs of what must be installed first. */
-  readonly after: readonly pulumi.Output<unknown>[];
+  /** Comes first. Where it did not go well, nothing is waited for. */
+  readonly after: readonly Step[];
 }
 
 export function lookFromOutside(prove: Prover, args: ProofArgs): pulumi.Output<OutsideViews> {
-  return pulumi.all([args.ipv4, args.ipv6, pulumi.all(args.after as pulumi.Output<unknown>[])]).apply(async ([ipv4, ipv6]) => {
-    const look = (address: string | undefined) => (address === undefined ? undefined : prove({ address, ports: args.ports, mailDomain: args.mailDomain, patient: args.patient }));
+  return pulumi.all([args.ipv4, args.ipv6, pulumi.all(args.after.map(({ stdout }) => stdout))]).apply(async ([ipv4, ipv6, outcomes]) => {
+    const patient = args.patient && outcomes.every(wentWell);
+    const look = (address: string | undefined) => (address === undefined ? undefined : prove({ address, ports: args.ports, mailDomain: args.mailDomain, patient }));
     const [four, six] = await Promise.all([look(ipv4), look(ipv6)]);
     return { ...(four ? { 4: four } : {}), ...(six ? { 6: six } : {}) };
   });

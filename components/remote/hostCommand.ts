@@ -42,7 +42,7 @@ export function hostCommand(name: string, args: HostCommandArgs, opts: pulumi.Cu
 }
 
 /** Any command line as a resource, with the same precautions. */
-export function remoteCommand(name: string, args: Omit<HostCommandArgs, "words"> & { readonly line: string }, opts: pulumi.CustomResourceOptions): command.remote.Command {
+export function remoteCommand(name: string, args: Omit<HostCommandArgs, "words"> & { readonly line: pulumi.Input<string> }, opts: pulumi.CustomResourceOptions): command.remote.Command {
   return new command.remote.Command(
     name,
     {

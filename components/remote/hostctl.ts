@@ -8,7 +8,7 @@ export const HOSTCTL = "/usr/local/lib/chatmail-proxy/hostctl";
 /** Operating systems that hostctl exists for. */
 export type System = "linux" | "freebsd";
 
-const SHARED = ["common", "sets", "through", "adminKeys"];
+const SHARED = ["common", "attempt", "owner", "sets", "through", "adminKeys"];
 const PARTS: Record<System, readonly string[]> = {
   linux: [...SHARED, ...["system", "packages", "tunnel", "proxy", "firewalls", "facts", "setup", "verbs"].map((part) => `linux/${part}`), "main"],
   freebsd: [...SHARED, ...["system", "shared", "pf", "tunnel", "facts", "guard", "setup", "verbs"].map((part) => `freebsd/${part}`), "main"],
@@ -30,19 +30,39 @@ const TIME_LIMIT = 1800;
 export type Become = "root" | "sudo";
 
 /** The command that runs a verb of hostctl. Arguments are words of ours: names, numbers, addresses; never secrets. */
-export function hostctl(become: Become, ...words: (string | number)[]): string {
+export const hostctl = (become: Become, ...words: Words): string => sudo(become, `timeout ${TIME_LIMIT} ${HOSTCTL} ${plain(words)}`);
+
+/**
+ * The same, for a verb whose failure is told on stdout and does not end the run. `again`: another value than last time
+ * makes another command, which is run though nothing else has changed.
+ */
+export const attemptHostctl = (become: Become, again: string | undefined, ...words: Words): string => sudo(become, `${HOSTCTL} ${attempt(TIME_LIMIT, again, words)}`);
+
+type Words = readonly (string | number)[];
+
+const attempt = (limit: number, again: string | undefined, words: Words) => plain(["attempt", limit, again ?? "-", ...words]);
+
+const sudo = (become: Become, line: string) => (become === "sudo" ? `sudo -n ${line}` : line);
+
+function plain(words: Words): string {
   const odd = words.find((word) => !/^[\w./:@=-]+$/.test(String(word)));
   if (odd !== undefined) throw new Error(`not a plain command line: ${JSON.stringify(odd)} in it would need quotes`);
-  const line = [`timeout ${TIME_LIMIT}`, HOSTCTL, ...words].join(" ");
-  return become === "sudo" ? `sudo -n ${line}` : line;
+  return words.join(" ");
 }
 
 /** Last line of the program, by which the host knows that it has all of it. */
 const PROGRAM_END = "# end\n";
 
 /** The command that installs hostctl from stdin and sets up its units. */
-export function installHostctl(become: Become): string {
-  return asRoot(become, `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; exit 1; }; } && chmod 755 ${HOSTCTL}.new && mv ${HOSTCTL}.new ${HOSTCTL} && ${HOSTCTL} setup`);
+export const installHostctl = (become: Become): string => install(become, "setup");
+
+/** The same on a proxy's host, which is that of the stack `owner` from then on; see attemptHostctl. */
+export const attemptInstall = (become: Become, again: string | undefined, owner: string): string =>
+  // No limit: FreeBSD's timeout would wait for the guard that this starts.
+  install(become, attempt(0, again, ["setup", owner]));
+
+function install(become: Become, verb: string): string {
+  return asRoot(become, `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; exit 1; }; } && chmod 755 ${HOSTCTL}.new && mv ${HOSTCTL}.new ${HOSTCTL} && ${HOSTCTL} ${verb}`);
 }
 
 /** The command that runs a verb of the program on stdin, and leaves nothing on the host. */
@@ -53,6 +73,6 @@ export function hostctlIfThere(become: Become, ...words: string[]): string {
   return asRoot(become, `[ ! -x ${HOSTCTL} ] || ${hostctl("root", ...words)}`);
 }
 
-const asRoot = (become: Become, script: string) => `${become === "sudo" ? "sudo -n " : ""}sh -c '${script}'`;
+const asRoot = (become: Become, script: string) => sudo(become, `sh -c '${script}'`);
 
 const dir = (path: string) => path.slice(0, path.lastIndexOf("/"));

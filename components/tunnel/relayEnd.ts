@@ -1,9 +1,8 @@
 // One tunnel's end on the relay: its keys, its interface, its routes and what may come in by it.
-import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { bundle } from "../remote/bundle";
-import { hostCommand } from "../remote/hostCommand";
 import { hostctlIfThere } from "../remote/hostctl";
+import { step, type Step } from "../remote/step";
 import type { Relay } from "../relay";
 import { keysSet, relayEndSet, type RelayEnd, type TunnelKeys } from "./wireguard";
 
@@ -15,18 +14,22 @@ export interface RelayTunnelEndArgs {
   readonly keys: pulumi.Output<TunnelKeys>;
   /** The proxy does not answer: its other end here stays as it is too, lest the two no longer fit. */
   readonly absent?: "silent" | undefined;
+  /** The proxy's own end: where it could not be brought in, this one stays as it is. */
+  readonly after: readonly Step[];
+  /** See StepHost. */
+  readonly again: string | undefined;
 }
 
 export class RelayTunnelEnd extends pulumi.ComponentResource {
-  /** Done when the interface is up. */
-  readonly installed: command.remote.Command;
+  /** After the last, the interface is up. */
+  readonly steps: readonly Step[];
 
   constructor(name: string, args: RelayTunnelEndArgs, relay: Relay, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:tunnel:RelayTunnelEnd", name, {}, opts);
-    const host = { ...relay.host, absent: relay.host.absent ?? args.absent };
+    const host = { ...relay.host, absent: relay.host.absent ?? args.absent, again: args.again };
     const set = `tunnel-${args.proxy}`;
 
-    const keys = hostCommand(
+    const keys = step(
       `${name}-keys`,
       {
         ...host,
@@ -34,19 +37,23 @@ export class RelayTunnelEnd extends pulumi.ComponentResource {
         stdin: pulumi.secret(args.keys.apply((pair) => bundle(keysSet(args.interfaceName, pair)).text)),
         quiet: true,
         undo: hostctlIfThere(host.become, "remove", `keys-${args.proxy}`),
+        after: args.after,
+        behind: [relay.prepared],
       },
-      { parent: this, dependsOn: relay.prepared },
+      { parent: this },
     );
-    this.installed = hostCommand(
+    const end = step(
       name,
       {
         ...host,
         words: ["install", set],
-        stdin: args.end.apply((end) => bundle(relayEndSet(end)).text),
+        stdin: args.end.apply((known) => bundle(relayEndSet(known)).text),
         undo: hostctlIfThere(host.become, "remove", set),
+        after: [keys],
       },
-      { parent: this, dependsOn: keys },
+      { parent: this },
     );
+    this.steps = [keys, end];
     this.registerOutputs({});
   }
 }

@@ -124,6 +124,29 @@ describe("a machine that others use too", () => {
   });
 });
 
+describe("an existing machine that is one stack's proxy", () => {
+  let second: TheLab;
+  beforeAll(async () => {
+    second = await theLab({ stack: false, proxies: ["deb1"], name: "second" });
+  });
+  afterAll(() => second.close());
+
+  it("cannot become another's, which leaves it as it is, also when it goes", async () => {
+    const output = failed(
+      await second.up((config) => {
+        config["chatmail-proxy:mailDomain"] = "second.example.org";
+        entry(config).name = "deb2";
+      }),
+    );
+    expect(output).toContain("deb2: its set-up failed at deb2-hostctl: this machine is a proxy of the stack chatmail-proxy/lab already");
+    expect(await the.sh("relay", "ls /etc/wireguard")).not.toContain("deb2");
+    succeeded(await second.pulumi("destroy", "--yes", "--skip-preview"));
+    succeeded(await second.pulumi("stack", "rm", "--yes"));
+    await proveMail(the.lab, "192.0.2.140");
+    expect(succeeded(await the.up())).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+  });
+});
+
 describe("a bought server", () => {
   let hel1: TheLab;
   beforeAll(async () => {

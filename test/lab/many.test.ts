@@ -101,18 +101,29 @@ describe("what others have on a machine of ours", () => {
     }
   });
 
-  it("is found where a port is taken, before any rule is loaded there", async () => {
+  it("is found where a port is taken, before any rule is loaded there, and holds up neither the others nor the records", async () => {
     const server = await the.lab.spawn("deb1", ["systemd-socket-activate", "-l", "8443", "cat"], { stdio: "ignore" });
     try {
       await waitFor("the server", 10, async () => (await the.sh("deb1", "ss -Hltn 'sport = :8443'")) !== "");
       const rules = await the.sh("deb1", "nft -s list table inet chatmail_proxy");
-      const output = failed(await the.up((config) => void (config["chatmail-proxy:ports"] = [...MAIL_PORTS, 8443])));
-      expect(output).toMatch(/deb1-free[^]*port 8443 is in use on this host \(by systemd-socket[^)]*\), and a proxy hands it on to the relay: stop that service, or take the port out of ports/);
+      const output = failed(
+        await the.up((config) => {
+          config["chatmail-proxy:ports"] = [...MAIL_PORTS, 8443];
+          change("ash1", { publish: false })(config);
+        }),
+      );
+      expect(output).toMatch(/deb1: its set-up failed at deb1-free: port 8443 is in use on this host \(by systemd-socket[^)]*\), and a proxy hands it on to the relay: stop that service, or take the port out of ports/);
       expect(await the.sh("deb1", "nft -s list table inet chatmail_proxy")).toBe(rules);
+      expect(await the.sh("hel1", "nft list set inet chatmail_proxy mail_ports")).toContain("8443");
+      expect(await published()).toEqual([...(await the.addresses("hel1")), ...(await the.addresses("deb1"))].sort());
+      for (const proxy of ALL) for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
     } finally {
       server.kill();
     }
-    succeeded(await the.up());
+    const output = succeeded(await the.up());
+    expect(touched(output).filter((name) => name.startsWith("deb1-")).length).toBeGreaterThan(5);
+    expect(await published()).toHaveLength(6);
+    expect(succeeded(await the.up())).toMatch(/Resources:\n {4}\d+ unchanged\n/);
   });
 });
 

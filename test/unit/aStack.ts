@@ -30,6 +30,8 @@ export interface StackCase {
   readonly servers?: readonly Record<string, unknown>[];
   /** What a proxy sees through the tunnel, as hostctl prints it; by default every port answers. */
   readonly inside?: string;
+  /** What single commands print instead, by name: `failed REASON` for a step that failed. */
+  readonly prints?: Readonly<Record<string, string>>;
   /** What the relay says of itself. */
   readonly relayFacts?: string;
   /** When it runs; by default always the same. */
@@ -86,7 +88,7 @@ const NO_DNS: DnsWorld = {
   },
 };
 
-function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts = RELAY_FACTS, relayFactsNow = relayFacts, before = {} }: StackCase): Expectations {
+function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts = RELAY_FACTS, relayFactsNow = relayFacts, before = {}, prints = {} }: StackCase): Expectations {
   const stdout: Record<string, string> = { through: inside, "relay-facts": relayFacts, wan: "wan eth0 1" };
   return {
     calls: { "hcloud:index/getZoneRrsets:getZoneRrsets": () => ({ rrsets }), "hcloud:index/getServers:getServers": () => ({ servers }), "pulumi:pulumi:readStackOutputs": () => ({ outputs: before }) },
@@ -101,8 +103,8 @@ function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts =
       "command:local:Command": () => ({ stdout: "", stderr: "" }),
       "command:remote:Command": ({ name, inputs }) => {
         if (name === "relay-facts-now") return { stdout: relayFactsNow, stderr: "" };
-        const verb = /(?:hostctl|sh -s) ([\w-]+)/.exec(String(inputs.create))?.[1] ?? "";
-        return { stdout: stdout[verb] ?? "", stderr: "" };
+        const verb = /(?:hostctl(?: attempt \d+ \S+)?|sh -s) ([\w-]+)/.exec(String(inputs.create))?.[1] ?? "";
+        return { stdout: verb === "" ? "held" : (prints[name] ?? stdout[verb] ?? ""), stderr: "" };
       },
     },
   };

@@ -24,7 +24,7 @@ function settingsOf(raw: Raw): Settings {
   return checked.settings;
 }
 
-const after = (raw: Raw) => ({ ...standingAfter(settingsOf(raw)), looks: { at: {}, unwell: [] }, published: ["203.0.113.120"], addresses: {} });
+const after = (raw: Raw) => ({ ...standingAfter(settingsOf(raw)), looks: { at: {}, unwell: [] }, attempts: { at: {}, failed: [] }, published: ["203.0.113.120"], addresses: {} });
 
 /** What is said of the second settings in a stack that stands by the first. */
 const refused = (before: Raw, now: Raw) => formatComplaints(checkAgainst(after(before), settingsOf(now)), "chatmail-proxy");

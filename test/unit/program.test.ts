@@ -92,7 +92,7 @@ describe("a stack with one proxy", () => {
   });
 
   it("redirects only when both ends of the tunnel are there, by rules that a second connection confirms", () => {
-    expect(run.one(COMMAND, "hel1-filter").inputs.create).toMatch(/hostctl arm filter 60$/);
+    expect(run.one(COMMAND, "hel1-filter").inputs.create).toMatch(/hostctl attempt 1800 - arm filter 60$/);
     expect(run.one(COMMAND, "hel1-filter-confirm").dependsOn).toContain("hel1-filter");
     expect(run.one(COMMAND, "hel1-filter-in-force").dependsOn).toContain("hel1-filter-confirm");
     expect(run.one(COMMAND, "hel1-filter").dependsOn).toEqual(expect.arrayContaining(["hel1-tunnel", "hel1-relay-end"]));

@@ -10,7 +10,8 @@ main() {
 	verb=${1:-}
 	[ $# = 0 ] || shift
 	case $verb in
-	setup) setup ;;
+	attempt) attempt "$@" ;;
+	setup) setup "$@" ;;
 	prepare) prepare "$@" ;;
 	wan) wan "$@" ;;
 	free) free "$@" ;;
@@ -22,7 +23,7 @@ main() {
 	remove) remove_set "$@" ;;
 	keep) keep_sets "$@" ;;
 	through) through "$@" ;;
-	uninstall) uninstall ;;
+	uninstall) uninstall_of "$@" ;;
 	*) system_verb "$verb" "$@" ;;
 	esac
 }

@@ -13,7 +13,7 @@ export interface Shell {
   readonly tools?: string;
 }
 
-const TOOLS = ["awk", "basename", "cat", "chmod", "cmp", "cp", "cut", "date", "dirname", "grep", "head", "mkdir", "mktemp", "mv", "readlink", "rm", "sed", "sleep", "sort", "tail", "timeout", "touch", "tr"];
+const TOOLS = ["awk", "basename", "cat", "chmod", "cmp", "cp", "cut", "date", "dirname", "grep", "head", "mkdir", "mktemp", "mv", "readlink", "rm", "sed", "sleep", "sort", "tail", "tee", "timeout", "touch", "tr"];
 
 const SYSCTLS = { "net.inet.ip.forwarding": 0, "net.inet6.ip6.forwarding": 0, "net.inet6.ip6.rfc6204w3": 0, "security.jail.jailed": 0 };
 

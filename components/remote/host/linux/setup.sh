@@ -4,12 +4,13 @@
 UNITS=/etc/systemd/system
 NETWORKD=/etc/systemd/networkd.conf.d
 
-# setup: units that stand beside hostctl. nftables.service flushes everything when it stops, starts or reloads, and
+# setup [STACK]: units that stand beside hostctl. nftables.service flushes everything when it stops, starts or reloads, and
 # its package restarts it on upgrades: the drop-in loads our rules again each time. systemd-networkd, where it is in
 # use, takes away routing rules that are not its own whenever it starts, unless told not to.
 setup() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
 	[ -d /run/systemd/system ] || fail "this host does not run systemd; Debian 12 or 13 is what is supported here"
+	own "$@"
 	write_file 644 "$UNITS/chatmail-proxy-filter.service" <<-END
 		[Unit]
 		Description=chatmail-proxy: packet filter

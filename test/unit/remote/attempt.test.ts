@@ -1,0 +1,72 @@
+// Verbs whose failure is told as data, and whose machine this is: the parts of hostctl that every system has, under dash.
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { failureOf } from "../../../components/remote/step";
+
+const PARTS = join(__dirname, "../../../components/remote/host");
+
+let dir = "";
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "attempt-"));
+  mkdirSync(join(dir, "state"));
+  const parts = ["common", "attempt", "owner"].map((part) => readFileSync(join(PARTS, `${part}.sh`), "utf8"));
+  const verbs = [
+    'well() { cat; echo "a fact"; say "all is well"; }',
+    'badly() { echo "half a fact"; say "what is wrong"; echo "+ a command" >&2; fail "the reason"; }',
+    "dies() { kill -KILL $$; }",
+    "hangs() { sleep 20; }",
+    'uninstall() { rm -f "$STATE/stack"; }',
+    `STATE=${dir}/state LIB=${dir}`,
+    "set -eu",
+    'verb=$1; shift; "$verb" "$@"',
+  ];
+  writeFileSync(join(dir, "hostctl"), ["#!/bin/dash", ...parts, ...verbs].join("\n"));
+  chmodSync(join(dir, "hostctl"), 0o755);
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const run = (...words: string[]) => spawnSync(join(dir, "hostctl"), words, { input: "what it reads\n", encoding: "utf8", timeout: 15_000 });
+
+describe("an attempt", () => {
+  it("passes on what a verb reads and says, and adds nothing to it", () => {
+    const { status, stdout, stderr } = run("attempt", "60", "-", "well");
+    expect([status, stdout, stderr]).toEqual([0, "what it reads\na fact\n", "chatmail-proxy: all is well\n"]);
+  });
+
+  it("that fails succeeds as a command, and says why on stdout", () => {
+    const { status, stdout, stderr } = run("attempt", "0", "2026-11-24T03:00:00.000Z", "badly");
+    expect([status, stdout]).toEqual([0, "half a fact\nfailed the reason\n"]);
+    expect(stderr).toBe("chatmail-proxy: what is wrong\n+ a command\nchatmail-proxy: the reason\n");
+    expect(failureOf(stdout)).toBe("the reason");
+  });
+
+  it.each([["dies", "60"], ["hangs", "1"]])("of a verb that %s without a word has failed all the same", (verb, limit) => {
+    const { status, stdout } = run("attempt", limit, "-", verb);
+    expect(status).toBe(0);
+    expect(failureOf(stdout)).toBeDefined();
+  });
+});
+
+describe("a proxy's machine", () => {
+  it("is the stack's that came first", () => {
+    expect(run("own", "chatmail-proxy/prod").status).toBe(0);
+    expect(run("own", "chatmail-proxy/prod").status).toBe(0);
+    expect(run("own").status).toBe(0);
+    const { status, stderr } = run("own", "chatmail-proxy/other");
+    expect([status, stderr]).toEqual([1, `chatmail-proxy: this machine is a proxy of the stack chatmail-proxy/prod already, and a machine is one proxy: take it out of that stack first. If that stack is gone for good, run there as root: ${dir}/hostctl uninstall\n`]);
+  });
+
+  it("is not undone by another stack that leaves, but by its own, or by a person", () => {
+    const owned = () => existsSync(join(dir, "state/stack"));
+    run("own", "chatmail-proxy/prod");
+    run("uninstall_of", "chatmail-proxy/other");
+    expect(owned()).toBe(true);
+    run("uninstall_of", "chatmail-proxy/prod");
+    expect(owned()).toBe(false);
+    run("own", "chatmail-proxy/prod");
+    run("uninstall_of");
+    expect(owned()).toBe(false);
+  });
+});

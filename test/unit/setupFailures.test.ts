@@ -1,0 +1,92 @@
+// A proxy whose set-up fails: a verdict on it alone, and tried again by the next run.
+import { failureOf, wentWell } from "../../components/remote/step";
+import { aStack, noneAnswers, OURS, rrset, type StackCase } from "./aStack";
+import type { Registered, Run } from "./engine";
+
+const COMMAND = "command:remote:Command";
+const RRSET = "hcloud:index/zoneRrset:ZoneRrset";
+const REASON = "port 25 is in use on this host (by exim4), and a proxy hands it on to the relay: stop that service, or take the port out of ports";
+const deb1 = { name: "deb1", host: "linux", ipv4: "192.0.2.140", ssh: { hostKey: `ssh-ed25519 ${"B".repeat(68)}` } };
+const AT = (minute: number) => new Date(Date.UTC(2026, 10, 24, 3, minute));
+const HELD = "sh -c 'cat >/dev/null; echo held'";
+
+const failing = (name: string, rest: StackCase = {}) =>
+  aStack({ proxies: ["hel1", deb1], prints: { [name]: `a line\nfailed ${REASON}` }, outside: (target) => (target.address === deb1.ipv4 ? noneAnswers(target) : target.ports.map((port) => ({ port, answer: { kind: "answered" } }))), ...rest });
+const values = (resource: Registered) => (resource.inputs.records as { value: string }[]).map(({ value }) => value);
+const held = (run: Run) => run.registered.filter(({ type, inputs }) => type === COMMAND && inputs.create === HELD).map(({ name }) => name).sort();
+
+describe("the word of a step", () => {
+  it.each([
+    ["", true, undefined],
+    ["wan eth0 1\n", true, undefined],
+    ["held\n", false, undefined],
+    ["port 25 4 open\nfailed it ended\n", false, "it ended"],
+    ["a line that failed\n", true, undefined],
+  ])("%j", (stdout, well, reason) => expect([wentWell(stdout), failureOf(stdout)]).toEqual([well, reason]));
+});
+
+describe("a proxy of which one step fails", () => {
+  it("fails the run at its end, named with the step and its reason, and with nothing that merely follows from it", async () => {
+    const run = await failing("deb1-free");
+    expect(run.errors).toEqual([expect.stringContaining(`  - deb1: its set-up failed at deb1-free: ${REASON}\n`)]);
+    expect(run.errors.join().match(/deb1/g)).toHaveLength(2);
+  });
+
+  it("holds back what builds on that step there, and nothing else", async () => {
+    expect(held(await failing("deb1-free"))).toEqual(["deb1-filter", "deb1-filter-confirm", "deb1-filter-in-force", "deb1-tidy"]);
+    expect(held(await failing("deb1-admin-keys"))).toEqual([]);
+    expect(held(await failing("deb1-filter-confirm"))).toEqual(["deb1-filter-in-force", "deb1-tidy"]);
+  });
+
+  it("keeps its old end of the tunnel on the relay where the new one on the proxy did not come in", async () => {
+    expect(held(await failing("deb1-keys"))).toEqual(expect.arrayContaining(["deb1-tunnel", "deb1-relay-end-keys", "deb1-relay-end", "deb1-filter"]));
+    expect(held(await failing("deb1-relay-end"))).toEqual(expect.arrayContaining(["deb1-filter"]));
+  });
+
+  it("leaves the records of those that work up to date", async () => {
+    const run = await failing("deb1-free", { rrsets: [rrset("chat", "A", [deb1.ipv4, "198.51.100.77"], OURS)] });
+    expect(values(run.one(RRSET, "mail-domain-A"))).toEqual(["203.0.113.120"]);
+  });
+
+  it("stays in the records while the relay answers there all the same", async () => {
+    const run = await failing("deb1-filter-confirm", { outside: ({ ports }) => ports.map((port) => ({ port, answer: { kind: "answered" } })) });
+    expect(values(run.one(RRSET, "mail-domain-A"))).toContain(deb1.ipv4);
+    expect(run.errors.join()).toContain("deb1-filter-confirm");
+  });
+
+  it("does not keep the run waiting for its answer", async () => {
+    const patience: Record<string, boolean | undefined> = {};
+    await failing("deb1-tunnel", { outside: (target) => ((patience[target.address] = target.patient), noneAnswers(target)) });
+    expect(patience).toMatchObject({ [deb1.ipv4]: false, "203.0.113.120": true });
+  });
+
+  it("is set up anew by the next run, once, and the others are not", async () => {
+    const lines = (run: Run) => ["deb1-hostctl", "deb1-free", "deb1-relay-end", "hel1-prepare"].map((name) => String(run.one(COMMAND, name).inputs.create));
+    const first = await failing("deb1-free", { now: AT(0) });
+    const second = await aStack({ proxies: ["hel1", deb1], now: AT(1), before: first.outputs });
+    const third = await aStack({ proxies: ["hel1", deb1], now: AT(2), before: second.outputs });
+    expect(second.errors).toEqual([]);
+    const [was, is] = [lines(first), lines(second)];
+    expect(is.map((line, i) => line !== was[i])).toEqual([true, true, true, false]);
+    expect(is.slice(0, 3)).toEqual(Array.from({ length: 3 }, () => expect.stringContaining(AT(1).toISOString()) as string));
+    expect(lines(third)).toEqual(is);
+  });
+
+  it("shows in a preview what is going to be done, not what was held back", async () => {
+    const first = await failing("deb1-free", { now: AT(0) });
+    const run = await failing("deb1-free", { preview: true, before: first.outputs });
+    expect(held(run)).toEqual([]);
+  });
+
+  it("is not spoken of while its machine does not answer, and is tried again when it does", async () => {
+    const first = await failing("deb1-free", { now: AT(0) });
+    const silent = await failing("deb1-free", { now: AT(1), before: first.outputs, silent: [deb1.ipv4] });
+    expect(silent.errors.join()).not.toContain("deb1-free");
+    expect(silent.outputs.lastRun).toMatchObject({ attempts: { failed: ["deb1"] } });
+  });
+
+  it("is no mere matter of a script that has yet to run on the relay", async () => {
+    const run = await failing("deb1-prepare", { settings: { relay: { setup: "script" } }, inside: "handshake 999999" });
+    expect(run.errors.join()).toContain("deb1: its set-up failed at deb1-prepare");
+  });
+});
