@@ -1,5 +1,6 @@
 // What an operator should know about the way these settings work with this relay: sentences. Pure.
 import { familyOf } from "./addresses";
+import { kindOf, traitsOf } from "./hosts/kindOf";
 import { networkAdvice } from "./hosts/networks";
 import { provenAddresses, type ProxyReport } from "./report";
 import { FETCH_SCRIPT } from "./relayScript";
@@ -72,7 +73,10 @@ const RESTART_MINUTES = 10;
 
 function restarts({ settings }: Situation): string[] {
   const { tunnel } = settings;
-  const times = settings.proxies.flatMap((proxy) => (proxy.host === "hetzner" ? [{ name: proxy.name, time: proxy.rebootTime ?? rebootTime(tunnel === "none" ? slotOf(proxy, REBOOT_SLOTS) : planTunnel(proxy, tunnel).slot) }] : []));
+  const times = settings.proxies.flatMap((proxy) => {
+    const time = traitsOf(proxy).rebootTime(rebootTime(tunnel === "none" ? slotOf(proxy, REBOOT_SLOTS) : planTunnel(proxy, tunnel).slot));
+    return time === undefined ? [] : [{ name: proxy.name, time }];
+  });
   const minuteOf = (time: string) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
   const apart = (a: string, b: string) => {
     const minutes = Math.abs(minuteOf(a) - minuteOf(b));
@@ -106,7 +110,7 @@ function turnAdvice({ settings, facts }: Situation): string[] {
 /** On a machine that others use too, what is not ours is not filtered, and SSH is not ours there. */
 function openSsh({ settings }: Situation): string[] {
   if (settings.adminNetworks.length === 0) return [];
-  const open = settings.proxies.filter((proxy) => proxy.host !== "hetzner" && !proxy.closed).map(({ name }) => name);
+  const open = settings.proxies.filter((proxy) => !traitsOf(proxy).closed).map(({ name }) => name);
   return open.length > 0 ? [`adminNetworks has no effect on ${open.join(", ")}: on a machine that is not closed, its own firewall decides who reaches its SSH.`] : [];
 }
 
@@ -118,8 +122,8 @@ function drainedEgress({ settings }: Situation): string[] {
 
 /** Addresses of egress proxies whose reverse DNS is their provider's to set. */
 export function foreignSenders({ settings, reports }: Pick<Situation, "settings" | "reports">): { proxy: string; address: string }[] {
-  const existing = new Set(settings.proxies.filter(({ host }) => host !== "hetzner").map(({ name }) => name));
-  return reports.filter(({ name }) => settings.egress.includes(name) && existing.has(name)).flatMap(({ name, families }) => families.map(({ address }) => ({ proxy: name, address })));
+  const foreign = new Set(settings.proxies.filter((proxy) => !kindOf(proxy).reverseDns).map(({ name }) => name));
+  return reports.filter(({ name }) => settings.egress.includes(name) && foreign.has(name)).flatMap(({ name, families }) => families.map(({ address }) => ({ proxy: name, address })));
 }
 
 /** Addresses from which the relay's mail leaves, as far as known. */

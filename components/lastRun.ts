@@ -1,13 +1,14 @@
 // What the last whole run of `pulumi up` left standing: its word is the stack's own output `lastRun`.
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import type { ProxySettings, Settings } from "./settings";
+import { kindOf } from "./hosts/kindOf";
+import { KINDS } from "./hosts/kinds";
+import type { Settings } from "./settings";
+import { keyWithoutComment } from "./settings/values";
 
-const machine = z.discriminatedUnion("host", [
-  z.object({ host: z.literal("hetzner"), location: z.string() }),
-  z.object({ host: z.enum(["linux", "freebsd"]), hostKey: z.string(), gone: z.boolean() }),
-]);
-export type Machine = z.output<typeof machine>;
+type MachineSchema = (typeof KINDS)[number]["remembered"];
+
+const machine = z.discriminatedUnion("host", KINDS.map(({ remembered }) => remembered) as [MachineSchema, ...MachineSchema[]]);
 
 const lastRun = z.object({
   mailDomain: z.string(),
@@ -54,8 +55,8 @@ export function standingAfter({ mailDomain, dns, relay, proxies, tunnel }: Wante
   return {
     mailDomain,
     zone: { provider: dns.provider, name: dns.zone, onDestroy: dns.provider === "manual" ? "keep" : dns.onDestroy },
-    relay: { setup: tunnel === "none" ? "none" : relay.setup, ...(relay.ssh && { hostKey: keyOf(relay.ssh) }), gone: relay.gone },
-    proxies: Object.fromEntries(proxies.map((proxy) => [proxy.name, machineOf(proxy)])),
+    relay: { setup: tunnel === "none" ? "none" : relay.setup, ...(relay.ssh && { hostKey: keyWithoutComment(relay.ssh.hostKey) }), gone: relay.gone },
+    proxies: Object.fromEntries(proxies.map((proxy) => [proxy.name, kindOf(proxy).remember(proxy)])),
   };
 }
 
@@ -76,8 +77,3 @@ export async function readLastRun(): Promise<Before | undefined> {
   const { data } = outputs.safeParse(answer.outputs);
   return data && { ...data.lastRun, published: data.published, addresses: Object.fromEntries(Object.entries(data.proxies).map(([proxy, { ipv4, ipv6 }]) => [proxy, [ipv4, ipv6].flatMap((address) => address ?? [])])) };
 }
-
-const keyOf = ({ hostKey }: { hostKey: string }) => hostKey.split(" ").slice(0, 2).join(" ");
-
-export const machineOf = (proxy: ProxySettings): Machine =>
-  proxy.host === "hetzner" ? { host: proxy.host, location: proxy.location } : { host: proxy.host, hostKey: keyOf(proxy.ssh), gone: proxy.gone };

@@ -1,11 +1,13 @@
 // The only reader of the stack's configuration: everything is read and checked here, before anything is made.
 import * as pulumi from "@pulumi/pulumi";
+import { KINDS } from "./hosts/kinds";
 import { operatorError } from "./operatorError";
 import { checkAgent, type Agent } from "./settings/agent";
-import { checkDnsSecret, checkPrivateKey, checkSettings, checkToken, formatComplaints, needsHetzner, operatorKeys, type Complaint } from "./settings/check";
+import { checkDnsSecret, checkPrivateKey, checkSettings, formatComplaints, neededTokens, operatorKeys, type Complaint } from "./settings/check";
 import type { Settings } from "./settings/schema";
+import { HETZNER_TOKEN, type Token } from "./settings/token";
 
-export type { ExistingProxy, HetznerProxy, ProxySettings, RelaySettings, Settings, TunnelSettings } from "./settings/schema";
+export type { ProxySettings, RelaySettings, Settings, TunnelSettings } from "./settings/schema";
 
 export interface StackSettings extends Omit<Settings, "dnsSecret"> {
   /** Private key for the relay's SSH, where the operator gave one; else the SSH agent is asked. */
@@ -24,11 +26,13 @@ const TEXT_KEYS = new Set(["mailDomain", "relaySshKey", "hostSshKey", "dnsSecret
 /** The hcloud provider's own default. */
 const HETZNER_API = "https://api.hetzner.cloud/v1";
 
+/** Each that a host or the DNS may need. */
+const TOKENS = [...new Set([HETZNER_TOKEN, ...KINDS.flatMap(({ token }) => token ?? [])])];
+
 /** Reads and checks all settings. Throws one RunError that lists every fault by its key. */
 export function readSettings(agent: Agent): StackSettings {
   const namespace = pulumi.getProject();
   const raw = rawSettings(namespace);
-  const token = pulumi.runtime.getConfig("hcloud:token") ?? process.env.HCLOUD_TOKEN;
   const relayKey = raw.relaySshKey as string | undefined;
   const hostKey = raw.hostSshKey as string | undefined;
   const dnsSecret = (raw.dnsSecret as string | undefined)?.trim();
@@ -37,10 +41,10 @@ export function readSettings(agent: Agent): StackSettings {
   const secrets = [
     ...checkPrivateKey("relaySshKey", relayKey),
     ...checkPrivateKey("hostSshKey", hostKey),
-    ...(needsHetzner(raw) ? checkToken(token) : []),
+    ...neededTokens(raw).flatMap((token) => token.check(tokenText(token))),
     ...checkDnsSecret(raw, dnsSecret),
     ...checkAgent(agent, operatorKeys(raw, relayKey, hostKey)),
-    ...plainSecrets([`${namespace}:relaySshKey`, `${namespace}:hostSshKey`, `${namespace}:dnsSecret`, "hcloud:token"]),
+    ...plainSecrets([`${namespace}:relaySshKey`, `${namespace}:hostSshKey`, `${namespace}:dnsSecret`, ...TOKENS.map(({ key }) => key)]),
   ];
   const complaints = "complaints" in checked ? [...checked.complaints, ...secrets] : secrets;
   refuse(complaints);
@@ -50,7 +54,7 @@ export function readSettings(agent: Agent): StackSettings {
     relaySshPrivateKey: secretOf(relayKey),
     hostSshPrivateKey: secretOf(hostKey ?? relayKey),
     dnsSecret: dnsSecret === undefined ? undefined : pulumi.secret(dnsSecret),
-    hcloud: { api: pulumi.runtime.getConfig("hcloud:endpoint") ?? HETZNER_API, token: pulumi.secret(token ?? "") },
+    hcloud: { api: pulumi.runtime.getConfig("hcloud:endpoint") ?? HETZNER_API, token: pulumi.secret(tokenText(HETZNER_TOKEN) ?? "") },
   };
 }
 
@@ -58,6 +62,8 @@ export function readSettings(agent: Agent): StackSettings {
 export function refuse(complaints: readonly Complaint[]): void {
   if (complaints.length > 0) throw operatorError(formatComplaints(complaints, pulumi.getProject()));
 }
+
+const tokenText = ({ key, variable }: Token) => pulumi.runtime.getConfig(key) ?? process.env[variable];
 
 const secretOf = (text: string | undefined) => (text === undefined ? undefined : pulumi.secret(text));
 

@@ -1,7 +1,9 @@
 // Settings that cannot follow what stands in one step: at the end of an `up` the engine deletes what the settings no
 // longer want, and cannot be told to wait. Pure.
 import type { ExistingSet } from "./dns/recordSets";
-import { machineOf, standingAfter, type Before, type LastRun, type Machine, type Standing, type Wanted } from "./lastRun";
+import { addThenRemove } from "./hosts/host";
+import { kindOf, type Machine } from "./hosts/kindOf";
+import { standingAfter, type Before, type LastRun, type Standing, type Wanted } from "./lastRun";
 import { HOSTCTL } from "./remote/hostctl";
 import type { ProxySettings } from "./settings";
 import type { Complaint } from "./settings/check";
@@ -47,8 +49,6 @@ function isLeft({ zone, mailDomain }: LastRun, now: Standing): boolean {
 
 const zoneText = ({ name, provider }: LastRun["zone"]) => `${name} (${provider})`;
 
-const ADD_THEN_REMOVE = "A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove --";
-
 function checkZone(before: Before, now: Standing, left: string | undefined): Complaint[] {
   if (before.zone.onDestroy === "keep" || before.published.length === 0 || left === before.zone.name) return [];
   if (before.mailDomain !== now.mailDomain) {
@@ -64,20 +64,22 @@ function checkSetup({ relay }: LastRun, now: Standing): Complaint[] {
   return [{ key: "relay.setup", text: '"script" would first take all tunnels off the relay, over SSH, and cut its users off. Set it back to "ssh", add relay.gone: true and run pulumi up (it lets go of the relay without touching it); then set it to "script".' }];
 }
 
-function checkProxy(before: LastRun, now: Standing, proxy: ProxySettings, i: number): Complaint[] {
+function checkProxy(before: LastRun, now: Standing, { name }: ProxySettings, i: number): Complaint[] {
   const entry = `proxies[${i}]`;
-  const [was, is] = [before.proxies[proxy.name], machineOf(proxy)];
+  const [was, is] = [before.proxies[name], now.proxies[name]];
+  if (is === undefined) return [];
   if (was === undefined) return checkName(before, now, is, entry);
-  if (was.host !== is.host) return [{ key: `${entry}.host`, text: `was "${was.host}" until now. ${ADD_THEN_REMOVE} ${proxy.name}` }];
-  if (was.host === "hetzner") {
-    return is.host === "hetzner" && was.location !== is.location ? [{ key: `${entry}.location`, text: `was "${was.location}" until now. ${ADD_THEN_REMOVE} ${proxy.name}` }] : [];
-  }
-  if (is.host === "hetzner" || was.gone || was.hostKey === is.hostKey) return [];
-  return [{ key: `${entry}.ssh.hostKey`, text: `is another than at the last run. If nobody but you changed it: set gone: true with the old key and run pulumi up; then give the new key without gone, and run it again.` }];
+  if (was.host !== is.host) return [{ key: `${entry}.host`, text: `was "${was.host}" until now. ${addThenRemove(name)}` }];
+  return kindOf(is).moved(name, was, is).map(({ key, text }) => ({ key: `${entry}.${key}`, text }));
 }
 
+const identityOf = (machine: Machine) => kindOf(machine).identity(machine);
+
 function checkName(before: LastRun, now: Standing, is: Machine, entry: string): Complaint[] {
-  if (is.host === "hetzner") return [];
-  const other = Object.entries(before.proxies).find(([name, was]) => was.host !== "hetzner" && !was.gone && was.hostKey === is.hostKey && now.proxies[name] === undefined);
+  const who = identityOf(is);
+  const other = Object.entries(before.proxies).find(([name, was]) => {
+    const old = identityOf(was);
+    return old && !old.gone && old.id === who?.id && now.proxies[name] === undefined;
+  });
   return other ? [{ key: `${entry}.name`, text: `is new, but this machine is the proxy ${other[0]}, and what that one leaves behind would be this one's. Change the name back; or remove ${other[0]} first, run pulumi up, and then add it under its new name.` }] : [];
 }

@@ -1,12 +1,68 @@
-// A machine that the operator has already, wherever it stands. It is reached with the operator's own key, and keeps what
-// was on it; what we do there is undone when the proxy goes.
+// A machine that the operator has already, wherever it stands and whatever runs on it. It is reached with the operator's
+// own key, and keeps what was on it; what we do there is undone when the proxy goes. What all such kinds have in common.
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import type { Platform } from "../platforms/platform";
 import type { Reach } from "../remote/hostCommand";
-import type { ExistingProxy } from "../settings";
-import type { Host, HostArgs } from "./host";
+import { anyProxy } from "../settings/anyProxy";
+import { list, object } from "../settings/object";
+import { flag, hostAddress, interfaceName, keyWithoutComment, port, publicAddress, sshPublicKey, unixUser, wholeNumber } from "../settings/values";
+import type { Host, HostArgs, HostKind, Traits } from "./host";
 
-export class ExistingHost extends pulumi.ComponentResource implements Host {
+/** Keys of an entry, but for those that are the kind's own: host, and closed with its default. */
+export const existingKeys = {
+  ...anyProxy,
+  ssh: object("how to reach the machine over SSH", {
+    host: hostAddress.optional(),
+    port: port.default(22),
+    user: unixUser.default("root"),
+    hostKey: sshPublicKey,
+  }),
+  ipv4: publicAddress(4, "203.0.113.5").optional(),
+  ipv6: publicAddress(6, "2001:db8::5").optional(),
+  wan: list(interfaceName, "a list of interfaces").optional(),
+  autonomousSystem: wholeNumber(1, 4_294_967_295, "an autonomous system's number").optional(),
+  gone: flag.default(false),
+};
+
+export const existingMemory = { hostKey: z.string(), gone: z.boolean() };
+
+export type ExistingProxy<Name extends string = string> = z.output<z.ZodObject<typeof existingKeys & { closed: typeof flag }>> & { readonly host: Name };
+type ExistingMemory<Name extends string> = z.output<z.ZodObject<typeof existingMemory>> & { readonly host: Name };
+export type ExistingKind<Name extends string> = HostKind<ExistingProxy<Name>, ExistingMemory<Name>>;
+
+/** All of a kind but its words: name, schema, remembered. */
+export const existingMachine = <Name extends string>(platform: Platform): Omit<ExistingKind<Name>, "name" | "schema" | "remembered"> => ({
+  token: undefined,
+  operatorKey: true,
+  reverseDns: false,
+  traits: existingTraits,
+  doors: (entries) => Promise.resolve(new Map(entries.map((proxy) => [proxy.name, { host: sshHost(proxy), ports: [proxy.ssh.port] }]))),
+  open: (name, args, opts) => new ExistingHost(name, { ...args, platform }, opts),
+  remember: ({ host, ssh, gone }) => ({ host, hostKey: keyWithoutComment(ssh.hostKey), gone }),
+  identity: ({ hostKey, gone }) => ({ id: hostKey, gone }),
+  moved: (_name, was, is) =>
+    was.gone || was.hostKey === is.hostKey
+      ? []
+      : [{ key: "ssh.hostKey", text: `is another than at the last run. If nobody but you changed it: set gone: true with the old key and run pulumi up; then give the new key without gone, and run it again.` }],
+});
+
+function existingTraits({ ssh, ipv4, ipv6, closed, autonomousSystem }: ExistingProxy): Traits {
+  const addresses = [ipv4, ipv6].flatMap((address) => address ?? []);
+  return {
+    sshPort: ssh.port,
+    autonomousSystem,
+    closed,
+    rebootTime: () => undefined,
+    marks: [...addresses, keyWithoutComment(ssh.hostKey)],
+    faults: addresses.length > 0 ? [] : ["has no public address. Set ipv4, ipv6 or both to what clients reach the machine at."],
+  };
+}
+
+/** Where its SSH is: as given, or at its public address. */
+const sshHost = ({ ssh, ipv4, ipv6 }: ExistingProxy): string => ssh.host ?? ipv4 ?? ipv6 ?? "";
+
+class ExistingHost extends pulumi.ComponentResource implements Host {
   readonly platform: Platform;
   readonly ipv4: pulumi.Output<string> | undefined;
   readonly ipv6: pulumi.Output<string> | undefined;
@@ -30,13 +86,10 @@ export class ExistingHost extends pulumi.ComponentResource implements Host {
     this.reach = { host: sshHost(settings), port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.operatorKey };
     this.become = ssh.user === "root" ? ("root" as const) : ("sudo" as const);
     // A machine is who its host key says; one that was installed anew has another, or its operator kept it on purpose.
-    this.machine = pulumi.output(ssh.hostKey.split(" ").slice(0, 2).join(" "));
+    this.machine = pulumi.output(keyWithoutComment(ssh.hostKey));
     this.wan = settings.wan;
     this.gone = settings.gone;
     this.closed = settings.closed;
     this.registerOutputs({ ipv4, ipv6 });
   }
 }
-
-/** Where an existing machine's SSH is: as given, or at its public address. */
-export const sshHost = ({ ssh, ipv4, ipv6 }: ExistingProxy): string => ssh.host ?? ipv4 ?? ipv6 ?? "";

@@ -3,15 +3,77 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { z } from "zod";
 import { cloudFirewallRules } from "../filter/cloudFirewall";
 import { sshKeyPair } from "../tunnel/keys";
 import { debian } from "../platforms/debian";
 import type { Reach } from "../remote/hostCommand";
-import type { HetznerProxy } from "../settings";
+import { anyProxy } from "../settings/anyProxy";
+import { object } from "../settings/object";
+import { HETZNER_TOKEN } from "../settings/token";
+import { clockTime, flag, labelText, port, slug } from "../settings/values";
 import { renderCloudInit, STANDARD_SSH_PORT } from "./cloudInit";
-import type { Host, HostArgs } from "./host";
+import { addThenRemove, type Door, type Host, type HostArgs, type HostKind, type Traits } from "./host";
 
-export class HetznerHost extends pulumi.ComponentResource implements Host {
+const schema = object("a proxy on a server to buy", {
+  ...anyProxy,
+  host: z.literal("hetzner"),
+  location: slug("a location", "hel1"),
+  serverType: slug("a server type", "cx23").default("cx23"),
+  image: slug("an image", "debian-13").default("debian-13"),
+  labels: z.record(z.string(), labelText).default({}),
+  deleteProtection: flag.default(false),
+  backups: flag.default(false),
+  sshPort: port.default(STANDARD_SSH_PORT),
+  rebootTime: clockTime.optional(),
+});
+type HetznerProxy = z.output<typeof schema>;
+
+const remembered = z.object({ host: z.literal("hetzner"), location: z.string() });
+
+export const hetzner: HostKind<HetznerProxy, z.output<typeof remembered>> = {
+  name: "hetzner",
+  schema,
+  token: HETZNER_TOKEN,
+  operatorKey: false,
+  reverseDns: true,
+  remembered,
+  traits: hetznerTraits,
+  doors: hetznerDoors,
+  open: (name, args, opts) => new HetznerHost(name, args, opts),
+  remember: ({ host, location }) => ({ host, location }),
+  identity: () => undefined,
+  moved: (name, was, is) => (was.location === is.location ? [] : [{ key: "location", text: `was "${was.location}" until now. ${addThenRemove(name)}` }]),
+};
+
+/** Autonomous systems of the locations (RIPE and ARIN, 2025). Those in Germany and Finland share one. */
+const AUTONOMOUS_SYSTEMS: Readonly<Record<string, number>> = { fsn1: 24940, nbg1: 24940, hel1: 24940, ash: 213230, hil: 212317, sin: 215859 };
+
+function hetznerTraits({ location, sshPort, rebootTime }: HetznerProxy): Traits {
+  return {
+    sshPort,
+    autonomousSystem: AUTONOMOUS_SYSTEMS[location],
+    closed: true,
+    rebootTime: (byDefault) => rebootTime ?? byDefault,
+    marks: [],
+    faults: [],
+  };
+}
+
+async function hetznerDoors(entries: readonly HetznerProxy[], labels: Record<string, string>): Promise<ReadonlyMap<string, Door>> {
+  const withSelector = Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(",");
+  const { servers } = await hcloud.getServers({ withSelector });
+  const byProxy = new Map(servers.map((server) => [server.labels.proxy, server]));
+  return new Map(
+    entries.flatMap(({ name, sshPort }) => {
+      const server = byProxy.get(name);
+      // One that is to be replaced for the sake of another SSH port answers on the old one.
+      return server ? [[name, { host: server.ipv4Address, ports: [...new Set([sshPort, Number(server.labels.sshport ?? STANDARD_SSH_PORT)])] }]] : [];
+    }),
+  );
+}
+
+class HetznerHost extends pulumi.ComponentResource implements Host {
   readonly ipv4: pulumi.Output<string>;
   readonly ipv6: pulumi.Output<string>;
   readonly machine: pulumi.Output<string>;
@@ -23,8 +85,8 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
   readonly wan = undefined;
   readonly stays = false;
   readonly gone = false;
-  readonly closed = true;
-  readonly rebootTime: string;
+  readonly closed: boolean;
+  readonly rebootTime: string | undefined;
 
   constructor(name: string, args: HostArgs<HetznerProxy>, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:hosts:HetznerHost", name, {}, opts);
@@ -98,7 +160,9 @@ export class HetznerHost extends pulumi.ComponentResource implements Host {
     reverse("ipv4", primaryIpv4, this.ipv4);
     reverse("ipv6", primaryIpv6, this.ipv6);
 
-    this.rebootTime = settings.rebootTime ?? args.rebootTime;
+    const traits = hetznerTraits(settings);
+    this.closed = traits.closed;
+    this.rebootTime = traits.rebootTime(args.rebootTime);
     this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6 });
   }
 }

@@ -1,9 +1,14 @@
-// What a proxy needs of the machine under it, whoever that machine belongs to. The rest of the program looks no further.
+// What a proxy needs of the machine under it, whoever that machine belongs to, and what the program knows of a kind of
+// host. The rest of the program looks no further: a new kind is one file beside this one, and a line in kinds.ts.
 import type * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
 import type { OpenPorts } from "../filter/cloudFirewall";
 import type { Platform } from "../platforms/platform";
 import type { Become } from "../remote/hostctl";
 import type { Reach } from "../remote/hostCommand";
+import type { AnyProxy } from "../settings/anyProxy";
+import type { Complaint } from "../settings/check";
+import type { Token } from "../settings/token";
 import type { ManagementKey } from "./managementKey";
 
 export interface Host extends pulumi.Resource {
@@ -45,3 +50,67 @@ export interface HostArgs<Settings> {
   readonly rebootTime: string;
   readonly labels: Record<string, string>;
 }
+
+/**
+ * A kind of host. `Entry`: what stands in the settings for a proxy on such a host; `Machine`: what is remembered of it from
+ * one run to the next, in the stack's output `lastRun`, so that an older one must stay readable.
+ */
+export interface HostKind<Entry extends AnyProxy = AnyProxy, Machine extends { readonly host: string } = { readonly host: string }> {
+  /** The word for it: an entry's `host`. */
+  readonly name: Entry["host"];
+  readonly schema: SchemaOf<Entry>;
+  /** With what its provider is asked for servers; undefined where none are bought. */
+  readonly token: Token | undefined;
+  /** The first contact takes the operator's own key. */
+  readonly operatorKey: boolean;
+  /** Reverse DNS of its addresses is ours to set. */
+  readonly reverseDns: boolean;
+  readonly remembered: SchemaOf<Machine>;
+
+  // Methods, not properties that hold functions: only so do kinds with different entries fit into one table.
+
+  traits(entry: Entry): Traits;
+  /** Where SSH is on the hosts that exist, by proxy; one that is yet to be bought is left out. `labels` mark the stack. */
+  doors(entries: readonly Entry[], labels: Record<string, string>): Promise<ReadonlyMap<string, Door>>;
+  open(name: string, args: HostArgs<Entry>, opts: pulumi.ComponentResourceOptions): Host;
+  remember(entry: Entry): Machine;
+  /** Undefined for a machine that goes with its proxy. */
+  identity(machine: Machine): Identity | undefined;
+  /** What hinders a living proxy from becoming what it is to be: complaints by key of its entry. */
+  moved(name: string, was: Machine, is: Machine): Complaint[];
+}
+
+/** A schema that can stand in a discriminated union. */
+export type SchemaOf<Output> = z.ZodType<Output> & z.core.$ZodTypeDiscriminable;
+
+/** What the settings alone tell of a host. */
+export interface Traits {
+  /** TCP port of its SSH. */
+  readonly sshPort: number;
+  /** The number of the network that it stands in, where that is known. */
+  readonly autonomousSystem: number | undefined;
+  /** What nobody named is closed there; else others' services stay open, and who reaches its SSH is not ours to say. */
+  readonly closed: boolean;
+  /** When it may restart for its own security updates (HH:MM), if nobody says otherwise `byDefault`; undefined where those are not ours to arrange. */
+  rebootTime(byDefault: string): string | undefined;
+  /** What the machine is known by: entries with a mark in common are one machine. */
+  readonly marks: readonly string[];
+  /** What is wrong with the entry as a whole. */
+  readonly faults: readonly string[];
+}
+
+export interface Door {
+  readonly host: string;
+  /** An answer at any of them will do. */
+  readonly ports: readonly number[];
+}
+
+/** Who a machine is that stays when its proxy goes, whatever name the proxy has. */
+export interface Identity {
+  readonly id: string;
+  /** It was given up: nothing of ours is cleared away there any more. */
+  readonly gone: boolean;
+}
+
+/** The way from one place to another, for the proxy `name`. */
+export const addThenRemove = (name: string) => `A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove -- ${name}`;

@@ -1,10 +1,13 @@
 // From the raw settings to checked ones, or to all complaints at once. Pure.
 import type { z } from "zod";
+import { kindOf, traitsOf } from "../hosts/kindOf";
 import { planComplaints } from "../tunnel/addressPlan";
 import { rangeText, type PortRange } from "../filter/spec";
 import { setFromFile } from "./agent";
-import { CHATMAIL_PORTS, proxyOutline, settingsSchema, type ExistingProxy, type ProxySettings, type Settings } from "./schema";
-import { port, portRange, shown, TOKEN_LENGTH } from "./values";
+import { proxyOutline } from "./anyProxy";
+import { CHATMAIL_PORTS, settingsSchema, type ProxySettings, type Settings } from "./schema";
+import { HETZNER_TOKEN, type Token } from "./token";
+import { port, portRange, shown } from "./values";
 
 /** Something wrong with one setting: `key` as in the stack file (`proxies[1].name`), `text` goes on from there. */
 export interface Complaint {
@@ -24,25 +27,20 @@ export function checkSettings(raw: Record<string, unknown>): Checked {
   return whole.success && complaints.length === 0 ? { settings: whole.data } : { complaints };
 }
 
-/** Whether anything of these settings, as far as they can be read, is at Hetzner Cloud. */
-export function needsHetzner(raw: Record<string, unknown>): boolean {
+/** What has to be logged in with, as far as these settings can be read. */
+export function neededTokens(raw: Record<string, unknown>): Token[] {
   const { proxies, dns } = readableParts(raw);
-  return proxies.length === 0 || proxies.some((proxy) => !proxy?.whole || proxy.whole.host === "hetzner") || !dns || dns.provider === "hetzner";
-}
-
-/** Complaint about Hetzner Cloud's token, of which only the length is told. */
-export function checkToken(token: string | undefined): Complaint[] {
-  const key = "hcloud:token";
-  if (!token) return [{ key, text: "is missing. Make a token with read and write access in the Hetzner Cloud console, then: pulumi config set --secret hcloud:token" }];
-  if (token.length === TOKEN_LENGTH) return [];
-  return [{ key, text: `has ${token.length} characters, a Hetzner Cloud token has ${TOKEN_LENGTH}. Copy it whole, without spaces or quotes.` }];
+  const bought = proxies.flatMap((proxy) => (proxy?.whole && kindOf(proxy.whole).token) ?? []);
+  // What cannot be read may well be at Hetzner Cloud, the default in all that can be had there.
+  const hetznerToo = proxies.length === 0 || proxies.some((proxy) => !proxy?.whole) || !dns || dns.provider === "hetzner";
+  return [...new Set([...(hetznerToo ? [HETZNER_TOKEN] : []), ...bought])];
 }
 
 /** The keys by which machines that this program did not buy are reached, as far as the raw settings tell which there are. */
 export function operatorKeys(raw: Record<string, unknown>, relayKey: string | undefined, hostKey: string | undefined): { key: string; given: boolean; what: string }[] {
   const { proxies, relay, tunnel } = readableParts(raw);
   const relayToo = !relay || relay.ssh !== undefined || (tunnel !== "none" && relay.setup === "ssh");
-  const hostsToo = proxies.some((proxy) => proxy?.whole && proxy.whole.host !== "hetzner");
+  const hostsToo = proxies.some((proxy) => proxy?.whole && kindOf(proxy.whole).operatorKey);
   return [
     ...(relayToo ? [{ key: "relaySshKey", given: relayKey !== undefined, what: "the relay" }] : []),
     ...(hostsToo ? [{ key: "hostSshKey", given: (hostKey ?? relayKey) !== undefined, what: "the existing machines" }] : []),
@@ -155,13 +153,8 @@ function checkFarewell({ dns, relayAddress }: ReadableParts): Complaint[] {
   return [{ key: "dns.onDestroy", text: '"relay" needs an address to put there. Set relay.ipv4 or relay.ipv6, the relay\'s own public address.' }];
 }
 
-const sshPortOf = (proxy: ReadableParts["proxies"][number]) => {
-  const entry = proxy?.whole;
-  return entry && (entry.host === "hetzner" ? entry.sshPort : entry.ssh.port);
-};
-
 function checkPorts({ ports, tunnel, proxies }: ReadableParts): Complaint[] {
-  const sshPorts = new Set([22, ...proxies.flatMap((proxy) => sshPortOf(proxy) ?? [])]);
+  const sshPorts = new Set([22, ...proxies.flatMap((proxy) => (proxy?.whole ? traitsOf(proxy.whole).sshPort : []))]);
   return ports.flatMap((number, i) => {
     const key = `ports[${i}]`;
     if (number === undefined) return [];
@@ -185,15 +178,14 @@ function checkUdpPorts({ udpPorts, tunnel }: ReadableParts): Complaint[] {
   });
 }
 
-const isSameMachine = (a: ExistingProxy, b: ExistingProxy) => (a.ipv4 !== undefined && a.ipv4 === b.ipv4) || (a.ipv6 !== undefined && a.ipv6 === b.ipv6) || a.ssh.hostKey.split(" ")[1] === b.ssh.hostKey.split(" ")[1];
-
 function checkHosts({ proxies }: ReadableParts): Complaint[] {
-  return proxies.flatMap((proxy, i): Complaint[] => {
-    const entry = proxy?.whole;
-    if (!entry || entry.host === "hetzner") return [];
-    if (!entry.ipv4 && !entry.ipv6) return [{ key: `proxies[${i}]`, text: "has no public address. Set ipv4, ipv6 or both to what clients reach the machine at." }];
-    const same = proxies.findIndex((other, j) => j < i && other?.whole && other.whole.host !== "hetzner" && isSameMachine(other.whole, entry));
-    return same < 0 ? [] : [{ key: `proxies[${i}]`, text: `is the same machine as proxies[${same}]. A machine is one proxy: remove one of the two.` }];
+  const hosts = proxies.map((proxy) => proxy?.whole && traitsOf(proxy.whole));
+  return hosts.flatMap((host, i): Complaint[] => {
+    const key = `proxies[${i}]`;
+    if (!host) return [];
+    if (host.faults.length > 0) return host.faults.map((text) => ({ key, text }));
+    const same = hosts.findIndex((other, j) => j < i && other?.marks.some((mark) => host.marks.includes(mark)));
+    return same < 0 ? [] : [{ key, text: `is the same machine as proxies[${same}]. A machine is one proxy: remove one of the two.` }];
   });
 }
 

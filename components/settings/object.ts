@@ -1,4 +1,4 @@
-// Objects in the settings. Pure.
+// Objects and lists in the settings. Pure.
 import { z } from "zod";
 import { shown } from "./values";
 
@@ -11,3 +11,7 @@ export const object = <T extends z.ZodRawShape>(what: string, shape: T) =>
       return issue.input === undefined ? `is missing. Give ${what}: ${keys}.` : `${shown(issue.input)} is not ${what}. Give it the keys ${keys}.`;
     },
   });
+
+/** A list of these; `what` says of what, for the error where there is none. */
+export const list = <T extends z.ZodType>(of: T, what: string) =>
+  z.array(of, { error: (issue) => (issue.input === undefined ? `is missing. Give ${what}.` : `${shown(issue.input)} is not a list. Give ${what}.`) });

@@ -1,14 +1,12 @@
 // What may stand in the stack's settings: keys, kinds and defaults. Pure; cross-checks are in check.ts.
 import { z } from "zod";
+import { KINDS } from "../hosts/kinds";
 import { dnsSchema } from "./dnsSchema";
-import { object } from "./object";
-import { anyCidr, cidr, clockTime, domainName, flag, hostAddress, interfaceName, labelText, port, portRange, proxyName, publicAddress, shown, slug, sshPublicKey, unixUser, wholeNumber } from "./values";
+import { list, object } from "./object";
+import { anyCidr, cidr, domainName, flag, hostAddress, port, portRange, proxyName, publicAddress, shown, sshPublicKey, unixUser, wholeNumber } from "./values";
 
 /** The ports of a chatmail relay: SMTP, HTTP, IMAP, HTTPS, submissions, submission, IMAPS. */
 export const CHATMAIL_PORTS = [25, 80, 143, 443, 465, 587, 993];
-
-const list = <T extends z.ZodType>(of: T, what: string) =>
-  z.array(of, { error: (issue) => (issue.input === undefined ? `is missing. Give ${what}.` : `${shown(issue.input)} is not a list. Give ${what}.`) });
 
 /** One of some words; `what` goes on from "is not". */
 const oneOf = <const T extends readonly [string, ...string[]]>(words: T, what: string) =>
@@ -31,53 +29,14 @@ const relay = object("the relay", {
   ipv6: publicAddress(6, "2001:db8::20").optional(),
 });
 
-/** What every proxy has, whatever host it stands on. */
-const anyProxy = {
-  name: proxyName,
-  publish: flag.default(true),
-  slot: wholeNumber(0, 16383, "a slot").optional(),
-};
+type EntrySchema = (typeof KINDS)[number]["schema"];
 
-const hetznerProxy = object("a proxy on a server to buy", {
-  ...anyProxy,
-  host: z.literal("hetzner"),
-  location: slug("a location", "hel1"),
-  serverType: slug("a server type", "cx23").default("cx23"),
-  image: slug("an image", "debian-13").default("debian-13"),
-  labels: z.record(z.string(), labelText).default({}),
-  deleteProtection: flag.default(false),
-  backups: flag.default(false),
-  sshPort: port.default(22),
-  rebootTime: clockTime.optional(),
-});
-
-/** A machine that the operator has already. */
-const existing = {
-  ...anyProxy,
-  ssh: object("how to reach the machine over SSH", {
-    host: hostAddress.optional(),
-    port: port.default(22),
-    user: unixUser.default("root"),
-    hostKey: sshPublicKey,
-  }),
-  ipv4: publicAddress(4, "203.0.113.5").optional(),
-  ipv6: publicAddress(6, "2001:db8::5").optional(),
-  wan: list(interfaceName, "a list of interfaces").optional(),
-  autonomousSystem: wholeNumber(1, 4_294_967_295, "an autonomous system's number").optional(),
-  gone: flag.default(false),
-};
-
-const linuxProxy = object("a proxy on an existing Linux machine", { ...existing, host: z.literal("linux"), closed: flag.default(false) });
-const freebsdProxy = object("a proxy on an existing FreeBSD machine", { ...existing, host: z.literal("freebsd"), closed: flag.default(true) });
-
-const HOSTS = ["hetzner", "linux", "freebsd"];
-
-const proxy = z.discriminatedUnion("host", [hetznerProxy, linuxProxy, freebsdProxy], {
+const proxy = z.discriminatedUnion("host", KINDS.map(({ schema }) => schema) as [EntrySchema, ...EntrySchema[]], {
   error: (issue) => {
     const { input } = issue;
     if (input === null || typeof input !== "object" || Array.isArray(input)) return `${shown(input)} is not a proxy. Give it the keys name, host, and those of its kind of host.`;
     const { host } = input as { host?: unknown };
-    const kinds = HOSTS.map((kind) => `"${kind}"`).join(", ");
+    const kinds = KINDS.map(({ name }) => `"${name}"`).join(", ");
     return host === undefined ? `is missing. Use one of ${kinds}.` : `${shown(host)} is not a kind of host. Use one of ${kinds}.`;
   },
 });
@@ -121,9 +80,4 @@ export const settingsSchema = object("the settings", {
 export type Settings = z.output<typeof settingsSchema>;
 export type RelaySettings = Settings["relay"];
 export type ProxySettings = Settings["proxies"][number];
-export type HetznerProxy = z.output<typeof hetznerProxy>;
-export type ExistingProxy = z.output<typeof linuxProxy> | z.output<typeof freebsdProxy>;
 export type TunnelSettings = z.output<typeof tunnelKeys>;
-
-/** What the cross-checks read of an entry when the rest of it cannot be read. */
-export const proxyOutline = z.object({ name: proxyName, slot: anyProxy.slot });

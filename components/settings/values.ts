@@ -3,9 +3,6 @@ import { z } from "zod";
 import { canonicalAddress, familyOf, formatRange, isPrivate, parseRange, type Family, type Range } from "../addresses";
 import type { PortRange } from "../filter/spec";
 
-/** Hetzner Cloud's API tokens have this many characters; the provider refuses any other length, late and in other words. */
-export const TOKEN_LENGTH = 64;
-
 /** `eth0`-like names hold 15 characters on Linux (IFNAMSIZ less the final NUL). */
 export const INTERFACE_NAME_LENGTH = 15;
 
@@ -145,6 +142,9 @@ export const sshPublicKey = matching(
   'is not a public SSH key. Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.',
   'Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.',
 );
+
+/** A public SSH key is the same whatever its comment says. */
+export const keyWithoutComment = (key: string): string => key.split(" ").slice(0, 2).join(" ");
 
 export const unixUser = matching(/^[a-z_][a-z0-9_-]{0,31}$/, "is not a user name. Use one such as root.", "Use a user name such as root.");
 

@@ -1,0 +1,13 @@
+// A FreeBSD machine that the operator has already. As in the guide, what nobody named is closed unless told otherwise.
+import { z } from "zod";
+import { freebsd as platform } from "../platforms/freebsd";
+import { object } from "../settings/object";
+import { flag } from "../settings/values";
+import { existingKeys, existingMachine, existingMemory, type ExistingKind } from "./existing";
+
+export const freebsd: ExistingKind<"freebsd"> = {
+  name: "freebsd",
+  schema: object("a proxy on an existing FreeBSD machine", { ...existingKeys, host: z.literal("freebsd"), closed: flag.default(true) }),
+  remembered: z.object({ host: z.literal("freebsd"), ...existingMemory }),
+  ...existingMachine(platform),
+};

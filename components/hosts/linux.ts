@@ -1,0 +1,13 @@
+// A Linux machine that the operator has already. It may serve other things too, and they stay open unless told otherwise.
+import { z } from "zod";
+import { debian } from "../platforms/debian";
+import { object } from "../settings/object";
+import { flag } from "../settings/values";
+import { existingKeys, existingMachine, existingMemory, type ExistingKind } from "./existing";
+
+export const linux: ExistingKind<"linux"> = {
+  name: "linux",
+  schema: object("a proxy on an existing Linux machine", { ...existingKeys, host: z.literal("linux"), closed: flag.default(false) }),
+  remembered: z.object({ host: z.literal("linux"), ...existingMemory }),
+  ...existingMachine(debian),
+};
