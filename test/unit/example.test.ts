@@ -1,9 +1,10 @@
 // Pulumi.prod.yaml, the example to change: it is read as it stands, and every line of it that a # holds back works when
-// the # is taken away.
+// the # is taken away. And what Pulumi.yaml says of the command line.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { checkSettings } from "../../components/settings/check";
+import { readPins } from "../../scripts/toolchain/versions";
 
 const LINES = readFileSync(join(__dirname, "../../Pulumi.prod.yaml"), "utf8").split("\n");
 
@@ -33,3 +34,10 @@ it.each(SETTINGS)("is valid with $name", ({ from, to }) => {
 });
 
 it("has lines to uncomment", () => expect(SETTINGS.length).toBeGreaterThan(30));
+
+it("asks for a command line that is as new as npm's package", () => {
+  const read = (name: string) => readFileSync(join(__dirname, "../..", name), "utf8");
+  const { minimumCli } = readPins(read("package.json"));
+  expect((parse(read("Pulumi.yaml")) as { requiredPulumiVersion: string }).requiredPulumiVersion).toBe(`>=${minimumCli}`);
+  expect(read("README.md")).toContain(`${minimumCli.split(".").slice(0, 2).join(".")} or newer`);
+});
