@@ -14,6 +14,7 @@ import { HETZNER_TOKEN } from "../settings/token";
 import { clockTime, flag, labelText, port, slug } from "../settings/values";
 import { renderCloudInit, STANDARD_SSH_PORT } from "./cloudInit";
 import { addThenRemove, type Door, type Host, type HostArgs, type HostKind, type Traits } from "./host";
+import type { ManagementKey } from "./managementKey";
 
 const schema = object("a proxy on a server to buy", {
   ...anyProxy,
@@ -125,7 +126,7 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
         location: settings.location,
         backups: settings.backups,
         rebuildProtection: settings.deleteProtection,
-        sshKeys: [args.key().atHetzner.id],
+        sshKeys: [registered(args.key()).id],
         // Not secret in the provider's schema, though it holds the host key.
         userData: pulumi.secret(hostKey.apply((pair) => renderCloudInit({ hostKey: pair, sshPort: settings.sshPort }))),
         firewallIds: [numericId(firewall)],
@@ -168,3 +169,13 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
 }
 
 const numericId = (resource: pulumi.CustomResource) => resource.id.apply(Number);
+
+const registrations = new WeakMap<ManagementKey, hcloud.SshKey>();
+
+/** The stack's key as Hetzner Cloud knows it, registered by whichever server asks first. */
+function registered(key: ManagementKey): hcloud.SshKey {
+  const { name, publicKey, labels } = key;
+  const atHetzner = registrations.get(key) ?? new hcloud.SshKey(name, { name: `chatmail-proxy-${pulumi.getStack()}`, publicKey, labels });
+  registrations.set(key, atHetzner);
+  return atHetzner;
+}

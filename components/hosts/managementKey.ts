@@ -1,14 +1,17 @@
-// The SSH key with which this program logs in to the servers that it bought: one for the stack, since Hetzner Cloud
-// refuses the same key a second time.
-import * as hcloud from "@pulumi/hcloud";
+// The SSH key with which this program logs in to the servers that it bought: one for the stack, since providers refuse the
+// same key a second time. Each kind of host registers it at its own.
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { sshKeyPair } from "../tunnel/keys";
 
 export interface ManagementKey {
-  readonly atHetzner: hcloud.SshKey;
+  /** In one line, as in authorized_keys. */
+  readonly publicKey: pulumi.Output<string>;
   /** In OpenSSH's own format; secret. */
   readonly privateKey: pulumi.Output<string>;
+  /** Resource name and labels for its registration at a provider. */
+  readonly name: string;
+  readonly labels: Record<string, string>;
 }
 
 export function managementKey(name: string, labels: Record<string, string>): ManagementKey {
@@ -16,8 +19,5 @@ export function managementKey(name: string, labels: Record<string, string>): Man
   const comment = "chatmail-proxy";
   const seed = new random.RandomPassword(name, { length: 64, special: false });
   const pair = seed.result.apply((text) => sshKeyPair(text, "ssh management key", comment));
-  return {
-    atHetzner: new hcloud.SshKey(name, { name: `chatmail-proxy-${pulumi.getStack()}`, publicKey: pulumi.unsecret(pair.publicKey), labels }),
-    privateKey: pulumi.secret(pair.privateKey),
-  };
+  return { publicKey: pulumi.unsecret(pair.publicKey), privateKey: pulumi.secret(pair.privateKey), name, labels };
 }
