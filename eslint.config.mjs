@@ -1,6 +1,16 @@
 import pulumi from "@pulumi/eslint-plugin";
 import tseslint from "typescript-eslint";
 
+// A new kind of host is one file and a line in a table: whatever depends on the kind, its file says (components/hosts/host.ts).
+const HOST = ":matches(Identifier[name='host'], MemberExpression[property.name='host'])";
+const WORD = ":matches(Literal, TemplateLiteral)";
+const message = "Ask the kind of host (kindOf, traitsOf) instead of comparing its name.";
+const ASKED_BY_NAME = [
+  `BinaryExpression[operator=/^[!=]==?$/]:has(> ${HOST}):has(> ${WORD})`,
+  `SwitchStatement:has(> ${HOST}.discriminant)`,
+  `CallExpression[callee.property.name='includes'][callee.object.type='ArrayExpression']:has(> ${HOST}.arguments)`,
+].map((selector) => ({ selector, message }));
+
 export default tseslint.config(
   { ignores: ["node_modules/", "coverage/", "**/*.js", "**/*.mjs"] },
   ...tseslint.configs.recommendedTypeChecked,
@@ -17,4 +27,5 @@ export default tseslint.config(
       "@typescript-eslint/unbound-method": "off",
     },
   },
+  { files: ["index.ts", "components/**/*.ts", "scripts/**/*.ts"], ignores: ["components/hosts/**"], rules: { "no-restricted-syntax": ["error", ...ASKED_BY_NAME] } },
 );
