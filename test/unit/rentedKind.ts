@@ -1,51 +1,61 @@
-// A kind of host that nobody sells, as somebody would add it: this one file, and a line in the table of kinds.
+// A kind of host that only the tests have: a server rented by contract from somebody with an interface of his own. All that
+// the program comes to know of it stands here.
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import type { Host, HostArgs, HostKind } from "../../components/hosts/host";
+import { addThenRemove, type Host, type HostArgs, type HostKind } from "../../components/hosts/host";
 import { debian } from "../../components/platforms/debian";
 import { anyProxy } from "../../components/settings/anyProxy";
 import { object } from "../../components/settings/object";
-import { slug } from "../../components/settings/values";
-import { HOST_KEY } from "./aStack";
+import { publicAddress, slug } from "../../components/settings/values";
 
-const schema = object("a proxy on a rented machine", { ...anyProxy, host: z.literal("rented"), street: slug("a street", "main") });
+const SSH_PORT = 2200;
+const HOST_KEY = `ssh-ed25519 ${"C".repeat(68)}`;
+
+const schema = object("a proxy on a rented server", { ...anyProxy, host: z.literal("rented"), contract: slug("a contract", "k1"), place: slug("a place", "ams").default("ams"), ipv4: publicAddress(4, "203.0.113.77") });
+const remembered = z.object({ host: z.literal("rented"), contract: z.string(), place: z.string() });
 type Entry = z.output<typeof schema>;
-const remembered = z.object({ host: z.literal("rented"), street: z.string() });
-
-export const ADDRESS = "198.51.100.90";
 
 export const rented: HostKind<Entry, z.output<typeof remembered>> = {
   name: "rented",
   schema,
-  token: { key: "rented:token", variable: "RENTED_TOKEN", check: (token) => (token === undefined ? [{ key: "rented:token", text: "is missing." }] : []) },
+  token: { key: "rented:token", variable: "RENTED_TOKEN", check: (token) => (token ? [] : [{ key: "rented:token", text: "is missing. Ask your landlord." }]) },
   operatorKey: false,
-  reverseDns: true,
+  reverseDns: false,
   remembered,
-  traits: () => ({ sshPort: 2200, autonomousSystem: 64500, closed: true, rebootTime: (byDefault) => byDefault, marks: [], faults: [] }),
-  doors: (entries) => Promise.resolve(new Map(entries.map(({ name }) => [name, { host: ADDRESS, ports: [2200] }]))),
+  traits: ({ ipv4, contract }) => ({
+    sshPort: SSH_PORT,
+    autonomousSystem: 64500,
+    closed: false,
+    rebootTime: () => "05:00",
+    marks: [ipv4],
+    faults: contract === "void" ? ["has a contract that is void. Sign another."] : [],
+  }),
+  // Of those with a contract "new" there is none yet.
+  doors: (entries, { stack }) => Promise.resolve(new Map(entries.filter(({ contract }) => contract !== "new").map(({ name }) => [name, { host: `${name}.${stack}.example.net`, ports: [SSH_PORT, 22] }]))),
   open: (name, args, opts) => new RentedHost(name, args, opts),
-  remember: ({ host, street }) => ({ host, street }),
-  identity: () => undefined,
-  moved: (_name, was, is) => (was.street === is.street ? [] : [{ key: "street", text: `was ${was.street}.` }]),
+  remember: ({ host, contract, place }) => ({ host, contract, place }),
+  identity: ({ contract }) => ({ id: contract, gone: false }),
+  moved: (name, was, is) => (was.place === is.place ? [] : [{ key: "place", text: `was "${was.place}" until now. ${addThenRemove(name)}` }]),
 };
 
 class RentedHost extends pulumi.ComponentResource implements Host {
   readonly platform = debian;
-  readonly ipv4 = pulumi.output(ADDRESS);
+  readonly ipv4;
   readonly ipv6 = undefined;
-  readonly reach = { host: ADDRESS, port: 2200, user: "root", hostKey: HOST_KEY, privateKey: "k" };
+  readonly reach;
   readonly become = "root" as const;
-  readonly machine = pulumi.output("rented-1");
-  readonly firstContactAttempts = 3;
+  readonly machine;
+  readonly firstContactAttempts = 7;
   readonly wan = undefined;
   readonly stays = false;
   readonly gone = false;
-  readonly closed = true;
-  readonly rebootTime;
+  readonly closed = false;
+  readonly rebootTime = "05:00";
 
-  constructor(name: string, args: HostArgs<Entry>, opts: pulumi.ComponentResourceOptions) {
-    super("test:RentedHost", name, {}, opts);
-    this.rebootTime = args.rebootTime;
-    this.registerOutputs({});
+  constructor(name: string, { settings, key }: HostArgs<Entry>, opts: pulumi.ComponentResourceOptions) {
+    super("test:hosts:RentedHost", name, {}, opts);
+    this.ipv4 = pulumi.output(settings.ipv4);
+    this.reach = { host: settings.ipv4, port: SSH_PORT, user: "root", hostKey: HOST_KEY, privateKey: key().privateKey };
+    this.machine = pulumi.output(settings.contract);
   }
 }
