@@ -47,7 +47,8 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   refuse(checkAgainst(before, settings));
   const names = settings.proxies.map(({ name }) => name);
   const asked = whenToLook(before?.looks, [RELAY, ...names], world.now());
-  const begun = whenBegun(before?.attempts, names, world.now());
+  const way = settings.tunnel === "none" ? "none" : "tunnel";
+  const begun = whenBegun(before?.attempts, names, way, world.now());
   const labels = { [MANAGED_BY]: "chatmail-proxy", stack: pulumi.getStack() };
 
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
@@ -85,18 +86,20 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     mailDomain,
     zone,
     proven: known ? provenAddresses(reports) : undefined,
-    // Of a proxy whose set-up failed in this run nothing new is known.
-    unexamined: examined.flatMap(({ report, addresses }) => (report ? [] : addresses)),
+    unexamined: examined.flatMap(({ unknown }) => unknown),
     own: examined.flatMap(({ addresses }) => addresses),
     failing: failingFamilies(reports),
     proxies: proxies.filter((_, i) => !known || examined[i]?.whole),
   });
   if (relay instanceof Relay) relay.checkOutbound(records);
 
-  const script = relay instanceof ScriptedRelay ? await relay.word(before?.script, world.now()) : undefined;
+  const failed = proxies.flatMap(({ name }, i) => (examined[i]?.failed ? [name] : []));
+  const newest = relay instanceof ScriptedRelay ? await relay.word(before?.script, world.now()) : undefined;
+  // Until all proxies' own ends are in, it stays the one that people know.
+  const script = failed.length > 0 ? (before?.script ?? newest) : newest;
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values ?? [] });
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, script)];
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed)];
   const well = await announce({ proxies: faultyOnes(situation), published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {
@@ -105,7 +108,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     proxies: Object.fromEntries(
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
-    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0) }, attempts: { at: begun, failed: proxies.flatMap(({ name }, i) => (examined[i]?.failed ? [name] : [])) }, ...(script && { script }) },
+    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0) }, attempts: { at: begun, failed, way }, ...(script && { script }) },
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines, script, stackMark: stackMark() }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),

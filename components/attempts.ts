@@ -2,11 +2,15 @@
 // when something in them changes. Pure.
 import type { Attempts } from "./lastRun";
 
-/** By proxy: when its set-up was last begun anew after a failure; that is now, if it failed in the last run. */
-export const whenBegun = (before: Attempts | undefined, proxies: readonly string[], now: Date): Attempts["at"] =>
+/**
+ * By proxy: when its set-up was last begun anew. That is now if it failed in the last run; or if that run had another way to
+ * the relay, and may have cleared away on the host what the engine still takes for done.
+ */
+export const whenBegun = (before: Attempts | undefined, proxies: readonly string[], way: NonNullable<Attempts["way"]>, now: Date): Attempts["at"] =>
   Object.fromEntries(
     proxies.flatMap((proxy) => {
-      const at = before?.failed.includes(proxy) ? now.toISOString() : before?.at[proxy];
+      const anew = before?.failed.includes(proxy) || (before?.way !== undefined && before.way !== way);
+      const at = anew ? now.toISOString() : before?.at[proxy];
       return at === undefined ? [] : [[proxy, at]];
     }),
   );

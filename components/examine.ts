@@ -7,6 +7,8 @@ export interface Examined {
   readonly addresses: readonly string[];
   /** Undefined where nothing is known: in a preview of something new, or when the set-up broke off and the run goes on without it. */
   readonly report: ProxyReport | undefined;
+  /** Addresses of which this run could learn nothing. */
+  readonly unknown: readonly string[];
   /** All of it was tried in this run or an earlier one. */
   readonly whole: boolean;
   /** Some of it failed when it was tried last, and wants to be tried again. */
@@ -17,7 +19,10 @@ export async function examine(proxy: ProxyRelay, { publish, silent, onRelay }: P
   const of = (address: ProxyRelay["ipv4"]) => (address ? outputValue(address) : Promise.resolve(undefined));
   const [ipv4, ipv6, outside, inside, failures = []] = await Promise.all([of(proxy.ipv4), of(proxy.ipv6), outputValue(proxy.outside), outputValue(proxy.inside), outputValue(proxy.failures)]);
   const addresses = { ...(ipv4 ? { 4: ipv4 } : {}), ...(ipv6 ? { 6: ipv6 } : {}) };
+  // Neither seen from here (no IPv6, say) nor by the proxy, which could not be asked since its set-up failed.
+  const unseen = ([4, 6] as const).filter((family) => failures.length > 0 && inside === "not asked" && outside?.[family]?.every(({ answer }) => answer.kind === "unreachable"));
   return {
+    unknown: outside ? unseen.flatMap((family) => addresses[family] ?? []) : Object.values(addresses),
     whole: inside !== undefined,
     failed: failures.length > 0,
     addresses: Object.values(addresses),

@@ -29,6 +29,8 @@ const lastRun = z.object({
       at: z.record(z.string(), z.string()),
       /** Proxies whose set-up failed. */
       failed: z.array(z.string()),
+      /** How the proxies reached the relay in that run, whatever became of it. */
+      way: z.enum(["tunnel", "none"]).optional(),
     })
     .catch({ at: {}, failed: [] }),
   /** The script for the relay, where there is one: its digest, and since when it is this one (ISO 8601). */

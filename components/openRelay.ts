@@ -44,7 +44,7 @@ export async function openRelay({ relay: settings, tunnel, proxies, relaySshPriv
   }
   // One that never answered is another matter: nothing should be made before it does.
   const silent = before?.relay.setup === "ssh" && !settings.gone && !(await knock(reachable.ssh.host, reachable.ssh.port));
-  if (silent) await pulumi.log.warn(`The relay's SSH (${reachable.ssh.host}) does not answer from here, so nothing is changed on it in this run; what is to be, a later run catches up with.`);
+  if (silent) await pulumi.log.warn(`The relay's SSH (${reachable.ssh.host}) does not answer from here, so nothing is changed on it in this run, nor in the proxies' tunnels and packet filters, which have to fit it; a later run catches up with what is to be.`);
   const relay = new Relay("relay", { settings: reachable, privateKey: relaySshPrivateKey, plans, asked, silent });
   const remembered = await outputValue(relay.facts);
   const conflicts = remembered && !settings.gone && !silent ? relayConflicts(plans, remembered, stackMark()) : [];

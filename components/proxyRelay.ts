@@ -96,6 +96,8 @@ export class ProxyRelay extends pulumi.ComponentResource {
     this.sshHostKey = pulumi.output(machine.reach.hostKey);
     const absent = machine.gone ? "gone" : args.silent ? "silent" : undefined;
     const host = { reach: machine.reach, become: machine.become, machine: machine.machine, absent, again: args.again } as const;
+    // Both ends of a tunnel change in one run, or neither: new keys or ports at one alone would cut it off.
+    const tied = way.kind === "tunnel" && way.relay.silent ? ({ ...host, absent: host.absent ?? "silent" } as const) : host;
     const { platform } = machine;
     const take = (suffix: string, what: Omit<StepArgs, keyof StepHost> & { readonly words: readonly (string | number)[] }) => step(`${name}-${suffix}`, { ...host, ...what }, child);
 
@@ -126,7 +128,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     const secrets = way.kind === "tunnel" ? tunnelSecrets(name, way.settings.keyGeneration, child) : undefined;
     this.wireGuardPublicKey = secrets?.proxyPublicKey;
     this.relayPublicKey = secrets?.relayPublicKey;
-    const ends = way.kind === "tunnel" && secrets ? this.tunnel(args, way, { host, machine, secrets, prepared }) : [];
+    const ends = way.kind === "tunnel" && secrets ? this.tunnel(args, way, { host: tied, machine, secrets, prepared }) : [];
 
     // The packet filter.
     const spec: Omit<ProxyFilter, "wan"> = {
@@ -145,7 +147,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     const free = machine.stays ? [take("free", { words: ["free", ...tunnelled, ...shared.ports], after: [prepared] })] : [];
     // The filter, and with it the redirection, only when there is a tunnel to redirect into: a proxy that worked without
     // one goes on working until then.
-    const filter = guardedFilter(`${name}-filter`, { host, set, after: [wan, ...free, ...ends] }, child);
+    const filter = guardedFilter(`${name}-filter`, { host: tied, set, after: [wan, ...free, ...ends] }, child);
     const inForce = filter[2];
 
     // What an earlier way of reaching the relay left on the host.
@@ -211,7 +213,6 @@ export class ProxyRelay extends pulumi.ComponentResource {
           publicAddresses: [ipv4, ipv6].flatMap((each) => each ?? []),
           egress: args.egress,
         })),
-        // New keys at one end alone would cut off a tunnel that works.
         after: [proxyEnd],
         again: host.again,
       },

@@ -14,6 +14,8 @@ import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
 export interface RelayEnds {
   /** A person sets up the relay, in their own time. */
   readonly byHand: boolean;
+  /** It does not answer: its ends stay as they are, and so must the proxies'. */
+  readonly silent: boolean;
   /** None where the end is not installed by this run, but by a person. */
   addTunnel(name: string, args: RelayTunnelEndArgs, opts: pulumi.ComponentResourceOptions): readonly Step[];
 }
@@ -38,6 +40,7 @@ export const RELAY_PACKAGES = ["wireguard-tools", "nftables", "iproute2", "iputi
 
 export class Relay extends pulumi.ComponentResource implements RelayEnds {
   readonly byHand = false;
+  readonly silent: boolean;
   readonly facts: pulumi.Output<RelayFacts>;
   /** After this, tunnels can be installed. */
   readonly prepared: command.remote.Command;
@@ -50,6 +53,7 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     const child = { parent: this };
     const host = (this.host = relayHost(args.settings, args.privateKey, args.silent));
     this.outboundCheck = args.settings.outboundCheck;
+    this.silent = args.silent;
 
     const tool = remoteCommand(
       `${name}-hostctl`,

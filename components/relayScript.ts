@@ -22,6 +22,7 @@ interface ScriptedTunnel {
 
 export class ScriptedRelay implements RelayEnds {
   readonly byHand = true;
+  readonly silent = false;
   private readonly tunnels: pulumi.Output<ScriptedTunnel>[] = [];
 
   constructor(private readonly outboundCheck: RelaySettings["outboundCheck"]) {}
@@ -57,9 +58,13 @@ export class ScriptedRelay implements RelayEnds {
 /** How a person gets the script to the relay, and runs it. */
 export const FETCH_SCRIPT = "(umask 077; pulumi stack output --show-secrets relayScript > relay.sh); copy relay.sh to the relay (it holds private keys: delete it afterwards) and run there, as root: sh relay.sh.";
 
-/** A sentence when the script is another than at the last run: nobody but a person brings it to the relay. */
-export const scriptChanged = (before: ScriptWord | undefined, now: ScriptWord | undefined): string[] =>
-  before && now && before.digest !== now.digest ? [`The relay's script is another than at the last run, and until it has run again the relay keeps the tunnels that it has: ${FETCH_SCRIPT} Then run pulumi up again.`] : [];
+/** A sentence when the script is another than at the last run: nobody but a person brings it to the relay. `failed`: proxies that could not be set up. */
+export function scriptChanged(before: ScriptWord | undefined, now: ScriptWord | undefined, failed: readonly string[]): string[] {
+  if (!before || !now || before.digest === now.digest) return [];
+  // It holds the new ends of tunnels whose other ends are still the old ones.
+  if (failed.length > 0) return [`The relay's script is another than at the last run. Do not run it there yet: ${failed.join(", ")} could not be set up, and goes on with the tunnel that it has.`];
+  return [`The relay's script is another than at the last run, and until it has run again the relay keeps the tunnels that it has: ${FETCH_SCRIPT} Then run pulumi up again.`];
+}
 
 const END = "END-OF-WHAT-CHATMAIL-PROXY-WROTE";
 

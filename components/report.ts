@@ -72,9 +72,8 @@ export function findings(proxies: readonly ProxyReport[]): Findings {
     for (const { step, reason } of proxy.failures) faults.push(`${proxy.name}: its set-up failed at ${step}: ${reason}`);
     for (const { address, verdict } of proxy.families) {
       const where = `${proxy.name} (${address})`;
-      // What does not work follows from what could not be set up.
-      const consequences = proxy.failures.length > 0 ? [] : verdict.faults;
-      for (const fault of consequences) (proxy.publish ? faults : warnings).push(`${where}: ${fault}`);
+      // Most likely what does not work follows from what could not be set up.
+      for (const fault of verdict.faults) (proxy.publish && proxy.failures.length === 0 ? faults : warnings).push(`${where}: ${fault}`);
       for (const note of verdict.notes) warnings.push(`${where}: ${note}`);
     }
     for (const { family } of proxy.outbound.filter((each) => !each.open)) {

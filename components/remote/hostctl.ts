@@ -54,16 +54,12 @@ function plain(words: Words): string {
 const PROGRAM_END = "# end\n";
 
 /** The command that installs hostctl from stdin and sets up its units. */
-export const installHostctl = (become: Become): string => install(become, "setup");
+export const installHostctl = (become: Become): string => asRoot(become, `${BRING} && ${HOSTCTL}.new setup`);
 
 /** The same on a proxy's host, which is that of the stack `owner` from then on; see attemptHostctl. */
 export const attemptInstall = (become: Become, again: string | undefined, owner: string): string =>
   // No limit: FreeBSD's timeout would wait for the guard that this starts.
-  install(become, attempt(0, again, ["setup", owner]));
-
-function install(become: Become, verb: string): string {
-  return asRoot(become, `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; exit 1; }; } && chmod 755 ${HOSTCTL}.new && mv ${HOSTCTL}.new ${HOSTCTL} && ${HOSTCTL} ${verb}`);
-}
+  asRoot(become, `{ ${BRING}; } || { echo "failed hostctl could not be written to ${dir(HOSTCTL)}; is the disk full?"; exit 0; }; ${HOSTCTL}.new ${attempt(0, again, ["setup", owner])}`);
 
 /** The command that runs a verb of the program on stdin, and leaves nothing on the host. */
 export const runWithoutInstalling = (become: Become, ...words: string[]) => asRoot(become, `timeout ${TIME_LIMIT} sh -s ${words.join(" ")}`);
@@ -73,6 +69,9 @@ export function hostctlIfThere(become: Become, ...words: string[]): string {
   return asRoot(become, `[ ! -x ${HOSTCTL} ] || ${hostctl("root", ...words)}`);
 }
 
-const asRoot = (become: Become, script: string) => sudo(become, `sh -c '${script}'`);
-
 const dir = (path: string) => path.slice(0, path.lastIndexOf("/"));
+
+// Beside the one that is there: only when it has found that the host is the right one does it take its place.
+const BRING = `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; false; }; } && chmod 755 ${HOSTCTL}.new`;
+
+const asRoot = (become: Become, script: string) => sudo(become, `sh -c '${script}'`);

@@ -42,8 +42,11 @@ const HOLD = "sh -c 'cat >/dev/null; echo held'";
 /** Whether a step was taken, and went well. */
 export const wentWell = (stdout: string): boolean => failureOf(stdout) === undefined && stdout.trim() !== "held";
 
-/** Why a step failed, where it did: the word of attempt.sh. */
-export const failureOf = (stdout: string): string | undefined => /^failed (.*)$/m.exec(stdout)?.[1];
+/** Why a step failed, where it did, and when (an earlier run's word is remembered too): the word of attempt.sh. */
+export function failureOf(stdout: string): string | undefined {
+  const [, time, reason] = /^failed (?:(\S+Z) )?(.*)$/m.exec(stdout) ?? [];
+  return reason === undefined ? undefined : `${reason}${time === undefined ? "" : ` (at ${time})`}`;
+}
 
 /** A step that failed, and why. */
 export interface Failure {

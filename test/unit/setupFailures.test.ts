@@ -21,6 +21,7 @@ describe("the word of a step", () => {
     ["wan eth0 1\n", true, undefined],
     ["held\n", false, undefined],
     ["port 25 4 open\nfailed it ended\n", false, "it ended"],
+    ["failed 2026-11-24T03:00:00Z it ended\n", false, "it ended (at 2026-11-24T03:00:00Z)"],
     ["a line that failed\n", true, undefined],
   ])("%j", (stdout, well, reason) => expect([wentWell(stdout), failureOf(stdout)]).toEqual([well, reason]));
 });
@@ -85,8 +86,54 @@ describe("a proxy of which one step fails", () => {
     expect(silent.outputs.lastRun).toMatchObject({ attempts: { failed: ["deb1"] } });
   });
 
+  it("says as a warning what does not work meanwhile: it may have another cause", async () => {
+    const run = await failing("deb1-admin-keys", { inside: "handshake 999999" });
+    expect(run.warnings).toContainEqual(expect.stringContaining("deb1 (192.0.2.140): no WireGuard handshake from the relay"));
+  });
+
+  it("keeps an address in the records that nobody could look at in this run", async () => {
+    const own = "2001:db8:d000::10";
+    const run = await failing("deb1-hostctl", {
+      proxies: ["hel1", { ...deb1, ipv6: own }],
+      outside: ({ address, ports }) => ports.map((port) => ({ port, answer: address.includes(":") ? { kind: "unreachable", code: "ENETUNREACH" } : { kind: "answered" } })),
+      rrsets: [rrset("chat", "AAAA", [own], OURS)],
+    });
+    expect(values(run.one(RRSET, "mail-domain-AAAA"))).toContain(own);
+  });
+
+  it("has the relay's script wait, which holds the other end of what could not be brought in", async () => {
+    const script = { relay: { setup: "script" } };
+    const first = await aStack({ proxies: ["hel1", deb1], settings: script });
+    const second = await failing("deb1-prepare", { settings: { ...script, tunnel: { keyGeneration: 2, port: 4500 } }, before: first.outputs });
+    expect(second.warnings).toContainEqual("The relay's script is another than at the last run. Do not run it there yet: deb1 could not be set up, and goes on with the tunnel that it has.");
+    const third = await aStack({ proxies: ["hel1", deb1], settings: { ...script, tunnel: { keyGeneration: 2, port: 4500 } }, before: second.outputs });
+    expect(third.warnings).toContainEqual(expect.stringContaining("until it has run again the relay keeps the tunnels that it has"));
+  });
+
   it("is no mere matter of a script that has yet to run on the relay", async () => {
     const run = await failing("deb1-prepare", { settings: { relay: { setup: "script" } }, inside: "handshake 999999" });
     expect(run.errors.join()).toContain("deb1: its set-up failed at deb1-prepare");
+  });
+});
+
+describe("another way to the relay", () => {
+  const lines = (run: Run) => run.registered.filter(({ type, name }) => type === COMMAND && name.startsWith("hel1-")).map(({ name, inputs }) => [name, inputs.create]);
+
+  it("and back sets up anew what the first change cleared away, even if that run had faults", async () => {
+    const first = await aStack({ now: AT(0) });
+    const direct = { tunnel: "none", relay: { ssh: { host: "192.168.77.10", hostKey: deb1.ssh.hostKey }, ipv4: "198.51.100.7" } };
+    const second = await aStack({ settings: direct, before: first.outputs, now: AT(1), prints: { "hel1-admin-keys": `failed ${REASON}` } });
+    const third = await aStack({ before: second.outputs, now: AT(2) });
+    for (const name of ["hel1-keys", "hel1-tunnel", "hel1-relay-end"]) expect([name, third.one(COMMAND, name).inputs.create]).toEqual([name, expect.stringContaining(AT(2).toISOString())]);
+    expect(lines(await aStack({ before: third.outputs, now: AT(3) }))).toEqual(lines(third));
+  });
+});
+
+describe("a relay that does not answer", () => {
+  it("keeps the proxies' ends of the tunnels, and what redirects into them, as they are too", async () => {
+    const before = (await aStack()).outputs;
+    const run = await aStack({ before, silent: ["192.168.77.10"], settings: { tunnel: { keyGeneration: 2 } } });
+    for (const name of ["hel1-keys", "hel1-tunnel", "hel1-relay-end", "hel1-filter", "hel1-filter-confirm", "hel1-filter-in-force"]) expect([name, run.one(COMMAND, name).options.ignoreChanges]).toEqual([name, expect.arrayContaining(["create", "stdin"])]);
+    expect(run.one(COMMAND, "hel1-admin-keys").options.ignoreChanges).toEqual([]);
   });
 });

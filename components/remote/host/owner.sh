@@ -11,5 +11,11 @@ own() {
 # is_of STACK: it is that stack's, or nobody's. Without a name it is a person who asks, who knows what they do.
 is_of() { [ -z "$1" ] || [ ! -f "$STATE/stack" ] || [ "$(cat "$STATE/stack")" = "$1" ]; }
 
+# take_over [STACK]: the hostctl that has just come takes the place of the one before, if this host is that stack's.
+take_over() {
+	own "$@"
+	[ ! -f "$LIB/hostctl.new" ] || mv -f "$LIB/hostctl.new" "$LIB/hostctl"
+}
+
 # uninstall_of [STACK]: nothing happens where the host is another stack's, which goes on using it.
 uninstall_of() { ! is_of "${1:-}" || uninstall; }

@@ -11,6 +11,7 @@ through() {
 	if [ "$interface" = - ]; then
 		echo 'handshake none'
 	else
+		wg show "$interface" >/dev/null 2>&1 || fail "the tunnel's interface $interface is not there"
 		waited=0
 		until [ "$(handshake_age "$interface")" -lt 180 ] || [ "$waited" -ge 30 ]; do
 			sleep 1

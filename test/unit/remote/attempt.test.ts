@@ -17,6 +17,8 @@ beforeEach(() => {
     'badly() { echo "half a fact"; say "what is wrong"; echo "+ a command" >&2; fail "the reason"; }',
     "dies() { kill -KILL $$; }",
     "hangs() { sleep 20; }",
+    "ends() { false; }",
+    'serves() { sleep 5 </dev/null >/dev/null 2>&1 & echo started; }',
     'uninstall() { rm -f "$STATE/stack"; }',
     `STATE=${dir}/state LIB=${dir}`,
     "set -eu",
@@ -37,15 +39,26 @@ describe("an attempt", () => {
 
   it("that fails succeeds as a command, and says why on stdout", () => {
     const { status, stdout, stderr } = run("attempt", "0", "2026-11-24T03:00:00.000Z", "badly");
-    expect([status, stdout]).toEqual([0, "half a fact\nfailed the reason\n"]);
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/^half a fact\nfailed \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ the reason\n$/)]);
     expect(stderr).toBe("chatmail-proxy: what is wrong\n+ a command\nchatmail-proxy: the reason\n");
-    expect(failureOf(stdout)).toBe("the reason");
+    expect(failureOf(stdout)).toMatch(/^the reason \(at 20\S+Z\)$/);
   });
 
-  it.each([["dies", "60"], ["hangs", "1"]])("of a verb that %s without a word has failed all the same", (verb, limit) => {
+  it.each([["dies", "60", "Killed"], ["hangs", "1", "it was stopped after 1 s"], ["ends", "0", "it ended without a word"]])("of a verb that %s by itself has failed all the same", (verb, limit, reason) => {
     const { status, stdout } = run("attempt", limit, "-", verb);
     expect(status).toBe(0);
-    expect(failureOf(stdout)).toBeDefined();
+    expect(failureOf(stdout)).toContain(reason);
+  });
+
+  it("is over when the verb is, though a service that it started lives on", () => {
+    const began = Date.now();
+    expect(run("attempt", "0", "-", "serves").stdout).toBe("started\n");
+    expect(Date.now() - began).toBeLessThan(3000);
+  });
+
+  it("fails as data where nothing can be written", () => {
+    const { status, stdout } = spawnSync(join(dir, "hostctl"), ["attempt", "60", "-", "well"], { encoding: "utf8", env: { ...process.env, TMPDIR: join(dir, "missing") } });
+    expect([status, failureOf(stdout)]).toEqual([0, expect.stringContaining("is the disk full?")]);
   });
 });
 

@@ -15,7 +15,7 @@ fit() {
 # Not under timeout(1), which would wait for the guard.
 setup() {
 	fit
-	own "$@"
+	take_over "$@"
 	service_file guard "takes back rules that nobody confirms" <<-END
 		pidfile=/var/run/\$name.pid
 		command=/usr/sbin/daemon

@@ -10,7 +10,7 @@ NETWORKD=/etc/systemd/networkd.conf.d
 setup() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
 	[ -d /run/systemd/system ] || fail "this host does not run systemd; Debian 12 or 13 is what is supported here"
-	own "$@"
+	take_over "$@"
 	write_file 644 "$UNITS/chatmail-proxy-filter.service" <<-END
 		[Unit]
 		Description=chatmail-proxy: packet filter
