@@ -31,7 +31,7 @@ export async function ensureImages(dirs: LabDirs, release: Release, say: (line: 
     await removeOldBuilds(dirs);
     mkdirSync(work, { recursive: true });
     try {
-      const build = { dirs, work, source: await debianSource(), say };
+      const build = { dirs, work, source: await debianSource(), say, lists: new Map<Release, Promise<unknown>>() };
       await (release === OWN_RELEASE ? buildOwn(build) : buildOther(build, release));
     } finally {
       await attempt(["rm", "-rf", work], { timeout: 120_000 });
@@ -56,6 +56,8 @@ interface Build {
   readonly work: string;
   readonly source: DebianSource;
   readonly say: (line: string) => void;
+  /** The first layer of a release that needs package lists: it fetches them for all. */
+  readonly lists: Map<Release, Promise<unknown>>;
 }
 
 async function buildOwn(build: Build): Promise<void> {
@@ -96,6 +98,15 @@ async function buildMirror(build: Build, release: Release): Promise<void> {
 
 async function make(build: Build, path: string, [kind, release]: [string, Release], args: readonly string[], stdin = ""): Promise<void> {
   if (existsSync(path)) return;
+  if (kind === "base") return carryOut(build, path, [kind, release], args, stdin);
+  // Two that fetch the lists at once are in each other's way. Where the lower layers are there already, nobody has yet.
+  const first = build.lists.get(release);
+  const work = (first?.catch(() => undefined) ?? Promise.resolve()).then(() => carryOut(build, path, [kind, release], args, stdin));
+  if (first === undefined) build.lists.set(release, work);
+  return work;
+}
+
+async function carryOut(build: Build, path: string, [kind, release]: [string, Release], args: readonly string[], stdin: string): Promise<void> {
   const name = path.slice(build.dirs.cache.length + 1).replace(/-[0-9a-f]+$/, "");
   const work = join(build.work, name);
   const log = join(build.dirs.cache, `${name}.log`);
