@@ -137,6 +137,13 @@ export function waitForLetter(lab: LabHandle, host: MailHost, user: string, id: 
   );
 }
 
+/** A letter as it lies in the account's mailbox, with what servers wrote above it on its way. */
+export async function readLetter(lab: LabHandle, host: MailHost, user: string, id: string): Promise<string> {
+  await waitForLetter(lab, host, user, id);
+  const { stdout } = await lab.run(host, ["doveadm", "fetch", "-u", user, "text", "subject", subjectOf(id)], { timeout: 20_000 });
+  return stdout.replace(/^text:\s*\n/, "");
+}
+
 /** Lines of a mail server's logs (postfix, dovecot, nginx) that hold this text, newest last. */
 export async function logLines(lab: LabHandle, host: MailHost, text: string): Promise<string[]> {
   const { stdout } = await lab.run(

@@ -1,6 +1,7 @@
 // Mail through a proxy, as clients and other servers meet it, over both families.
-import { createAccount, logLines, newAccount, newId, proveMail, relayTarget, sendFromOtherServer, waitForLetter } from "../../scripts/lab/mail";
-import { CLIENT_LEG, OTHER_DOMAIN } from "../../scripts/lab/plan";
+import { createAccount, logLines, newAccount, newId, proveMail, readLetter, relayTarget, sendFromOtherServer, waitForLetter } from "../../scripts/lab/mail";
+import { CLIENT_LEG, MAIL_DOMAIN, MX_LEG, OTHER_DOMAIN } from "../../scripts/lab/plan";
+import { asSigned, dkimVerdict, signedLetter } from "./dkim";
 import { theLab, type TheLab } from "./theLab";
 
 jest.setTimeout(300_000);
@@ -46,6 +47,25 @@ describe.each([["without", false], ["with", true]] as const)("in a home %s IPv6 
       await the.client.deliver({ from: `dave@${OTHER_DOMAIN}`, to: account.user, id }, relayTarget(proxy[family]));
       expect((await the.client.find(account, id)).size).toBeGreaterThan(0);
     }
+  });
+});
+
+describe.each([
+  ["IPv4", MX_LEG.ipv4],
+  ["IPv6", `IPv6:${MX_LEG.ipv6}`],
+] as const)("DKIM, where the other server comes over %s", (family, address) => {
+  it("passes, and does so whoever hands the letter in, but not once its text is another", async () => {
+    const letter = await signedLetter(the.lab, "relay", MAIL_DOMAIN, family);
+    expect(letter.text).toContain(`[${address}]`);
+    expect(dkimVerdict(letter.text)).toBe(`pass ${OTHER_DOMAIN}`);
+    const handedIn = async (text: string) => {
+      const account = newAccount("erin");
+      await the.client.login(account);
+      await the.client.deliver({ from: letter.from, to: account.user, id: letter.id, text }, relayTarget(proxy[family]));
+      return dkimVerdict(await readLetter(the.lab, "relay", account.user, letter.id));
+    };
+    expect(await handedIn(asSigned(letter))).toBe(`pass ${OTHER_DOMAIN}`);
+    expect(await handedIn(asSigned(letter).replace("The letter", "A letter"))).toBe(`fail ${OTHER_DOMAIN}`);
   });
 });
 

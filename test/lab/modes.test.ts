@@ -2,8 +2,9 @@
 // (with a tunnel and without), a zone that takes signed updates or is changed by hand, and servers with Debian 12.
 import { CASES } from "../golden/cases";
 import { logLines, newAccount, proveMail, relayTarget } from "../../scripts/lab/mail";
-import { CLIENT_LEG } from "../../scripts/lab/plan";
+import { CLIENT_LEG, OTHER_DOMAIN } from "../../scripts/lab/plan";
 import { waitFor } from "../../scripts/lab/wait";
+import { dkimVerdict, signedLetter } from "./dkim";
 import { failed, nothingLeft, succeeded, theLab, type Config, type TheLab } from "./theLab";
 import { startTraffic } from "./traffic";
 
@@ -148,7 +149,13 @@ describe("a relay with public addresses of its own", () => {
     expect(report.sent.length).toBeGreaterThan(5);
     expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
     await proveMail(the.lab, undefined, the.lab.vps.mailDomain);
-    for (const address of await the.addresses("hel1")) expect(await seenAs(address)).toBe(address);
+    for (const address of await the.addresses("hel1")) {
+      expect(await seenAs(address)).toBe(address);
+      // The signature counts, not the address that a letter comes from: here it is the proxy's.
+      const { text } = await signedLetter(the.lab, "vps", the.lab.vps.mailDomain, address.includes(":") ? "IPv6" : "IPv4");
+      expect(text).toContain(`${address}]`);
+      expect(dkimVerdict(text)).toBe(`pass ${OTHER_DOMAIN}`);
+    }
     expect(await ours("vps")).toBe("");
     expect(await the.sh("hel1", "ls /etc/wireguard; ip -br link | grep wg-", "any")).toBe("");
   });

@@ -1,7 +1,9 @@
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
 import { renderCloudFirewall } from "../../scripts/lab/text/cloudFirewall";
 import type { FirewallRule, Machine } from "../../scripts/lab/hetzner/world";
 import { linkLeg, linkName, MX_LEG, RELAY_LEG, RELAY_LEG_V6 } from "../../scripts/lab/plan";
+import { dkimRecord } from "../../scripts/lab/text/dkim";
 import { hostsFile, networkdConfig } from "../../scripts/lab/text/guest";
 import { renderHomeRouter } from "../../scripts/lab/text/home";
 import { renderKnotConf, renderTsigConf, zoneFile } from "../../scripts/lab/text/knot";
@@ -10,6 +12,8 @@ import { homeAddressLines, homeIPv6Lines, internetLines, macOf } from "../../scr
 import { expandIPv6, ownZones, renderZone, reverseName } from "../../scripts/lab/text/zones";
 import { hostInNetwork, seedFiles, specOf } from "../../scripts/lab/world/room";
 import { byFamily } from "../../scripts/lab/netns";
+
+const DKIM_KEY = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
 const aRule = (rule: Partial<FirewallRule> = {}): FirewallRule => ({
   direction: "in",
@@ -100,14 +104,23 @@ describe("zones", () => {
         ["203.0.113.7", "hel1.example.org"],
         ["2001:db8:c000:7::1", "hel1.example.org"],
       ]),
+      DKIM_KEY,
     );
     const holders = zones.filter((zone) => zone.records.some(({ value }) => value === "hel1.example.org."));
     expect(holders.map(({ name }) => name)).toEqual(["113.0.203.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa"]);
   });
 
   it("gives every zone a SOA and a name server, the root too", () => {
-    for (const zone of ownZones(new Map())) expect(zone.records.slice(0, 2).map(({ type }) => type)).toEqual(["SOA", "NS"]);
-    expect(ownZones(new Map()).map(({ name }) => name)).toContain(".");
+    for (const zone of ownZones(new Map(), DKIM_KEY)) expect(zone.records.slice(0, 2).map(({ type }) => type)).toEqual(["SOA", "NS"]);
+    expect(ownZones(new Map(), DKIM_KEY).map(({ name }) => name)).toContain(".");
+  });
+
+  it("publishes the key of the other mail server's signatures, in strings that fit a TXT record", () => {
+    const strings = dkimRecord(DKIM_KEY).match(/"[^"]*"/g) ?? [];
+    expect(strings.map((each) => each.length - 2 <= 255)).toEqual([true, true]);
+    const [, key = ""] = /^v=DKIM1; k=rsa; p=(.*)$/.exec(strings.map((each) => each.slice(1, -1)).join("")) ?? [];
+    expect(createPublicKey({ key: Buffer.from(key, "base64"), type: "spki", format: "der" }).equals(createPublicKey(DKIM_KEY))).toBe(true);
+    expect(ownZones(new Map(), DKIM_KEY).find(({ name }) => name === "example.net")?.records).toContainEqual(expect.objectContaining({ name: "lab._domainkey", type: "TXT", value: dkimRecord(DKIM_KEY) }));
   });
 
   it("writes a zone file with its origin and its default TTL", () => {
@@ -240,6 +253,13 @@ describe.each(["trixie", "bookworm"] as const)("a mail server's files on %s", (r
   it("trust nobody but the machine itself to relay", () => {
     expect(text("/etc/postfix/main.cf")).toContain("mynetworks = 127.0.0.0/8 [::1]/128\n");
     expect(text("/etc/postfix/main.cf")).toContain("reject_unauth_destination");
+  });
+
+  it("check signatures, and sign only with a key, which is for root alone", () => {
+    expect(text("/etc/opendkim.conf")).toMatch(/^Mode v$/m);
+    const signing = mailServerFiles({ host: "mx.example.net", domain: "example.net", certificate: "C", key: "K", ca: "CA", release, dkimKey: "D" });
+    expect(signing.find(({ path }) => path === "/etc/opendkim.conf")?.content).toMatch(/^Mode sv\nDomain example\.net\nSelector lab\nKeyFile (\S+)$/m);
+    expect(signing.filter(({ content }) => content === "D").map(({ mode }) => mode)).toEqual([0o600]);
   });
 
   it("take a message of 30 MB", () =>

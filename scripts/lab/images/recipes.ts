@@ -32,8 +32,11 @@ export interface LayerRecipe {
   readonly finish: string;
 }
 
-/** Not in any image of what is bought: the program has to install them from the lab's mirror, as it must in real life. */
-export const MIRROR_PACKAGES = ["nftables", "wireguard-tools", "unattended-upgrades", "iputils-ping"] as const;
+/**
+ * Not in any image of what is bought: the program has to install them from the lab's mirror, as it must in real life. And
+ * firewalls that the owner of a machine may choose.
+ */
+export const MIRROR_PACKAGES = ["nftables", "wireguard-tools", "unattended-upgrades", "iputils-ping", "ufw", "firewalld"] as const;
 
 export interface ImageRecipes {
   readonly base: LayerRecipe;
@@ -75,7 +78,7 @@ export function recipes(release: Release): ImageRecipes {
   const mail = layer(
     "mail",
     onSystem,
-    ["postfix", "dovecot-imapd", "dovecot-lmtpd", "dovecot-auth-lua", "nginx-light", "openssl", "wireguard-go", "iputils-ping"],
+    ["postfix", "opendkim", "dovecot-imapd", "dovecot-lmtpd", "dovecot-auth-lua", "nginx-light", "openssl", "wireguard-go", "iputils-ping"],
     MAIL_FINISH,
   );
   return {

@@ -4,7 +4,8 @@ import type { Letter } from "./protocol";
 const LINE = `${"x".repeat(75)}\r\n`;
 
 /** RFC 5322, with as much text as asked for, in lines that no server has to fold. */
-export function renderLetter({ from, to, id, bytes = 0 }: Letter): string {
+export function renderLetter({ from, to, id, bytes = 0, text }: Letter): string {
+  if (text !== undefined) return text;
   const filler = LINE.repeat(Math.ceil(bytes / LINE.length));
   return [
     `From: <${from}>`,

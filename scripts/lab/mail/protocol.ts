@@ -18,6 +18,8 @@ export interface Letter {
   readonly id: string;
   /** Bytes of text to add, to make it big; none by default. */
   readonly bytes?: number;
+  /** The letter itself, headers and all, where it was written before; the rest then only says who hands it in to whom. */
+  readonly text?: string;
 }
 
 export interface Found {

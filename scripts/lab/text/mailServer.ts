@@ -1,6 +1,7 @@
-// lab/text/mailServer.ts: a mail server as a relay has it (postfix, dovecot, nginx) as files. Pure; starts nothing.
+// lab/text/mailServer.ts: a mail server as a relay has it (postfix, opendkim, dovecot, nginx) as files. Pure; starts nothing.
 import { BIGGEST_MESSAGE } from "../plan";
 import type { Release } from "../images/recipes";
+import { DKIM_MILTER, dkimFiles } from "./dkim";
 import type { GuestFile } from "./guest";
 
 export interface MailServer {
@@ -12,6 +13,8 @@ export interface MailServer {
   readonly certificate: string;
   readonly key: string;
   readonly ca: string;
+  /** PEM: with it the server signs its domain's mail by DKIM. */
+  readonly dkimKey?: string;
   /** Debian's, by which the programs' versions go. */
   readonly release: Release;
 }
@@ -31,6 +34,7 @@ export function mailServerFiles(server: MailServer): GuestFile[] {
     { path: CA, content: server.ca },
     { path: "/etc/postfix/main.cf", content: mainCf(server) },
     { path: "/etc/postfix/master.cf", content: masterCf() },
+    ...dkimFiles(server.domain, server.dkimKey),
     { path: "/etc/dovecot/dovecot.conf", content: dovecotConf(server.release) },
     { path: "/etc/dovecot/accounts.lua", content: accountsLua(server.domain) },
     { path: "/etc/nginx/conf.d/relay.conf", content: nginxConf(server.host) },
@@ -63,6 +67,10 @@ smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated reject_un
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
 smtpd_sasl_auth_enable = no
+smtpd_milters = ${DKIM_MILTER}
+non_smtpd_milters = $smtpd_milters
+# While opendkim starts, mail is not to wait for it.
+milter_default_action = accept
 smtpd_tls_chain_files = ${KEY} ${CERTIFICATE}
 smtpd_tls_security_level = may
 smtpd_tls_auth_only = yes

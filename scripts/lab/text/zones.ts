@@ -2,9 +2,10 @@
 import { isIPv6 } from "node:net";
 import type { PublishedRecord, PublishedZone } from "../hetzner/world";
 import { ACCESS, CLIENT_LEG, DEB1_LEG, DIRECT_DOMAIN, DNS_TTL, DYNAMIC_ZONE, HETZNER_NAME_SERVERS, HOME_LINE, MX_LEG, OPERATOR_LEG, OTHER_DOMAIN, OTHER_MX, SERVICES, VPS_LEG } from "../plan";
+import { DKIM_SELECTOR, dkimRecord } from "./dkim";
 
-/** Zones that are there before anybody asks for one. The root makes every other name NXDOMAIN, at once and for sure. */
-export function ownZones(ptrs: ReadonlyMap<string, string>): PublishedZone[] {
+/** Zones that are there before anybody asks for one; the key (PEM) is that of the other mail server. The root makes every other name NXDOMAIN, at once and for sure. */
+export function ownZones(ptrs: ReadonlyMap<string, string>, dkimKey: string): PublishedZone[] {
   const server = SERVICES.dns.names[0];
   const host = (name: string, addresses: { ipv4: string; ipv6?: string }) => addressRecords(name, addresses);
   const zone = (name: string, records: PublishedRecord[]): PublishedZone => ({ name, ttl: DNS_TTL, records: [...apex(server), ...records] });
@@ -19,6 +20,7 @@ export function ownZones(ptrs: ReadonlyMap<string, string>): PublishedZone[] {
       ...host("operator", OPERATOR_LEG),
       record("@", "MX", `10 ${OTHER_MX}.`),
       record("@", "TXT", '"v=spf1 mx -all"'),
+      record(`${DKIM_SELECTOR}._domainkey`, "TXT", dkimRecord(dkimKey)),
     ]),
     zone("hetzner.cloud", host("api", SERVICES.api)),
     zone("debian.org", [...host("deb", SERVICES.mirror), ...host("security", SERVICES.mirror)]),

@@ -1,5 +1,5 @@
 // lab/world/keys.ts: the secrets that a lab is made with, each a file of its own, 0600; made once, kept until destroy.
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { command } from "../command";
@@ -22,12 +22,15 @@ export const operatorKeyFile = (dirs: LabDirs): string => keyFile(dirs, "operato
 export const relayHostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "relay-host");
 export const deb1HostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "deb1-host");
 export const vpsHostKeyFile = (dirs: LabDirs): string => keyFile(dirs, "vps-host");
+/** By which the other mail server signs its mail. PEM, RSA: opendkim's other kind is not everybody's. */
+export const dkimKeyFile = (dirs: LabDirs): string => keyFile(dirs, "dkim.pem");
 export const caFile = (dirs: LabDirs): string => keyFile(dirs, "ca.pem");
 
 export async function ensureKeys(dirs: LabDirs): Promise<void> {
   mkdirSync(join(dirs.state, "keys"), { recursive: true, mode: 0o700 });
   if (!existsSync(tokenFile(dirs))) writeSecret(tokenFile(dirs), randomBytes(32).toString("hex"));
   if (!existsSync(tsigFile(dirs))) writeSecret(tsigFile(dirs), `${TSIG.algorithm}:${TSIG.name}:${randomBytes(32).toString("base64")}`);
+  if (!existsSync(dkimKeyFile(dirs))) writeSecret(dkimKeyFile(dirs), generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" }).toString());
   await sshKey(operatorKeyFile(dirs), "operator@lab");
   await sshKey(relayHostKeyFile(dirs), "relay@lab");
   await sshKey(deb1HostKeyFile(dirs), "deb1@lab");

@@ -6,8 +6,8 @@ import type { MachineSpec } from "../machines/machine";
 import { addressesOf, DIRECT_DOMAIN, HOME_LINE, MAIL_DOMAIN, MAIL_PORTS, MX_LEG, OTHER_DOMAIN, OTHER_MX, ownedBy, RELAY_LEG, RELAY_LEG_V6, VPS_LEG, type Leg } from "../plan";
 import { belongingsFiles, type Belongings } from "../text/belongings";
 import { hostsFile, NETWORK_FILE, networkdConfig, resolvConf, type GuestFile } from "../text/guest";
-import { mailServerFiles } from "../text/mailServer";
-import { caFile, certificateFor, operatorKeyFile, relayHostKeyFile, sshFiles, vpsHostKeyFile } from "./keys";
+import { mailServerFiles, type MailServer } from "../text/mailServer";
+import { caFile, certificateFor, dkimKeyFile, operatorKeyFile, readSecret, relayHostKeyFile, sshFiles, vpsHostKeyFile } from "./keys";
 
 /** Its owner runs containers on it beside the mail server, as people do at home. */
 export const RELAY_BELONGINGS: Belongings = { bridge4: "172.18.0.1", table: 200, by: "networkd", gateway4: HOME_LINE.lanGateway4 };
@@ -45,19 +45,19 @@ export const vpsSpec = (): MachineSpec => ({
 });
 
 export async function vpsFiles(dirs: LabDirs): Promise<GuestFile[]> {
-  return [...(await mailHostFiles(dirs, DIRECT_DOMAIN, DIRECT_DOMAIN, VPS_LEG, VPS_RELEASE)), ...sshFiles(vpsHostKeyFile(dirs), operatorKeyFile(dirs))];
+  return [...(await mailHostFiles(dirs, DIRECT_DOMAIN, DIRECT_DOMAIN, VPS_LEG, { release: VPS_RELEASE })), ...sshFiles(vpsHostKeyFile(dirs), operatorKeyFile(dirs))];
 }
 
-export const mxFiles = (dirs: LabDirs): Promise<GuestFile[]> => mailHostFiles(dirs, OTHER_MX, OTHER_DOMAIN, MX_LEG);
+export const mxFiles = (dirs: LabDirs): Promise<GuestFile[]> => mailHostFiles(dirs, OTHER_MX, OTHER_DOMAIN, MX_LEG, { dkimKey: readSecret(dkimKeyFile(dirs)) });
 
 export const relayNetworkFile = (homeIPv6: boolean): GuestFile => ({ path: NETWORK_FILE, content: networkdConfig(relayLeg(homeIPv6)) });
 
 export const relayLeg = (homeIPv6: boolean): Leg => (homeIPv6 ? RELAY_LEG_V6 : RELAY_LEG);
 
-async function mailHostFiles(dirs: LabDirs, host: string, domain: string, leg: Leg, release: Release = OWN_RELEASE): Promise<GuestFile[]> {
+async function mailHostFiles(dirs: LabDirs, host: string, domain: string, leg: Leg, more: Partial<Pick<MailServer, "release" | "dkimKey">> = {}): Promise<GuestFile[]> {
   const { certificate, key } = await certificateFor(dirs, host);
   return [
-    ...mailServerFiles({ host, domain, certificate, key, ca: readFileSync(caFile(dirs), "utf8"), release }),
+    ...mailServerFiles({ host, domain, certificate, key, ca: readFileSync(caFile(dirs), "utf8"), release: OWN_RELEASE, ...more }),
     { path: NETWORK_FILE, content: networkdConfig(leg) },
     { path: "/etc/resolv.conf", content: resolvConf() },
     { path: "/etc/hosts", content: hostsFile([host]) },
