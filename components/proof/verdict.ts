@@ -42,9 +42,10 @@ export function judge(family: Family, outside: OutsideView, inside: Inside, onRe
     return failed(["no WireGuard handshake from the relay: does its network let UDP out to the tunnel's port, and is the relay up?", ...firewalls]);
   }
   if (answered.length === 0 && view && openInside.size === 0) {
+    // A tunnel that has worked until now may have been cut here, when the relay came from another port.
     const why = `the relay answers none of the ports ${byWay} over IPv${family}`;
     const other = view.ports.some((seen) => seen.family !== family && seen.open);
-    return other ? { ...failed([]), notOffered: true, notes: [`${why}, so no IPv${family} address is published`] } : failed([`${why}: are postfix, dovecot and nginx running there?`, ...onRelay]);
+    return other ? { ...failed([]), notOffered: true, notes: [`${why}, so no IPv${family} address is published`] } : failed([`${why}: are postfix, dovecot and nginx running there?`, ...onRelay, ...(view.tunnel === "none" ? [] : firewalls)]);
   }
   if (outside.length > 0 && unreachable.length === outside.length) {
     const known = view ? `the proxy itself reaches the relay on ${portList([...openInside])}` : "and the proxy was not asked";

@@ -24,7 +24,18 @@ const destroy = async () => succeeded(await the.pulumi("destroy", "--yes", "--sk
 const published = async () => (await the.sh("client", "getent ahosts chat.example.org | awk '{ print $1 }' | sort -u")).split("\n").filter(Boolean);
 const entry = (config: Config) => (config["chatmail-proxy:proxies"] as Record<string, unknown>[])[0] as Record<string, unknown> & { ssh: Record<string, unknown> };
 const relaySsh = (config: Config) => (config["chatmail-proxy:relay"] as { ssh: Record<string, unknown> }).ssh;
-const open = async (address: string) => (await the.client.scan(address)).open;
+const open = async (address: string, ...ports: [number?]) => (await the.client.scan(address, ...ports, ...ports)).open;
+
+type Firewall = "ufw" | "firewalld";
+const SWITCH: Record<Firewall, Record<"on" | "reload" | "off", string>> = {
+  ufw: { on: "ufw allow ssh && ufw --force enable", reload: "ufw reload", off: "ufw --force disable && nft delete table ip filter && nft delete table ip6 filter" },
+  firewalld: { on: "systemctl unmask firewalld && systemctl enable --now firewalld", reload: "firewall-cmd --reload", off: "systemctl disable --now firewalld" },
+};
+/** Debian's own, and switched off: firewalld would start at once. */
+const install = (host: string, ...names: Firewall[]) => the.sh(host, `systemctl mask firewalld; apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install ${names.join(" ")}`);
+const purge = (host: string, ...names: Firewall[]) => the.sh(host, `DEBIAN_FRONTEND=noninteractive apt-get -q -y purge --autoremove ${names.join(" ")}; systemctl unmask firewalld`, "any");
+/** The commands that a message gives against this firewall. */
+const cure = (output: string, name: Firewall, host: "proxy" | "relay") => new RegExp(`${name} is active on the ${host}: .* \\((.+)\\)$`, "m").exec(output)?.[1] ?? "false";
 
 describe("an existing machine and a relay where root may not log in", () => {
   const HOSTS = ["deb1", "relay"];
@@ -87,6 +98,44 @@ describe("an existing machine with Debian 12", () => {
     for (const address of the.lab.vps.addresses) await waitFor("mail", 60, () => the.client.login(newAccount(), relayTarget(address)).then(() => true, () => false));
   });
 
+  it("is told how to let all of ours in by its owner's firewalld, as one with Debian 13 is by ufw, and keeps it through a reboot", async () => {
+    const machines = [
+      { host: "vps", proxy: "old1", name: "firewalld" },
+      { host: "deb1", proxy: "deb1", name: "ufw" },
+    ] as const;
+    const both = (config: Config) => {
+      const deb1 = entry(config);
+      vps(config);
+      (config["chatmail-proxy:proxies"] as object[]).push(deb1);
+      // The tunnel of the one that is there already is made anew for this, and meets the firewall.
+      config["chatmail-proxy:egress"] = ["old1", "deb1"];
+    };
+    const everywhere = (work: (machine: (typeof machines)[number]) => Promise<unknown>) => Promise.all(machines.map(work));
+    const rules = () => everywhere(({ host }) => the.sh(host, "nft -s list table inet chatmail_proxy"));
+    await everywhere(({ host, name }) => install(host, name).then(() => the.sh(host, SWITCH[name].on)));
+    try {
+      const output = failed(await the.up(both)); 
+      expect(output).toMatch(/deb1 \(192\.0\.2\.140\): no WireGuard handshake from the relay/);
+      expect(output).toMatch(/old1 \(\S+\): the relay answers none of the ports through the tunnel/);
+      // Once by their names is enough.
+      expect(output).not.toContain("drops what its chain");
+      await everywhere(({ host, name }) => the.sh(host, cure(output, name, "proxy")));
+      await everywhere(({ host }) => the.lab.control.reboot(host));
+      expect(succeeded(await the.up(both))).not.toContain("is active on the proxy");
+      const before = await rules();
+      await everywhere(({ host, name }) => the.sh(host, SWITCH[name].reload));
+      expect(await rules()).toEqual(before);
+      
+      for (const { host } of machines) for (const address of await the.addresses(host)) await the.client.login(newAccount(), relayTarget(address));
+      // The relay's own mail, out by each.
+      const greeting = (proxy: string, mx: string) => the.sh("relay", `sleep 5 | curl -s -m 5 --interface wg-${proxy} telnet://${mx.includes(":") ? `[${mx}]` : mx}:25`, "any");
+      const greetings = await everywhere(async ({ proxy }) => Promise.all((await the.addresses("mx")).map((mx) => greeting(proxy, mx))));
+      for (const each of greetings.flat()) expect(each).toMatch(/^220 /);
+    } finally {
+      await everywhere(({ host, name }) => the.sh(host, SWITCH[name].off, "any").then(() => purge(host, name)));
+    }
+  });
+
   it("is as it was after destroy", async () => {
     await destroy();
     expect(await traces()).toBe(before);
@@ -144,6 +193,23 @@ describe("an existing machine that is one stack's proxy", () => {
     succeeded(await second.pulumi("stack", "rm", "--yes"));
     await proveMail(the.lab, "192.0.2.140");
     expect(succeeded(await the.up())).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+  });
+});
+
+describe("a relay whose owner has a firewall", () => {
+  beforeAll(() => install("relay", "ufw", "firewalld"));
+  afterAll(() => purge("relay", "ufw", "firewalld"));
+
+  it.each(["ufw", "firewalld"] as const)("that is %s is told how to let mail in by all tunnels", async (name) => {
+    await the.sh("relay", SWITCH[name].on);
+    try {
+      expect(await open("192.0.2.140", 993)).toEqual([]);
+      await the.sh("relay", cure(await the.sh("relay", "/usr/local/lib/chatmail-proxy/hostctl relay-firewalls 2>&1"), name, "relay"));
+      await the.sh("relay", SWITCH[name].reload);
+      for (const address of await the.addresses("deb1")) await the.client.login(newAccount(), relayTarget(address));
+    } finally {
+      await the.sh("relay", SWITCH[name].off);
+    }
   });
 });
 

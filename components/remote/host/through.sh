@@ -32,7 +32,7 @@ through() {
 	fi
 	wait
 	cat "$found"/*
-	firewalls proxy
+	firewalls proxy "$interface" "$relay4" "$relay6"
 }
 
 # Seconds since the last handshake; a very high number when there was none.

@@ -40,6 +40,12 @@ describe("judge", () => {
     expect(judge(4, seen("answered"), inside({}), ["ufw is active on the relay"]).faults).toEqual([]);
   });
 
+  it("names the proxy's own firewall too where nothing comes through the tunnel any more", () => {
+    const view = { ...inside({ 4: [], 6: [] }), firewalls: ["ufw is active on the proxy"] };
+    expect(judge(4, seen("silent"), view).faults).toEqual([expect.stringContaining("are postfix"), "ufw is active on the proxy"]);
+    expect(judge(4, seen("silent"), { ...view, tunnel: "none" }).faults).toEqual([expect.stringContaining("are postfix")]);
+  });
+
   it("takes a family that the relay does not serve for no fault of the proxy", () => {
     expect(judge(6, seen("refused"), inside({ 6: [] }))).toEqual({
       proven: false,
