@@ -95,6 +95,9 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
     const { settings } = args;
     // Names are unique per project at Hetzner Cloud, which may hold other stacks; a DNS name is unique anyway.
     const cloudName = args.dnsName;
+    // Hetzner Cloud is asked only when all that leads to the server, its tunnel first, is gone already. The engine refuses in
+    // the preview that comes before, when nothing is.
+    const kept = { ...child, protect: settings.deleteProtection };
     const common = { labels: { ...settings.labels, ...args.labels, proxy: settings.name }, deleteProtection: settings.deleteProtection };
 
     const hostKeySeed = new random.RandomPassword(`${name}-host-key`, { length: 64, special: false }, child);
@@ -104,7 +107,7 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
       new hcloud.PrimaryIp(
         `${name}-${type}`,
         { ...common, name: `${cloudName}-${type}`, type, location: settings.location, autoDelete: false },
-        child,
+        kept,
       );
     const [primaryIpv4, primaryIpv6] = [address("ipv4"), address("ipv6")];
 
@@ -133,7 +136,7 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
         publicNets: [{ ipv4Enabled: true, ipv4: numericId(primaryIpv4), ipv6Enabled: true, ipv6: numericId(primaryIpv6) }],
       },
       {
-        ...child,
+        ...kept,
         // Its name and its addresses are free only once the old one is gone.
         deleteBeforeReplace: true,
         // Both count only at the first boot; a later wording of ours is no reason to buy another server.

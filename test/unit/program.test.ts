@@ -37,6 +37,13 @@ describe("a stack with one proxy", () => {
     expect(run.one(SERVER, "hel1-server").options).toMatchObject({ deleteBeforeReplace: true, ignoreChanges: ["userData", "sshKeys"], protect: false });
   });
 
+  it("with deleteProtection is kept by the engine too, which refuses in a preview, before anything that leads to it is gone", async () => {
+    const kept = await aStack({ proxies: [{ name: "hel1", host: "hetzner", location: "hel1", deleteProtection: true, backups: true }] });
+    expect(kept.registered.filter(({ options }) => options.protect).map(({ name }) => name).sort()).toEqual(["hel1-ipv4", "hel1-ipv6", "hel1-server"]);
+    expect(kept.one(SERVER, "hel1-server").inputs).toMatchObject({ deleteProtection: true, rebuildProtection: true, backups: true });
+    expect(run.registered.some(({ options }) => options.protect)).toBe(false);
+  });
+
   it("keeps the addresses apart from the server, in its location", () => {
     for (const type of ["ipv4", "ipv6"]) {
       expect(run.one("hcloud:index/primaryIp:PrimaryIp", `hel1-${type}`).inputs).toMatchObject({ type, location: "hel1", autoDelete: false });
