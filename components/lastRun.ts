@@ -25,7 +25,7 @@ const lastRun = z.object({
     .catch({ at: {}, unwell: [] }),
   attempts: z
     .object({
-      /** By proxy: when its set-up was begun anew after a failure (ISO 8601). */
+      /** By proxy: when its set-up was last begun anew (ISO 8601). */
       at: z.record(z.string(), z.string()),
       /** Proxies whose set-up failed. */
       failed: z.array(z.string()),

@@ -6,14 +6,15 @@ import type { DnsZone } from "./dns/zone";
 import { guardedFilter } from "./filter/guardedFilter";
 import type { ProxyFilter } from "./filter/spec";
 import type { Host } from "./hosts/host";
+import { kindOf } from "./hosts/kindOf";
 import type { ManagementKey } from "./hosts/managementKey";
-import { openHost } from "./hosts/openHost";
 import { rebootTime } from "./hosts/unattendedUpgrades";
 import { lookFromOutside, type OutsideViews, type Prover } from "./proof/prove";
 import { summary } from "./proof/verdict";
 import type { RelayEnds } from "./relay";
 import { bundle } from "./remote/bundle";
 import { parseInsideView, parseWan, type InsideView } from "./remote/facts";
+import type { HostCommandArgs } from "./remote/hostCommand";
 import { attemptInstall, hostctlIfThere } from "./remote/hostctl";
 import { failuresOf, step, stepOf, wentWell, type Failure, type Step, type StepArgs, type StepHost } from "./remote/step";
 import type { ProxySettings, Settings, TunnelSettings } from "./settings";
@@ -44,7 +45,7 @@ export interface ProxyRelayArgs {
   readonly silent: boolean;
   /** When the proxy was asked what it sees: another time, and it is asked again. */
   readonly asked: string | undefined;
-  /** When its set-up was begun anew after a failure; another time, and all of it is done again. */
+  /** When its set-up was last begun anew (attempts.ts): another time, and all of it is done again. */
   readonly again: string | undefined;
 }
 
@@ -76,7 +77,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
 
     const tunnelPort = way.kind === "tunnel" ? way.settings.port : undefined;
     const slot = way.kind === "tunnel" ? way.plan.slot : way.slot;
-    const machine = openHost(
+    const machine: Host = kindOf(settings).open(
       name,
       {
         settings,
@@ -99,7 +100,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     // Both ends of a tunnel change in one run, or neither: new keys or ports at one alone would cut it off.
     const tied = way.kind === "tunnel" && way.relay.silent ? ({ ...host, absent: host.absent ?? "silent" } as const) : host;
     const { platform } = machine;
-    const take = (suffix: string, what: Omit<StepArgs, keyof StepHost> & { readonly words: readonly (string | number)[] }) => step(`${name}-${suffix}`, { ...host, ...what }, child);
+    const take = (suffix: string, what: Omit<StepArgs, keyof StepHost> & Pick<HostCommandArgs, "words">) => step(`${name}-${suffix}`, { ...host, ...what }, child);
 
     for (const [family, address] of [[4, this.ipv4], [6, this.ipv6]] as const) {
       if (address) args.zone.recordSet(`${name}-${typeOf(family)}`, { name: dnsName, type: typeOf(family), values: [address] }, child);

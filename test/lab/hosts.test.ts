@@ -114,7 +114,7 @@ describe("an existing machine with Debian 12", () => {
     const rules = () => everywhere(({ host }) => the.sh(host, "nft -s list table inet chatmail_proxy"));
     await everywhere(({ host, name }) => install(host, name).then(() => the.sh(host, SWITCH[name].on)));
     try {
-      const output = failed(await the.up(both)); 
+      const output = failed(await the.up(both));
       expect(output).toMatch(/deb1 \(192\.0\.2\.140\): no WireGuard handshake from the relay/);
       expect(output).toMatch(/old1 \(\S+\): the relay answers none of the ports through the tunnel/);
       // Once by their names is enough.
@@ -125,7 +125,6 @@ describe("an existing machine with Debian 12", () => {
       const before = await rules();
       await everywhere(({ host, name }) => the.sh(host, SWITCH[name].reload));
       expect(await rules()).toEqual(before);
-      
       for (const { host } of machines) for (const address of await the.addresses(host)) await the.client.login(newAccount(), relayTarget(address));
       // The relay's own mail, out by each.
       const greeting = (proxy: string, mx: string) => the.sh("relay", `sleep 5 | curl -s -m 5 --interface wg-${proxy} telnet://${mx.includes(":") ? `[${mx}]` : mx}:25`, "any");
