@@ -13,6 +13,7 @@ import { silentHosts, type Knock } from "./components/hosts/silentHosts";
 import { readLastRun, standingAfter, standingDespite } from "./components/lastRun";
 import { RELAY, unwellHosts, whenToLook } from "./components/looks";
 import { openRelay } from "./components/openRelay";
+import { outputValue } from "./components/outputValue";
 import { knockFromHere, proveFromHere, type Prover } from "./components/proof/prove";
 import { ProxyRelay, stackMark } from "./components/proxyRelay";
 import { Relay } from "./components/relay";
@@ -91,7 +92,8 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     failing: failingFamilies(reports),
     proxies: proxies.filter((_, i) => !known || examined[i]?.whole),
   });
-  if (relay instanceof Relay) relay.checkOutbound(records);
+  // Awaited: what it finds is told with all the rest.
+  const wayOut = (relay instanceof Relay && (await outputValue(relay.checkOutbound(records)))) || [];
 
   const failed = proxies.flatMap(({ name }, i) => (examined[i]?.failed ? [name] : []));
   const newest = relay instanceof ScriptedRelay ? await relay.word(before?.script, world.now()) : undefined;
@@ -100,7 +102,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values ?? [] });
   const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed)];
-  const well = await announce({ proxies: faultyOnes(situation), published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
+  const well = await announce({ proxies: faultyOnes(situation), wayOut, published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {
     mailDomain,
@@ -108,7 +110,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     proxies: Object.fromEntries(
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
-    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0) }, attempts: { at: begun, failed, way }, ...(script && { script }) },
+    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0 || wayOut.length > 0) }, attempts: { at: begun, failed, way }, ...(script && { script }) },
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines, script, stackMark: stackMark() }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),

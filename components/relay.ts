@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parseRelayFacts, type RelayFacts } from "./remote/facts";
 import { hostCommand, remoteCommand, type HostCommandArgs } from "./remote/hostCommand";
 import { hostctlIfThere, hostctlProgram, installHostctl, runWithoutInstalling, type Become } from "./remote/hostctl";
-import type { Step } from "./remote/step";
+import { failuresOf, step, type Failure, type Step } from "./remote/step";
 import type { RelaySettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
 import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
@@ -46,13 +46,11 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   readonly prepared: command.remote.Command;
   /** How commands of others reach it. */
   readonly host: RelayHost;
-  private readonly outboundCheck: RelaySettings["outboundCheck"];
 
-  constructor(name: string, args: RelayArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, private readonly args: RelayArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:index:Relay", name, {}, opts);
     const child = { parent: this };
     const host = (this.host = relayHost(args.settings, args.privateKey, args.silent));
-    this.outboundCheck = args.settings.outboundCheck;
     this.silent = args.silent;
 
     const tool = remoteCommand(
@@ -78,12 +76,18 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   }
 
   /**
-   * Tries the relay's own way out on port 25, after `after`: what it finds is not for this program to mend, so it
-   * comes last and holds up nothing.
+   * Tries the relay's own way out on port 25, after `after`: what it finds is not for this program to mend, so it comes
+   * last and holds up nothing. A relay that is not there now is no news.
    */
-  checkOutbound(after: pulumi.Resource): void {
-    if (this.outboundCheck === false) return;
-    hostCommand("relay-outbound", { ...this.host, words: ["outbound", this.outboundCheck] }, { parent: this, dependsOn: [this.prepared, after] });
+  checkOutbound(after: pulumi.Resource): pulumi.Output<readonly Failure[]> {
+    const { settings, asked } = this.args;
+    if (settings.outboundCheck === false) return pulumi.output([]);
+    const check = step(
+      "relay-outbound",
+      { ...this.host, again: undefined, words: ["outbound", settings.outboundCheck], stdin: askedLine(asked), after: [], behind: [this.prepared, after] },
+      { parent: this },
+    );
+    return this.host.absent ? pulumi.output([]) : failuresOf([check]);
   }
 }
 

@@ -324,6 +324,26 @@ describe("the check of the relay's own way out", () => {
     expect(run.registered.filter(({ dependsOn }) => dependsOn.includes("relay-outbound"))).toEqual([]);
   });
 
+  it("is a fault when it fails, with everything else done, and is made again by the next run", async () => {
+    const stack = { prints: { "relay-outbound": "failed 2026-11-24T02:59:00Z this relay cannot reach mx.example.net on port 25" } };
+    const run = await aStack(stack);
+    expect(run.errors).toEqual([expect.stringContaining("  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T02:59:00Z)\n")]);
+    expect(run.outputs.published).toHaveLength(2);
+    expect(run.outputs.lastRun).toMatchObject({ looks: { unwell: ["relay"] } });
+    const asked = (now: Date, before?: Record<string, unknown>) => aStack({ ...stack, now, ...(before && { before }) }).then((again) => again.one(COMMAND, "relay-outbound").inputs.stdin);
+    const [first, second] = [new Date("2026-11-24T03:00:00Z"), new Date("2026-11-24T03:05:00Z")];
+    expect(await asked(second, run.outputs)).not.toBe(await asked(first));
+  });
+
+  it("is a warning in a preview, and no news from a relay that does not answer", async () => {
+    const prints = { "relay-outbound": "failed 2026-11-24T02:59:00Z this relay cannot reach mx.example.net on port 25" };
+    const preview = await aStack({ prints, preview: true });
+    expect(preview.errors).toEqual([]);
+    const { outputs: before } = await aStack({ prints });
+    const silent = await aStack({ prints, before, silent: ["192.168.77.10"] });
+    expect(silent.errors).toEqual([]);
+  });
+
   it("can be switched off", async () => {
     const run = await aStack({ settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, outboundCheck: false } } });
     expect(rows(run, COMMAND).some(({ name }) => name === "relay-outbound")).toBe(false);
