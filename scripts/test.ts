@@ -1,32 +1,36 @@
-// `npm test`: type check, lint, unit and golden tests, the lab. `npm run test:unit` is the unit part alone.
+// `npm test`: type check, lint, unit and golden tests, the lab. `npm run test:unit` is the unit part alone, and
+// `npm test -- hosts mail` two files of the lab's.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nodeTs } from "./node";
+import { labTests } from "./test/labTests";
 import { closingLine, jestCount, labObstacle, sum, verdict, type Count } from "./test/parts";
 
 const root = join(__dirname, "..");
-const unitOnly = process.argv.includes("--unit");
+const args = process.argv.slice(2);
+const unitOnly = args.includes("--unit");
+const wanted = args.filter((arg) => arg !== "--unit");
 
 function run(name: string, argv: readonly string[]): number {
-  const [program = "", ...args] = argv;
+  const [program = "", ...rest] = argv;
   const started = Date.now();
   process.stdout.write(`\n== ${name}\n`);
-  const { status, error } = spawnSync(program, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const { status, error } = spawnSync(program, rest, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
   if (error) process.stdout.write(`${program} cannot be started: ${error.message}\n`);
   process.stdout.write(`== ${name}: ${status === 0 ? "ok" : "FAILED"}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
   return status ?? 1;
 }
 
 /** A tool of this clone's node_modules, started with this very Node. */
-const tool = (path: string, ...args: string[]) => [process.execPath, join(root, "node_modules", path), ...args];
+const tool = (path: string, ...rest: string[]) => [process.execPath, join(root, "node_modules", path), ...rest];
 
-function jest(name: string, project: "unit" | "lab", ...args: string[]): Count {
+function unitTests(): Count {
   const dir = mkdtempSync(join(tmpdir(), "chatmail-proxy-test-"));
   const file = join(dir, "report.json");
   try {
-    const status = run(name, tool("jest/bin/jest.js", "--selectProjects", project, "--json", `--outputFile=${file}`, ...args));
+    const status = run("unit and golden tests", tool("jest/bin/jest.js", "--selectProjects", "unit", "--json", `--outputFile=${file}`, "--maxWorkers=100%"));
     return jestCount(existsSync(file) ? readFileSync(file, "utf8") : undefined, status);
   } finally {
     rmSync(dir, { recursive: true });
@@ -40,7 +44,7 @@ const shellScripts = () =>
       .map((entry) => join(entry.parentPath, entry.name)),
   );
 
-function labPart(): Count[] {
+async function labPart(): Promise<Count[]> {
   const obstacle = labObstacle(process.platform, process.getuid?.());
   if (obstacle !== undefined) {
     process.stdout.write(`\n== lab: skipped: ${obstacle}\n`);
@@ -48,18 +52,18 @@ function labPart(): Count[] {
     return [process.env.CI ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }];
   }
   const prepared = run("lab: what the tests need", nodeTs(join(root, "scripts/test/prepare.ts")));
-  const counts = [verdict(prepared), ...(prepared === 0 ? [verdict(run("shellcheck", ["shellcheck", ...shellScripts(), ".ci/run"])), jest("lab: tests", "lab", "--runInBand")] : [])];
-  return [...counts, verdict(run("lab: taken down", nodeTs(join(root, "scripts/lab.ts"), "destroy")))];
+  return [verdict(prepared), ...(prepared === 0 ? [verdict(run("shellcheck", ["shellcheck", ...shellScripts(), ".ci/run"])), ...(await labTests(root, wanted))] : [])];
 }
 
-const counts = unitOnly
-  ? [jest("unit and golden tests", "unit", "--maxWorkers=100%")]
-  : [
-      verdict(run("type check", tool("typescript/bin/tsc", "--noEmit"))),
-      verdict(run("lint", tool("eslint/bin/eslint.js", "."))),
-      jest("unit and golden tests", "unit", "--maxWorkers=100%"),
-      ...labPart(),
-    ];
-const all = sum(counts);
-process.stdout.write(`\n${closingLine(all)}\n`);
-process.exitCode = all.failed > 0 ? 1 : 0;
+async function main(): Promise<void> {
+  const checks = () => [verdict(run("type check", tool("typescript/bin/tsc", "--noEmit"))), verdict(run("lint", tool("eslint/bin/eslint.js", "."))), unitTests()];
+  const counts = unitOnly ? [unitTests()] : [...(wanted.length > 0 ? [] : checks()), ...(await labPart())];
+  const all = sum(counts);
+  process.stdout.write(`\n${closingLine(all)}\n`);
+  process.exitCode = all.failed > 0 ? 1 : 0;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

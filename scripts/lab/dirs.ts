@@ -7,10 +7,21 @@ export interface LabDirs {
   readonly project: string;
   /** Downloads and images; survives destroy. */
   readonly cache: string;
-  /** Disks, keys, logs of the one lab on this machine; gone after destroy. */
+  /** Disks, keys, logs of the lab; gone after destroy. */
   readonly state: string;
   /** Control socket and lock. */
   readonly runtime: string;
+}
+
+/** The variable that names a lab beside this machine's own, for programs that see no other (see ../test/lane.ts). */
+export const LAB_VARIABLE = "CHATMAIL_PROXY_LAB";
+
+/** What this lab's directories and its cgroup are called. */
+export function labName(env: NodeJS.ProcessEnv = process.env): string {
+  const name = env[LAB_VARIABLE] ?? "chatmail-proxy-lab";
+  // What bears it is removed as a whole.
+  if (!/^chatmail-proxy-lab[\w-]*$/.test(name)) throw new Error(`${LAB_VARIABLE} is ${JSON.stringify(name)}; such a name begins with chatmail-proxy-lab.`);
+  return name;
 }
 
 export function labDirs(env: NodeJS.ProcessEnv = process.env): LabDirs {
@@ -18,8 +29,8 @@ export function labDirs(env: NodeJS.ProcessEnv = process.env): LabDirs {
   const dirs: LabDirs = {
     project: resolve(__dirname, "../.."),
     cache: join(resolve(cacheRoot), "lab"),
-    state: "/var/lib/chatmail-proxy-lab",
-    runtime: "/run/chatmail-proxy-lab",
+    state: join("/var/lib", labName(env)),
+    runtime: join("/run", labName(env)),
   };
   // overlayfs separates its directories by ":" and its options by ",".
   if (/[:,\\]/.test(dirs.cache))

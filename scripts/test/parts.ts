@@ -28,3 +28,6 @@ export function labObstacle(platform: string, uid: number | undefined): string |
   if (platform !== "linux") return `the lab needs Linux, this is ${platform}`;
   return uid === 0 ? undefined : "the lab needs root";
 }
+
+/** How many labs are up at once: each wants a core and, with its machines, up to 3 GB of memory. */
+export const lanesFor = (cores: number, bytes: number): number => Math.max(1, Math.min(2, cores, Math.floor(bytes / 3e9)));

@@ -1,8 +1,6 @@
-// What the lab's tests need: Debian packages, disk images, the engine, and an empty place. What is slow the first time
-// happens here, not within some test's time limit. Says what it does.
-import { destroy } from "../lab/destroy";
+// What the lab's tests need: Debian packages, disk images, the engine. What is slow the first time happens here, not within
+// some test's time limit. Says what it does.
 import { labDirs } from "../lab/dirs";
-import { statusIfUp } from "../lab/control";
 import { ensureImages } from "../lab/images/build";
 import { OWN_RELEASE } from "../lab/images/recipes";
 import { ensurePackages, NEEDED, type Need } from "../lab/packages";
@@ -22,8 +20,6 @@ async function main(): Promise<void> {
   const progress = terminalProgress();
   await ensurePackages(progress.say, [...NEEDED, ...NEEDED_BY_TESTS]);
   const dirs = labDirs();
-  if ((await statusIfUp(dirs)) !== undefined) progress.say("a lab is up; the tests take it down and build their own");
-  await destroy(dirs, progress);
   // Side by side: the one waits for downloads, the other for the compiler.
   const images = async () => {
     await ensureImages(dirs, OWN_RELEASE, progress.say);

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { takeDown } from "../../scripts/lab/cleanup";
 import { controlClient } from "../../scripts/lab/control";
 import { destroy } from "../../scripts/lab/destroy";
-import { labDirs } from "../../scripts/lab/dirs";
+import { labDirs, labName } from "../../scripts/lab/dirs";
 import { openLab, type LabHandle } from "../../scripts/lab/lab";
 import { MailClient, createAccount, logLines, newAccount, newId, proveMail, sendFromOtherServer, waitForLetter } from "../../scripts/lab/mail";
 import { labNamespaces } from "../../scripts/lab/netns";
@@ -321,7 +321,7 @@ describe("destroy", () => {
       readFileSync("/proc/mounts", "utf8")
         .split("\n")
         .flatMap((line) => (line.includes("cgroup") ? (line.split(" ")[1] ?? []) : []))
-        .filter((mount) => existsSync(`${mount}/chatmail-proxy-lab`)),
+        .filter((mount) => existsSync(`${mount}/${labName()}`)),
     ).toEqual([]);
     expect(
       readdirSync("/proc")

@@ -1,4 +1,4 @@
-import { closingLine, jestCount, labObstacle, sum, verdict } from "../../scripts/test/parts";
+import { closingLine, jestCount, labObstacle, lanesFor, sum, verdict } from "../../scripts/test/parts";
 
 describe("the closing line of npm test", () => {
   it("is the sum of all parts", () => {
@@ -23,5 +23,11 @@ describe("labObstacle", () => {
   it("is told for others", () => {
     expect(labObstacle("linux", 1000)).toBe("the lab needs root");
     expect(labObstacle("darwin", 0)).toBe("the lab needs Linux, this is darwin");
+  });
+});
+
+describe("lanesFor", () => {
+  it("is two where two labs find a core and memory each, else one", () => {
+    expect([lanesFor(2, 24e9), lanesFor(16, 64e9), lanesFor(1, 24e9), lanesFor(2, 4e9), lanesFor(1, 1e9)]).toEqual([2, 2, 1, 1, 1]);
   });
 });

@@ -2,9 +2,8 @@
 // killed for certain, also those of a daemon that died.
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { labName } from "../dirs";
 import { waitFor } from "../wait";
-
-const NAME = "chatmail-proxy-lab";
 
 /** Mount point of the unified hierarchy: /sys/fs/cgroup, or below it where the old one is still in use. */
 export function unifiedMount(mountinfo: string): string | undefined {
@@ -25,7 +24,7 @@ export function cgroupPath(part = ""): string {
     throw new Error(
       "no unified cgroup hierarchy (cgroup2) is mounted; systemd in the lab's machines needs it. Mount it with: mount -t cgroup2 none /sys/fs/cgroup/unified",
     );
-  return join(mount, NAME, part);
+  return join(mount, labName(), part);
 }
 
 /** The wrapper that starts a program within the cgroup: there is no moment in which it runs outside. */
@@ -59,7 +58,7 @@ export async function killCgroup(part = ""): Promise<void> {
     },
     20,
   );
-  for (const mount of legacyMounts(readFileSync("/proc/self/mountinfo", "utf8"))) removeTree(join(mount, NAME, part));
+  for (const mount of legacyMounts(readFileSync("/proc/self/mountinfo", "utf8"))) removeTree(join(mount, labName(), part));
 }
 
 export function pidsBelow(path: string): number[] {

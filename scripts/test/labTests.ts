@@ -1,0 +1,75 @@
+// The lab's tests, file by file, in as many lanes as the machine carries: much of a lab's time is waiting.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { withLock } from "../lab/lock";
+import { nodeTs } from "../node";
+import { Lane } from "./lane";
+import { jestCount, lanesFor, verdict, type Count } from "./parts";
+
+const TESTS = "test/lab";
+const LOCK = "/run/chatmail-proxy-tests.lock";
+
+/** Every file when none is wanted by name. Says how each part went when it has gone; all but a failed lane goes on. */
+export async function labTests(root: string, wanted: readonly string[]): Promise<Count[]> {
+  const files = queue(root, wanted);
+  return withLock(LOCK, { directory: root, purpose: "npm test", seconds: 0 }, () =>
+    withInotify(async () => {
+      const lanes = Array.from({ length: Math.min(lanesFor(cpus().length, totalmem()), files.length) }, (_, i) => `chatmail-proxy-lab-${i + 1}`);
+      return (await Promise.all(lanes.map((name) => inLane(root, name, files)))).flat();
+    }),
+  );
+}
+
+/** Large files first, which mostly take longest: so that no lane is left alone with one at the end. */
+function queue(root: string, wanted: readonly string[]): string[] {
+  const files = readdirSync(join(root, TESTS)).filter((name) => name.endsWith(".test.ts") && (wanted.length === 0 || wanted.some((word) => name === `${word}.test.ts`)));
+  const size = (name: string) => statSync(join(root, TESTS, name)).size;
+  return files.sort((a, b) => size(b) - size(a));
+}
+
+async function inLane(root: string, name: string, files: string[]): Promise<Count[]> {
+  const lane = await Lane.open(name);
+  const counts: Count[] = [];
+  const part = async (what: string, argv: readonly string[]) => {
+    const started = Date.now();
+    const { status, output } = await lane.run(argv, root);
+    process.stdout.write(`\n== ${name}: ${what}\n${output}== ${name}: ${what}: ${status === 0 ? "ok" : "FAILED"}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+    return status;
+  };
+  const destroy = nodeTs(join(root, "scripts/lab.ts"), "destroy");
+  try {
+    // What a run that was killed left.
+    counts.push(verdict(await part("an empty place", destroy)));
+    for (let file = files.shift(); file !== undefined; file = files.shift()) counts.push(await jest(file, root, part));
+    counts.push(verdict(await part("taken down", destroy)));
+  } finally {
+    await lane.close();
+  }
+  return counts;
+}
+
+async function jest(file: string, root: string, part: (what: string, argv: readonly string[]) => Promise<number>): Promise<Count> {
+  const dir = mkdtempSync(join(tmpdir(), "chatmail-proxy-test-"));
+  const report = join(dir, "report.json");
+  try {
+    const status = await part(file, [process.execPath, join(root, "node_modules/jest/bin/jest.js"), "--selectProjects", "lab", "--runInBand", "--verbose", "--json", `--outputFile=${report}`, "--runTestsByPath", join(root, TESTS, file)]);
+    return jestCount(existsSync(report) ? readFileSync(report, "utf8") : undefined, status);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** Every systemd watches some files, and so does every dovecot: with two labs more than the kernel's default allows one user. */
+const INOTIFY = "/proc/sys/fs/inotify/max_user_instances";
+const ENOUGH = 1024;
+
+async function withInotify<T>(work: () => Promise<T>): Promise<T> {
+  const before = Number(readFileSync(INOTIFY, "utf8"));
+  if (before < ENOUGH) writeFileSync(INOTIFY, String(ENOUGH));
+  try {
+    return await work();
+  } finally {
+    if (before < ENOUGH) writeFileSync(INOTIFY, String(before));
+  }
+}
