@@ -226,12 +226,38 @@ describe("a bought server", () => {
     return (await Promise.all([22, 2222].map((port) => the.client.scan(address, port, port)))).flatMap(({ open: found }) => found);
   };
 
+  const kept = (config: Config) => void Object.assign(entry(config), { sshPort: 2222, deleteProtection: true, backups: true });
+
   it("has its SSH on another port from its first boot on", async () => {
-    succeeded(await hel1.up((config) => void (entry(config).sshPort = 2222)));
+    succeeded(await hel1.up(kept));
     expect(await ssh()).toEqual([2222]);
     await proveMail(the.lab);
   });
 
+  it("is deleted by nobody while that is wanted so, and has backups: a run says so before anything is gone", async () => {
+    interface Standing {
+      readonly servers: readonly { backup_window: string | null; protection: { delete: boolean } }[];
+      readonly primary_ips: readonly { ip: string; protection: { delete: boolean } }[];
+    }
+    const standing = async () => ({ ...(await the.api<Pick<Standing, "servers">>("GET", "/servers")), ...(await the.api<Pick<Standing, "primary_ips">>("GET", "/primary_ips")) });
+    const before = await standing();
+    expect([...before.servers, ...before.primary_ips].map(({ protection }) => protection.delete)).toEqual([true, true, true]);
+    expect(before.servers.map(({ backup_window }) => backup_window)).toEqual([expect.stringMatching(/^\d\d-\d\d$/)]);
+    // As the preview of a person's `pulumi up` and `pulumi destroy` has it.
+    const refused = [
+      await hel1.preview((config) => void (config["chatmail-proxy:proxies"] = [{ name: "ash1", host: "hetzner", location: "ash", serverType: "cpx11" }])),
+      await hel1.preview((config) => {
+        kept(config);
+        entry(config).sshPort = 22;
+      }),
+      await hel1.pulumi("destroy", "--yes"),
+    ].map(failed);
+    for (const output of refused) expect(output).toMatch(/hel1-(server|ipv4|ipv6)[^\n]* protect/);
+    expect(await standing()).toEqual(before);
+    await proveMail(the.lab);
+  });
+
+  // No word of protection any more: from here on it may be replaced, and go.
   it("lets SSH in from some networks alone, and from everywhere again, in place", async () => {
     const from = (networks: string[]) => (config: Config) => {
       entry(config).sshPort = 2222;
