@@ -63,7 +63,8 @@ async function main(): Promise<void> {
   process.exitCode = all.failed > 0 ? 1 : 0;
 }
 
+// Until the closing line is out: whatever ends this early is no success.
+process.exitCode = 1;
 main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
 });

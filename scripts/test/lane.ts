@@ -5,7 +5,7 @@ import { LAB_VARIABLE } from "../lab/dirs";
 import { childrenOf } from "../lab/processes";
 
 /** Its first process buries what others leave; /run/netns is shared within, as `ip netns` has it. */
-const KEEPER = "set -e; mkdir -p /run/netns; mount -t tmpfs -o mode=755 tmpfs /run/netns; mount --make-shared /run/netns; echo ready; exec >&-; while :; do sleep 3600; done";
+const KEEPER = "set -e; mkdir -p /run/netns; mount -t tmpfs -o mode=755 tmpfs /run/netns; mount --make-shared /run/netns; echo ready; exec >&-; while :; do sleep 3600 || :; done";
 
 /** What is started by it ends with it, however that ends. */
 const dependent = (...argv: string[]): string[] => ["--pdeathsig", "KILL", ...argv];
@@ -42,8 +42,14 @@ export class Lane {
     });
   }
 
+  /** False once it has ended, whoever ended it. */
+  get isOpen(): boolean {
+    return this.keeper.exitCode === null && this.keeper.signalCode === null;
+  }
+
   /** All that still runs in it ends. */
   close(): Promise<void> {
+    if (!this.isOpen) return Promise.resolve();
     return new Promise((resolve) => {
       this.keeper.removeAllListeners("exit").once("exit", () => resolve());
       this.keeper.kill("SIGKILL");
