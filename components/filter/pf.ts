@@ -19,7 +19,7 @@ const EGRESS = "chatmail_egress";
 
 /** The whole file for `pfctl -a chatmail_proxy -f`. */
 export function renderPf(filter: ProxyFilter): string {
-  const parts = [translation(filter), ...(filter.closed ? [defaults] : []), mail(filter), ...tunnel(filter), ...(filter.closed ? [own(filter)] : [])];
+  const parts = [translation(filter), ...(filter.closed ? [defaults] : []), mail(filter), ...tunnel(filter), filter.closed ? own(filter) : session(filter)];
   return ["# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.", ...parts.flatMap((part) => ["", ...part]), ""].join("\n");
 }
 
@@ -100,6 +100,16 @@ function own({ wan, ssh }: ProxyFilter): string[] {
     `pass in quick proto tcp from ${from} to (self) port ${ssh.port} flags any keep state (sloppy)`,
   ];
 }
+
+/**
+ * Where others decide who reaches SSH: a session that is older than pf itself, such as the one that turns pf on, has no
+ * state, and rules that look at a connection's first packet alone would cut it off. New ones are none of ours.
+ */
+const session = ({ ssh }: ProxyFilter): string[] => [
+  "# SSH sessions that are under way go on. Whether new ones are let in is for other rules to say.",
+  `pass in quick proto tcp from any to (self) port ${ssh.port} flags A/SA keep state (sloppy)`,
+  `pass out quick proto tcp from (self) port ${ssh.port} to any flags A/SA keep state (sloppy)`,
+];
 
 interface Target {
   readonly af: "inet" | "inet6";

@@ -185,6 +185,29 @@ describe("a host that others use too", () => {
   });
 });
 
+describe("an SSH session on a host that others use too", () => {
+  // As with `pfctl -e`: no states, and rules of the host that look at a connection's first packet alone.
+  const fresh = (name: string) => router(name, `${MAIN_RULES}block all\npass in on em0 proto tcp from 192.0.2.200 to any port 22 flags S/SA keep state\n`);
+  const names = ["proxy-shared", "proxy-shared-direct"];
+
+  it.each(names)("goes on when %s turns pf on, whoever speaks first", (name) => {
+    for (const family of FAMILIES) {
+      const said = tcp(CLIENT[family], HOST[family], 22, { flags: "A" });
+      const listens = fresh(name);
+      expect(listens.arrive("em0", said).end).toBe("delivered");
+      expect(listens.leave(reversed(said)).end).toBe("forwarded");
+      const speaks = fresh(name);
+      expect(speaks.leave(reversed(said)).end).toBe("forwarded");
+      expect(speaks.arrive("em0", said).end).toBe("delivered");
+    }
+  });
+
+  it.each(names)("is not let in anew by %s: that is for the host's own rules", (name) => {
+    const arrives = (src: string) => fresh(name).arrive("em0", tcp(src, HOST.ipv4, 22)).end;
+    expect([arrives("192.0.2.200"), arrives(CLIENT.ipv4)]).toEqual(["delivered", "blocked in"]);
+  });
+});
+
 describe("without a tunnel", () => {
   it.each(["proxy-direct", "proxy-shared-direct"])("%s hands mail on under the proxy's address, and only that", (name) => {
     for (const family of FAMILIES) {
