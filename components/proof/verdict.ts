@@ -33,7 +33,8 @@ export function judge(family: Family, outside: OutsideView, inside: Inside, onRe
   const byWay = view?.tunnel === "none" ? "from the proxy" : "through the tunnel";
   const firewalls = view?.firewalls ?? [];
 
-  if (answered.length === 0 && inside === "silent") {
+  const notFromHere = outside.length > 0 && unreachable.length === outside.length;
+  if (answered.length === 0 && inside === "silent" && !notFromHere) {
     return failed(["neither the relay's ports nor the proxy's own SSH answer: is the machine up? Nothing was changed on it in this run"]);
   }
   // It works, and yet what this run was to change on it is not changed.
@@ -47,9 +48,9 @@ export function judge(family: Family, outside: OutsideView, inside: Inside, onRe
     const other = view.ports.some((seen) => seen.family !== family && seen.open);
     return other ? { ...failed([]), notOffered: true, notes: [`${why}, so no IPv${family} address is published`] } : failed([`${why}: are postfix, dovecot and nginx running there?`, ...onRelay, ...(view.tunnel === "none" ? [] : firewalls)]);
   }
-  if (outside.length > 0 && unreachable.length === outside.length) {
+  if (notFromHere) {
     const known = view ? `the proxy itself reaches the relay on ${portList([...openInside])}` : "and the proxy was not asked";
-    return { ...passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); ${known}`]), proven: view !== undefined };
+    return withFaults(unasked, { ...passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); ${known}`]), proven: view !== undefined });
   }
   // Many home lines, offices and providers drop port 25 outward. If all other ports answer, it is that.
   const only25 = silent.length === 1 && silent[0] === 25 && (openInside.has(25) || !view) && answered.length > 0;

@@ -1,5 +1,7 @@
 // What the program does with other hosts than bought ones, and with other ways than a tunnel to a relay over SSH.
 import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers, OURS, RELAY_FACTS, rrset, type StackCase } from "./aStack";
+import type { ProbeTarget } from "../../components/proof/probe";
+import type { OutsideView } from "../../components/proof/verdict";
 import type { Registered, Run } from "./engine";
 
 const COMMAND = "command:remote:Command";
@@ -111,6 +113,16 @@ describe("a machine that is there and does not answer", () => {
     const run = await aStack({ ...stack, outside: allAnswer, rrsets: [] });
     expect(values(run, "mail-domain-A")).toHaveLength(2);
     expect(run.errors.join()).toContain("deb1 (198.51.100.130): its SSH does not answer from here");
+  });
+
+  it("keeps an address that nobody here can look at, if it works at its other one", async () => {
+    const own = deb1.ipv6;
+    const see = (ipv4: (target: ProbeTarget) => OutsideView) => (target: ProbeTarget): OutsideView => (target.address === own ? target.ports.map((port) => ({ port, answer: { kind: "unreachable", code: "ENETUNREACH" } })) : target.address.startsWith("198") ? ipv4(target) : allAnswer(target));
+    const rrsets = [rrset("chat", "AAAA", [own], OURS)];
+    const works = await aStack({ ...stack, outside: see(allAnswer), rrsets });
+    expect(values(works, "mail-domain-AAAA")).toContain(own);
+    const dead = await aStack({ ...stack, outside: see(noneAnswers), rrsets });
+    expect(values(dead, "mail-domain-AAAA")).not.toContain(own);
   });
 
   it("leaves the other proxies' commands free to change", async () => {

@@ -83,6 +83,11 @@ describe("judge", () => {
     expect(judge(4, seen("answered", { 80: { kind: "silent" } }), inside({ 4: [25, 443] }))).toMatchObject({ proven: true, notes: ["the relay does not answer on port 80, through the tunnel neither"] });
   });
 
+  it("is not said to be dead by a machine that cannot reach it at all, where its SSH does not answer", () => {
+    const verdict = judge(6, seen("unreachable"), "silent");
+    expect(verdict).toMatchObject({ proven: false, faults: [expect.stringContaining("its SSH does not answer from here")], notes: [expect.stringContaining("IPv6 is not checkable from here")] });
+  });
+
   it("passes on what is odd about an answer", () => {
     expect(judge(4, seen("answered", { 443: { kind: "answered", note: "shows a certificate for a.example, not for b.example" } }), inside({})).notes).toEqual(["port 443 shows a certificate for a.example, not for b.example"]);
   });
