@@ -12,7 +12,9 @@ export async function scanPorts(address: string, first: number, last: number): P
   const open: number[] = [];
   const counts = { refused: 0, silent: 0 };
   let next = first;
-  const worker = async () => {
+  const worker = async (_: unknown, i: number) => {
+    // Not all in the same moment, now and at every repetition: that is more than a tunnel's queue holds.
+    await new Promise((resolve) => setTimeout(resolve, (i * PATIENCE_MS) / AT_ONCE));
     for (let port = next++; port <= last; port = next++) {
       const verdict = await knock(address, port);
       if (verdict === "open") open.push(port);
@@ -31,7 +33,8 @@ function knock(host: string, port: number): Promise<"open" | "refused" | "silent
       socket.destroy();
       resolve(verdict);
     };
-    const timer = setTimeout(() => done("silent"), PATIENCE_MS);
+    // Timers come before what has arrived, when a busy process comes to look at both.
+    const timer = setTimeout(() => setImmediate(() => setImmediate(() => done("silent"))), PATIENCE_MS);
     socket.once("connect", () => done("open"));
     socket.once("error", (error: NodeJS.ErrnoException) => {
       // Our own limit is no answer of the other side.
