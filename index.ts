@@ -1,6 +1,6 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
-import { advice, faultyOnes, foreignSenders, openRelay as openRelayAdvice, senders } from "./components/advice";
+import { advice, faultyOnes, foreignSenders, notWorking, openRelay as openRelayAdvice, senders } from "./components/advice";
 import { whenBegun } from "./components/attempts";
 import { MailDomain } from "./components/dns/mailDomain";
 import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
@@ -44,12 +44,13 @@ const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHe
 async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const settings = readSettings(await world.agent());
   const { mailDomain, dns } = settings;
+  const began = world.now();
   const before = await readLastRun();
   refuse(checkAgainst(before, settings));
   const names = settings.proxies.map(({ name }) => name);
-  const asked = whenToLook(before?.looks, [RELAY, ...names], world.now());
+  const asked = whenToLook(before?.looks, [RELAY, ...names], began);
   const way = settings.tunnel === "none" ? "none" : "tunnel";
-  const begun = whenBegun(before?.attempts, names, way, world.now());
+  const anew = whenBegun(before?.attempts, names, way, began);
   const labels = { [MANAGED_BY]: "chatmail-proxy", stack: pulumi.getStack() };
 
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
@@ -75,12 +76,15 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
         prove: world.prove,
         silent: silent.has(entry.name),
         asked: asked[entry.name],
-        again: begun[entry.name],
+        began,
+        again: anew[entry.name],
       }),
   );
 
   const examined = await Promise.all(proxies.map((proxy, i) => examine(proxy, { publish: settings.proxies[i]?.publish ?? true, silent: silent.has(proxy.name), onRelay: facts?.firewalls ?? [] })));
   const reports = examined.flatMap(({ report }) => report ?? []);
+  // Now, since its way may lead through a proxy, and before the records, since nothing of what is told should wait for them.
+  const wayOut = (relay instanceof Relay && (await outputValue(relay.checkOutbound(began)))) || [];
   // A preview knows nothing yet of what it would make.
   const known = reports.length === proxies.length || !pulumi.runtime.isDryRun();
   const records = new MailDomain("mail-domain", {
@@ -92,11 +96,9 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     failing: failingFamilies(reports),
     proxies: proxies.filter((_, i) => !known || examined[i]?.whole),
   });
-  // Awaited: what it finds is told with all the rest.
-  const wayOut = (relay instanceof Relay && (await outputValue(relay.checkOutbound(records)))) || [];
 
   const failed = proxies.flatMap(({ name }, i) => (examined[i]?.failed ? [name] : []));
-  const newest = relay instanceof ScriptedRelay ? await relay.word(before?.script, world.now()) : undefined;
+  const newest = relay instanceof ScriptedRelay ? await relay.word(before?.script, began) : undefined;
   // Until all proxies' own ends are in, it stays the one that people know.
   const script = failed.length > 0 ? (before?.script ?? newest) : newest;
   const situation = { settings, facts, reports, published: records.published };
@@ -110,7 +112,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     proxies: Object.fromEntries(
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
-    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0 || wayOut.length > 0) }, attempts: { at: begun, failed, way }, ...(script && { script }) },
+    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0 || wayOut.length > 0) }, attempts: { at: anew, failed: [...new Set([...failed, ...notWorking(situation)])], way }, ...(script && { script }) },
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines, script, stackMark: stackMark() }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),

@@ -37,6 +37,9 @@ export function faultyOnes(situation: Situation): ProxyReport[] {
   return situation.reports.filter((report) => !waiting.has(report));
 }
 
+/** Proxies that are there and do not work, by name. */
+export const notWorking = (situation: Situation): string[] => faultyOnes(situation).filter(({ families }) => families.some(({ verdict }) => verdict.faults.length > 0)).map(({ name }) => name);
+
 function scriptAdvice(situation: Situation): string[] {
   const waiting = awaitScript(situation).map(({ name }) => name);
   if (waiting.length === 0) return [];

@@ -3,8 +3,9 @@
 import type { Attempts } from "./lastRun";
 
 /**
- * By proxy: when its set-up was last begun anew. That is now if it failed in the last run; or if that run had another way to
- * the relay, and may have cleared away on the host what the engine still takes for done.
+ * By proxy: when its set-up was last begun anew. That is now if it failed in the last run, or the proxy did not work after it
+ * (a host or the relay may have been set back to an earlier day); or if that run had another way to the relay, and may have
+ * cleared away on the host what the engine still takes for done.
  */
 export const whenBegun = (before: Attempts | undefined, proxies: readonly string[], way: NonNullable<Attempts["way"]>, now: Date): Attempts["at"] =>
   Object.fromEntries(

@@ -27,7 +27,7 @@ const lastRun = z.object({
     .object({
       /** By proxy: when its set-up was last begun anew (ISO 8601). */
       at: z.record(z.string(), z.string()),
-      /** Proxies whose set-up failed. */
+      /** Proxies whose set-up failed, or that did not work after it. */
       failed: z.array(z.string()),
       /** How the proxies reached the relay in that run, whatever became of it. */
       way: z.enum(["tunnel", "none"]).optional(),

@@ -45,12 +45,17 @@ export async function openRelay({ relay: settings, tunnel, proxies, relaySshPriv
   // One that never answered is another matter: nothing should be made before it does.
   const silent = before?.relay.setup === "ssh" && !settings.gone && !(await knock(reachable.ssh.host, reachable.ssh.port));
   if (silent) await pulumi.log.warn(`The relay's SSH (${reachable.ssh.host}) does not answer from here, so nothing is changed on it in this run, nor in the proxies' tunnels and packet filters, which have to fit it; a later run catches up with what is to be.`);
+  if (silent) refuse(newOnes(proxies, before));
   const relay = new Relay("relay", { settings: reachable, privateKey: relaySshPrivateKey, plans, asked, silent });
   const remembered = await outputValue(relay.facts);
   const conflicts = remembered && !settings.gone && !silent ? relayConflicts(plans, remembered, stackMark()) : [];
   const facts = conflicts.length > 0 ? await withoutConflicts(relay, plans, conflicts) : remembered;
   return { relay, facts, stale: facts !== remembered, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
 }
+
+/** Complaints about proxies that are new: their tunnels would have no other end. */
+const newOnes = (proxies: readonly ProxySettings[], before: Before): Complaint[] =>
+  proxies.flatMap(({ name }, i) => (before.proxies[name] ? [] : [{ key: `proxies[${i}]`, text: `${name} is new, and the relay does not answer now: nothing is made before its end of the tunnel can be. Leave ${name} out until it does.` }]));
 
 /**
  * What was found in an earlier run may have been mended since, by the very hands that were told to: a new look decides.

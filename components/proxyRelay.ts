@@ -45,6 +45,8 @@ export interface ProxyRelayArgs {
   readonly silent: boolean;
   /** When the proxy was asked what it sees: another time, and it is asked again. */
   readonly asked: string | undefined;
+  /** When this run began. */
+  readonly began: Date;
   /** When its set-up was last begun anew (attempts.ts): another time, and all of it is done again. */
   readonly again: string | undefined;
 }
@@ -87,6 +89,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         key: args.key,
         operatorKey: args.operatorKey,
         open: { ports: shared.ports, udpPorts: shared.udpPorts, tunnelPort },
+        frozen: args.silent || (way.kind === "tunnel" && way.relay.silent),
         rebootTime: rebootTime(slot),
         labels: args.labels,
       },
@@ -109,13 +112,13 @@ export class ProxyRelay extends pulumi.ComponentResource {
     // The host: our program on it, packages, what it is like.
     const tool = stepOf(
       `${name}-hostctl`,
-      attemptInstall(host.become, args.again, stackMark()),
+      attemptInstall(host.become, args.again, proxyMark(name)),
       {
         ...host,
         attempts: machine.firstContactAttempts,
         stdin: platform.program(),
         // A machine that stays gets back what was there before; one that goes may be dead by then.
-        ...(machine.stays ? { undo: hostctlIfThere(host.become, "uninstall", stackMark()) } : {}),
+        ...(machine.stays ? { undo: hostctlIfThere(host.become, "uninstall", proxyMark(name)) } : {}),
         after: [],
       },
       child,
@@ -168,7 +171,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
       behind: [tidy, ...ends].map(({ resource }) => resource),
     });
     this.inside = through.stdout.apply((stdout) => (wentWell(stdout) ? parseInsideView(stdout) : "not asked"));
-    this.failures = failuresOf([tool, prepared, wan, keys, ...upgrades, ...free, ...ends, ...filter, tidy, through]);
+    this.failures = failuresOf([tool, prepared, wan, keys, ...upgrades, ...free, ...ends, ...filter, tidy, through], args.began);
     this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6, dnsName, wireGuardPublicKey: this.wireGuardPublicKey });
   }
 
@@ -225,6 +228,9 @@ export class ProxyRelay extends pulumi.ComponentResource {
 
 /** How this stack marks what is its own on a relay that others may use too. */
 export const stackMark = () => `${pulumi.getProject()}/${pulumi.getStack()}`;
+
+/** How a host is marked as a proxy of this stack. */
+const proxyMark = (name: string) => `${stackMark()}/${name}`;
 
 interface TunnelParts {
   readonly host: StepHost;

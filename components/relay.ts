@@ -53,16 +53,17 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     const host = (this.host = relayHost(args.settings, args.privateKey, args.silent));
     this.silent = args.silent;
 
+    // All of it again whenever the relay is asked anew: it may have been set back to an earlier day.
     const tool = remoteCommand(
       `${name}-hostctl`,
-      { ...host, attempts: 3, line: installHostctl(host.become), stdin: hostctlProgram(), undo: hostctlIfThere(host.become, "leave") },
+      { ...host, attempts: 3, line: installHostctl(host.become, args.asked), stdin: hostctlProgram(), undo: hostctlIfThere(host.become, "leave") },
       child,
     );
 
     // Neither is read there, but a new one is a reason to look again.
     const look = hostCommand(`${name}-facts`, { ...host, words: ["relay-facts"], stdin: planLines(args.plans) + askedLine(args.asked) }, { ...child, dependsOn: tool });
     this.facts = look.stdout.apply(parseRelayFacts);
-    this.prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...RELAY_PACKAGES] }, { ...child, dependsOn: look });
+    this.prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...RELAY_PACKAGES], stdin: askedLine(args.asked) }, { ...child, dependsOn: look });
     this.registerOutputs({});
   }
 
@@ -76,18 +77,18 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   }
 
   /**
-   * Tries the relay's own way out on port 25, after `after`: what it finds is not for this program to mend, so it comes
-   * last and holds up nothing. A relay that is not there now is no news.
+   * Tries the relay's own way out on port 25. What it finds is not for this program to mend, and holds up nothing. A relay
+   * that is not there now is no news.
    */
-  checkOutbound(after: pulumi.Resource): pulumi.Output<readonly Failure[]> {
+  checkOutbound(began: Date): pulumi.Output<readonly Failure[]> {
     const { settings, asked } = this.args;
     if (settings.outboundCheck === false) return pulumi.output([]);
     const check = step(
       "relay-outbound",
-      { ...this.host, again: undefined, words: ["outbound", settings.outboundCheck], stdin: askedLine(asked), after: [], behind: [this.prepared, after] },
+      { ...this.host, again: undefined, words: ["outbound", settings.outboundCheck], stdin: askedLine(asked), after: [], behind: [this.prepared] },
       { parent: this },
     );
-    return this.host.absent ? pulumi.output([]) : failuresOf([check]);
+    return this.host.absent ? pulumi.output([]) : failuresOf([check], began);
   }
 }
 

@@ -114,7 +114,7 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
     const firewall = new hcloud.Firewall(
       `${name}-firewall`,
       { name: cloudName, labels: common.labels, rules: cloudFirewallRules({ ...args.open, sshPort: settings.sshPort }) },
-      child,
+      args.frozen ? { ...child, ignoreChanges: ["rules"] } : child,
     );
 
     const server = new hcloud.Server(

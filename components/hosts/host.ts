@@ -47,6 +47,8 @@ export interface HostArgs<Settings> {
   readonly operatorKey: pulumi.Output<string> | undefined;
   /** What is open on it. */
   readonly open: OpenPorts;
+  /** Nothing changes on the host in this run, so what stands before it must not either. */
+  readonly frozen: boolean;
   readonly rebootTime: string;
   readonly labels: Record<string, string>;
 }

@@ -36,7 +36,9 @@ export const hostctl = (become: Become, ...words: Words): string => sudo(become,
  * The same, for a verb whose failure is told on stdout and does not end the run. `again`: another value than last time
  * makes another command, which is run though nothing else has changed.
  */
-export const attemptHostctl = (become: Become, again: string | undefined, ...words: Words): string => sudo(become, `${HOSTCTL} ${attempt(TIME_LIMIT, again, words)}`);
+export const attemptHostctl = (become: Become, again: string | undefined, ...words: Words): string =>
+  // A machine that was installed anew, or set back to an earlier day, is set up again by the next run.
+  asRoot(become, `[ -x ${HOSTCTL} ] || { cat >/dev/null; echo "failed chatmail-proxy is not on this machine any more"; exit 0; }; exec ${HOSTCTL} ${attempt(TIME_LIMIT, again, words)}`);
 
 type Words = readonly (string | number)[];
 
@@ -53,10 +55,10 @@ function plain(words: Words): string {
 /** Last line of the program, by which the host knows that it has all of it. */
 const PROGRAM_END = "# end\n";
 
-/** The command that installs hostctl from stdin and sets up its units. */
-export const installHostctl = (become: Become): string => asRoot(become, `${BRING} && ${HOSTCTL}.new setup`);
+/** The command that installs hostctl from stdin and sets up its units. Another `again` makes another command, as in attemptHostctl. */
+export const installHostctl = (become: Become, again?: string): string => asRoot(become, `${BRING} && ${HOSTCTL}.new setup`, again);
 
-/** The same on a proxy's host, which is that of the stack `owner` from then on; see attemptHostctl. */
+/** The same on the host of the proxy `owner` (PROJECT/STACK/NAME), which it is from then on; see attemptHostctl. */
 export const attemptInstall = (become: Become, again: string | undefined, owner: string): string =>
   // No limit: FreeBSD's timeout would wait for the guard that this starts.
   asRoot(become, `{ ${BRING}; } || { echo "failed hostctl could not be written to ${dir(HOSTCTL)}; is the disk full?"; exit 0; }; ${HOSTCTL}.new ${attempt(0, again, ["setup", owner])}`);
@@ -74,4 +76,4 @@ const dir = (path: string) => path.slice(0, path.lastIndexOf("/"));
 // Beside the one that is there: only when it has found that the host is the right one does it take its place.
 const BRING = `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; false; }; } && chmod 755 ${HOSTCTL}.new`;
 
-const asRoot = (become: Become, script: string) => sudo(become, `sh -c '${script}'`);
+const asRoot = (become: Become, script: string, unread?: string) => sudo(become, `sh -c '${script}'${unread === undefined ? "" : ` ${plain([unread])}`}`);

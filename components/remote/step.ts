@@ -42,10 +42,13 @@ const HOLD = "sh -c 'cat >/dev/null; echo held'";
 /** Whether a step was taken, and went well. */
 export const wentWell = (stdout: string): boolean => failureOf(stdout) === undefined && stdout.trim() !== "held";
 
-/** Why a step failed, where it did, and when (an earlier run's word is remembered too): the word of attempt.sh. */
-export function failureOf(stdout: string): string | undefined {
+/** Why a step failed, where it did, and when: the word of attempt.sh. `began`: the run that asks; an earlier one's word is remembered too. */
+export function failureOf(stdout: string, began?: Date): string | undefined {
   const [, time, reason] = /^failed (?:(\S+Z) )?(.*)$/m.exec(stdout) ?? [];
-  return reason === undefined ? undefined : `${reason}${time === undefined ? "" : ` (at ${time})`}`;
+  if (reason === undefined || time === undefined) return reason;
+  // By the host's clock, which may be wrong.
+  const maybeOld = began && Date.parse(time) < began.getTime();
+  return `${reason} (at ${time}${maybeOld ? "; if that was before this run, it is tried again by the next pulumi up" : ""})`;
 }
 
 /** A step that failed, and why. */
@@ -54,10 +57,10 @@ export interface Failure {
   readonly reason: string;
 }
 
-export const failuresOf = (steps: readonly Step[]): pulumi.Output<Failure[]> =>
+export const failuresOf = (steps: readonly Step[], began: Date): pulumi.Output<Failure[]> =>
   pulumi.all(steps.map(({ stdout }) => stdout)).apply((outcomes) =>
     outcomes.flatMap((stdout, i) => {
-      const reason = failureOf(stdout);
+      const reason = failureOf(stdout, began);
       return reason === undefined ? [] : [{ step: steps[i]?.name ?? "", reason }];
     }),
   );

@@ -59,7 +59,7 @@ describe("a proxy on an existing machine", () => {
 
   it("is asked whether the ports are free before any rule is loaded", async () => {
     const run = await aStack({ proxies });
-    expect(run.one(COMMAND, "deb1-free").inputs.create).toMatch(/hostctl attempt 1800 - free 51820 10\.213\.\S+ fd6d:\S+ 25 80 143 443 465 587 993$/);
+    expect(run.one(COMMAND, "deb1-free").inputs.create).toMatch(/hostctl attempt 1800 - free 51820 10\.213\.\S+ fd6d:\S+ 25 80 143 443 465 587 993'$/);
     expect(run.one(COMMAND, "deb1-filter").dependsOn).toContain("deb1-free");
   });
 
@@ -74,7 +74,7 @@ describe("a proxy on an existing machine", () => {
 
   it("has its interface given where it cannot be found", async () => {
     const run = await aStack({ proxies: [{ ...deb1, wan: ["ens3", "he-ipv6"] }] });
-    expect(run.one(COMMAND, "deb1-wan").inputs.create).toMatch(/hostctl attempt 1800 - wan ens3 he-ipv6$/);
+    expect(run.one(COMMAND, "deb1-wan").inputs.create).toMatch(/hostctl attempt 1800 - wan ens3 he-ipv6'$/);
   });
 
   it("that is gone for good is asked nothing any more, not even when it leaves", async () => {
@@ -153,8 +153,8 @@ describe("direct forwarding", () => {
     const run = await aStack(direct);
     const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { protocol: string }[];
     expect(rules.some(({ protocol }) => protocol === "udp")).toBe(false);
-    expect(run.one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades$/);
-    expect((await aStack()).one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades tunnel-keys tunnel$/);
+    expect(run.one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades'$/);
+    expect((await aStack()).one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades tunnel-keys tunnel'$/);
   });
 
   it("warns that clients share an address, with the relay's own limit where it can be asked", async () => {
@@ -373,7 +373,7 @@ describe("a proxy on an existing FreeBSD machine", () => {
     expect(run.errors).toEqual([]);
     expect(text(run.one(COMMAND, "bsd1-hostctl"))).toContain("sysrc");
     expect(text(run.one(COMMAND, "bsd1-hostctl"))).not.toContain("systemctl");
-    expect(run.one(COMMAND, "bsd1-prepare").inputs.create).toMatch(/hostctl attempt 1800 - prepare$/);
+    expect(run.one(COMMAND, "bsd1-prepare").inputs.create).toMatch(/hostctl attempt 1800 - prepare'$/);
     const rules = text(run.one(COMMAND, "bsd1-filter"));
     expect(rules).toContain("rdr on eth0 inet proto tcp");
     // Its default: what nobody named is shut, as in the guide.

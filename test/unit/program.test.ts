@@ -99,7 +99,7 @@ describe("a stack with one proxy", () => {
   });
 
   it("redirects only when both ends of the tunnel are there, by rules that a second connection confirms", () => {
-    expect(run.one(COMMAND, "hel1-filter").inputs.create).toMatch(/hostctl attempt 1800 - arm filter 60$/);
+    expect(run.one(COMMAND, "hel1-filter").inputs.create).toMatch(/hostctl attempt 1800 - arm filter 60'$/);
     expect(run.one(COMMAND, "hel1-filter-confirm").dependsOn).toContain("hel1-filter");
     expect(run.one(COMMAND, "hel1-filter-in-force").dependsOn).toContain("hel1-filter-confirm");
     expect(run.one(COMMAND, "hel1-filter").dependsOn).toEqual(expect.arrayContaining(["hel1-tunnel", "hel1-relay-end"]));
@@ -318,16 +318,18 @@ describe("a relay that already uses what the plan wants", () => {
 });
 
 describe("the check of the relay's own way out", () => {
-  it("comes after everything else, and holds up nothing", async () => {
+  it("comes once the proxies are there, through which its way may lead, and holds up nothing", async () => {
     const run = await aStack();
-    expect(run.one(COMMAND, "relay-outbound").dependsOn).toEqual(expect.arrayContaining(["mail-domain-A", "mail-domain-AAAA"]));
+    const place = (name: string) => run.registered.findIndex((each) => each.name === name);
+    expect(place("relay-outbound")).toBeGreaterThan(place("hel1-through"));
+    expect(place("relay-outbound")).toBeLessThan(place("mail-domain-A"));
     expect(run.registered.filter(({ dependsOn }) => dependsOn.includes("relay-outbound"))).toEqual([]);
   });
 
   it("is a fault when it fails, with everything else done, and is made again by the next run", async () => {
-    const stack = { prints: { "relay-outbound": "failed 2026-11-24T02:59:00Z this relay cannot reach mx.example.net on port 25" } };
+    const stack = { prints: { "relay-outbound": "failed 2026-11-24T03:01:00Z this relay cannot reach mx.example.net on port 25" } };
     const run = await aStack(stack);
-    expect(run.errors).toEqual([expect.stringContaining("  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T02:59:00Z)\n")]);
+    expect(run.errors).toEqual([expect.stringContaining("  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T03:01:00Z)\n")]);
     expect(run.outputs.published).toHaveLength(2);
     expect(run.outputs.lastRun).toMatchObject({ looks: { unwell: ["relay"] } });
     const asked = (now: Date, before?: Record<string, unknown>) => aStack({ ...stack, now, ...(before && { before }) }).then((again) => again.one(COMMAND, "relay-outbound").inputs.stdin);

@@ -1,6 +1,7 @@
 // A proxy whose set-up fails: a verdict on it alone, and tried again by the next run.
 import { failureOf, wentWell } from "../../components/remote/step";
-import { aStack, noneAnswers, OURS, rrset, type StackCase } from "./aStack";
+import type { ProbeTarget } from "../../components/proof/probe";
+import { allAnswer, aStack, noneAnswers, OURS, rrset, type StackCase } from "./aStack";
 import type { Registered, Run } from "./engine";
 
 const COMMAND = "command:remote:Command";
@@ -11,7 +12,7 @@ const AT = (minute: number) => new Date(Date.UTC(2026, 10, 24, 3, minute));
 const HELD = "sh -c 'cat >/dev/null; echo held'";
 
 const failing = (name: string, rest: StackCase = {}) =>
-  aStack({ proxies: ["hel1", deb1], prints: { [name]: `a line\nfailed ${REASON}` }, outside: (target) => (target.address === deb1.ipv4 ? noneAnswers(target) : target.ports.map((port) => ({ port, answer: { kind: "answered" } }))), ...rest });
+  aStack({ proxies: ["hel1", deb1], prints: { [name]: `a line\nfailed ${REASON}` }, outside: (target) => (target.address === deb1.ipv4 ? noneAnswers(target) : allAnswer(target)), ...rest });
 const values = (resource: Registered) => (resource.inputs.records as { value: string }[]).map(({ value }) => value);
 const held = (run: Run) => run.registered.filter(({ type, inputs }) => type === COMMAND && inputs.create === HELD).map(({ name }) => name).sort();
 
@@ -70,6 +71,18 @@ describe("a proxy of which one step fails", () => {
     const [was, is] = [lines(first), lines(second)];
     expect(is.map((line, i) => line !== was[i])).toEqual([true, true, true, false]);
     expect(is.slice(0, 3)).toEqual(Array.from({ length: 3 }, () => expect.stringContaining(AT(1).toISOString()) as string));
+    expect(lines(third)).toEqual(is);
+  });
+
+  it("has the same done for it when it was set up and did not work: a host may have been set back to an earlier day", async () => {
+    const lines = (run: Run) => ["deb1-hostctl", "deb1-tunnel", "deb1-relay-end", "relay-hostctl", "hel1-tunnel"].map((name) => String(run.one(COMMAND, name).inputs.create));
+    const dead = (target: ProbeTarget) => (target.address === deb1.ipv4 ? noneAnswers(target) : allAnswer(target));
+    const first = await aStack({ proxies: ["hel1", deb1], now: AT(0), outside: dead });
+    const second = await aStack({ proxies: ["hel1", deb1], now: AT(1), before: first.outputs });
+    const third = await aStack({ proxies: ["hel1", deb1], now: AT(2), before: second.outputs });
+    const [was, is] = [lines(first), lines(second)];
+    expect(is.map((line, i) => line !== was[i])).toEqual([true, true, true, true, false]);
+    expect(second.one(COMMAND, "relay-prepare").inputs.stdin).not.toBe(first.one(COMMAND, "relay-prepare").inputs.stdin);
     expect(lines(third)).toEqual(is);
   });
 
@@ -135,5 +148,13 @@ describe("a relay that does not answer", () => {
     const run = await aStack({ before, silent: ["192.168.77.10"], settings: { tunnel: { keyGeneration: 2 } } });
     for (const name of ["hel1-keys", "hel1-tunnel", "hel1-relay-end", "hel1-filter", "hel1-filter-confirm", "hel1-filter-in-force"]) expect([name, run.one(COMMAND, name).options.ignoreChanges]).toEqual([name, expect.arrayContaining(["create", "stdin"])]);
     expect(run.one(COMMAND, "hel1-admin-keys").options.ignoreChanges).toEqual([]);
+    // What stands before a bought host has to fit it.
+    expect(run.one("hcloud:index/firewall:Firewall", "hel1-firewall").options.ignoreChanges).toEqual(["rules"]);
+    expect((await aStack()).one("hcloud:index/firewall:Firewall", "hel1-firewall").options.ignoreChanges).toEqual([]);
+  });
+
+  it("gets no new proxy, whose tunnel would have no other end", async () => {
+    const before = (await aStack()).outputs;
+    await expect(aStack({ before, proxies: ["hel1", deb1], silent: ["192.168.77.10"] })).rejects.toThrow("proxies[1]: deb1 is new, and the relay does not answer now");
   });
 });

@@ -85,14 +85,14 @@ export function hostSuite(shell: Shell): void {
 
   it("is one stack's, and is told as data of what fails", () => {
     const bsd = bare();
-    expect(bsd.run("attempt 0 - setup chatmail-proxy/prod")).toMatchObject({ status: 0, stdout: "" });
-    expect(bsd.run("attempt 0 - setup chatmail-proxy/other")).toMatchObject({ status: 0, stdout: expect.stringMatching(/^failed \S+Z this machine is a proxy of the stack chatmail-proxy\/prod already, .*\n$/) as string });
+    expect(bsd.run("attempt 0 - setup chatmail-proxy/prod/bsd1")).toMatchObject({ status: 0, stdout: "" });
+    expect(bsd.run("attempt 0 - setup chatmail-proxy/other/bsd1")).toMatchObject({ status: 0, stdout: expect.stringMatching(/^failed \S+Z this machine is a proxy of the stack chatmail-proxy\/prod already, .*\n$/) as string });
     expect(bsd.run("attempt 60 - wan em0").stdout).toBe("wan em0 1\n");
     expect(bsd.run("attempt 60 - wan em7").stdout).toMatch(/^failed .*em7/);
     const set = bsd.files();
-    bsd.ok("uninstall chatmail-proxy/other");
+    bsd.ok("uninstall chatmail-proxy/other/bsd1");
     expect(bsd.files()).toEqual(set);
-    bsd.ok("uninstall chatmail-proxy/prod");
+    bsd.ok("uninstall chatmail-proxy/prod/bsd1");
     expect(Object.keys(bsd.files())).toEqual([]);
   });
 

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { attemptHostctl, HOSTCTL } from "../../../components/remote/hostctl";
 import { failureOf } from "../../../components/remote/step";
 
 const PARTS = join(__dirname, "../../../components/remote/host");
@@ -62,23 +63,39 @@ describe("an attempt", () => {
   });
 });
 
+describe("a failure", () => {
+  it("that is older than the run may be remembered, which is said", () => {
+    const [at, later] = ["2026-11-24T03:00:00Z", "2026-11-24T03:00:01Z"];
+    expect(failureOf(`failed ${at} no`, new Date(later))).toBe(`no (at ${at}; if that was before this run, it is tried again by the next pulumi up)`);
+    expect(failureOf(`failed ${later} no`, new Date(at))).toBe(`no (at ${later})`);
+  });
+
+  it("is data as well where the machine has lost what was installed there", () => {
+    const { status, stdout } = spawnSync("sh", ["-c", attemptHostctl("root", undefined, "wan").replaceAll(HOSTCTL, join(dir, "nowhere"))], { input: "long", encoding: "utf8" });
+    expect([status, failureOf(stdout)]).toEqual([0, "chatmail-proxy is not on this machine any more"]);
+    const there = spawnSync("sh", ["-c", attemptHostctl("root", undefined, "well").replaceAll(HOSTCTL, join(dir, "hostctl"))], { input: "long", encoding: "utf8" });
+    expect([there.status, there.stdout]).toEqual([0, "longa fact\n"]);
+  });
+});
+
 describe("a proxy's machine", () => {
   it("is the stack's that came first", () => {
-    expect(run("own", "chatmail-proxy/prod").status).toBe(0);
-    expect(run("own", "chatmail-proxy/prod").status).toBe(0);
+    expect(run("own", "chatmail-proxy/prod/deb1").status).toBe(0);
+    expect(run("own", "chatmail-proxy/prod/deb1").status).toBe(0);
     expect(run("own").status).toBe(0);
-    const { status, stderr } = run("own", "chatmail-proxy/other");
+    const { status, stderr } = run("own", "chatmail-proxy/other/deb1");
     expect([status, stderr]).toEqual([1, `chatmail-proxy: this machine is a proxy of the stack chatmail-proxy/prod already, and a machine is one proxy: take it out of that stack first. If that stack is gone for good, run there as root: ${dir}/hostctl uninstall\n`]);
   });
 
-  it("is not undone by another stack that leaves, but by its own, or by a person", () => {
+  it("is not undone by a proxy that leaves and is not the one here any more, but by its own, or by a person", () => {
     const owned = () => existsSync(join(dir, "state/stack"));
-    run("own", "chatmail-proxy/prod");
-    run("uninstall_of", "chatmail-proxy/other");
+    run("own", "chatmail-proxy/prod/old1");
+    expect(run("own", "chatmail-proxy/prod/deb1").status).toBe(0);
+    for (const leaves of ["chatmail-proxy/other/deb1", "chatmail-proxy/prod/old1"]) run("uninstall_of", leaves);
     expect(owned()).toBe(true);
-    run("uninstall_of", "chatmail-proxy/prod");
+    run("uninstall_of", "chatmail-proxy/prod/deb1");
     expect(owned()).toBe(false);
-    run("own", "chatmail-proxy/prod");
+    run("own", "chatmail-proxy/prod/deb1");
     run("uninstall_of");
     expect(owned()).toBe(false);
   });
