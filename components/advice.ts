@@ -1,5 +1,5 @@
 // What an operator should know about the way these settings work with this relay: sentences. Pure.
-import { familyOf } from "./addresses";
+import { familyOf, isPrivate } from "./addresses";
 import { kindOf, traitsOf } from "./hosts/kindOf";
 import { networkAdvice } from "./hosts/networks";
 import { provenAddresses, type ProxyReport } from "./report";
@@ -129,12 +129,23 @@ export function foreignSenders({ settings, reports }: Pick<Situation, "settings"
   return reports.filter(({ name }) => settings.egress.includes(name) && foreign.has(name)).flatMap(({ name, families }) => families.map(({ address }) => ({ proxy: name, address })));
 }
 
+/** The relay's own addresses that mean something on the internet, of the families by which its postfix sends. */
+function publicAddresses({ addresses, ours, postfix }: RelayFacts): string[] {
+  const tunnels = new Set(ours.map(({ device }) => device));
+  const silent = postfix.inet_protocols === "ipv4" ? 6 : postfix.inet_protocols === "ipv6" ? 4 : undefined;
+  return addresses
+    .filter(({ device }) => !tunnels.has(device))
+    .map(({ cidr }) => cidr.split("/", 1)[0] ?? "")
+    .filter((address) => familyOf(address) !== undefined && familyOf(address) !== silent && !isPrivate(address));
+}
+
 /** Addresses from which the relay's mail leaves, as far as known. */
-export function senders({ settings, reports }: Pick<Situation, "settings" | "reports">): string[] {
+export function senders({ settings, facts, reports }: Pick<Situation, "settings" | "facts" | "reports">): string[] {
   const egress = reports.filter(({ name }) => settings.egress.includes(name)).flatMap(({ families }) => families.map(({ address }) => address));
   const direct = [settings.relay.ipv4, settings.relay.ipv6].flatMap((address) => address ?? []);
-  // With a tunnel too: what is seen of the relay from outside is the one family that it dials.
-  const own = [...direct, ...(settings.tunnel === "none" ? [] : reports.flatMap(({ relayAddress }) => relayAddress ?? []))];
+  // Seen from outside is only the family that it dials; it may have addresses of its own of the other.
+  const seen = settings.tunnel === "none" ? [] : reports.flatMap(({ relayAddress }) => relayAddress ?? []);
+  const own = [...direct, ...seen, ...(facts ? publicAddresses(facts) : [])];
   const all = settings.egress.length === 0 || settings.egress.includes(OWN_LINE) ? [...egress, ...own] : egress;
   return [...new Set(all)].filter((address) => familyOf(address) !== undefined);
 }

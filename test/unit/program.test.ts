@@ -119,6 +119,12 @@ describe("a stack with one proxy", () => {
     expect(run.one(RRSET, "mail-domain-A").dependsOn).toEqual(expect.arrayContaining(["hel1-server", "hel1-relay-end", "hel1-ipv4"]));
   });
 
+  it("names the relay's own public addresses there too: it is seen by the one family that it dials alone", async () => {
+    const own = `${RELAY_FACTS}\naddress eth0 2001:db8:77::10/64\naddress eth0 fe80::1/64\naddress wg-old 2001:db8:99::1/128\nours wg-old test/test`;
+    expect((await aStack({ relayFacts: own })).warnings).toEqual([expect.stringContaining("SPF: the relay's mail leaves from 198.51.100.20 and 2001:db8:77::10, which")]);
+    expect((await aStack({ relayFacts: `${own}\npostfix inet_protocols ipv4` })).warnings).toEqual([expect.stringContaining("SPF: the relay's mail leaves from 198.51.100.20, which")]);
+  });
+
   it("says what SPF must name, since mail leaves from the relay's own address", () => {
     expect(run.warnings).toEqual([expect.stringContaining('SPF: the relay\'s mail leaves from 198.51.100.20')]);
   });
