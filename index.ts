@@ -14,7 +14,8 @@ import { readLastRun, standingAfter, standingDespite } from "./components/lastRu
 import { RELAY, unwellHosts, whenToLook } from "./components/looks";
 import { openRelay } from "./components/openRelay";
 import { outputValue } from "./components/outputValue";
-import { knockFromHere, proveFromHere, type Prover } from "./components/proof/prove";
+import { knockFromHere } from "./components/proof/knock";
+import { proveFromHere, type Prover } from "./components/proof/prove";
 import { ProxyRelay, stackMark } from "./components/proxyRelay";
 import { Relay } from "./components/relay";
 import { scriptChanged, ScriptedRelay } from "./components/relayScript";

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
+import { knockFromHere } from "../components/proof/knock";
 import { readHistory } from "./remove/history";
 import { removeProxy } from "./remove/remove";
 
@@ -26,6 +27,7 @@ async function main(args: readonly string[]): Promise<void> {
     file,
     up: () => Promise.resolve(spawnSync("pulumi", ["up", "--yes", "--skip-preview", "--stack", stack], { cwd: root, stdio: "inherit" }).status ?? 1),
     history: () => Promise.resolve(historyOf(stack)),
+    knock: knockFromHere,
     say: (line) => void process.stdout.write(`${line}\n`),
     progress: (line) => void (process.stdout.isTTY ? process.stdout.write(`\r${line}  `) : undefined),
     now: () => new Date(),

@@ -1,6 +1,5 @@
 // What the operator's machine sees of a proxy. It never fails; what it finds is data, so that one bad proxy holds up
 // nobody else's records.
-import { connect } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
 import type { Family } from "../addresses";
 import { wentWell, type Step } from "../remote/step";
@@ -20,28 +19,6 @@ const PATIENCE: Record<"preview" | "update" | "once", ProbePatience> = {
 
 /** Looks with real connections from this machine. */
 export const proveFromHere: Prover = (target) => probe(target, PATIENCE[pulumi.runtime.isDryRun() ? "preview" : target.patient === false ? "once" : "update"]);
-
-/** Whether an SSH server greets on a port, within 10 s: a machine that restarts may well be back by then. */
-export async function knockFromHere(host: string, port: number, total = 10_000): Promise<boolean> {
-  const deadline = Date.now() + total;
-  const attempt = () =>
-    new Promise<boolean>((resolve) => {
-      const socket = connect({ host, port });
-      const done = (answered: boolean) => {
-        socket.destroy();
-        resolve(answered);
-      };
-      socket.setTimeout(4000, () => done(false));
-      socket.on("error", () => done(false));
-      // A machine in trouble may still accept connections that nobody serves.
-      socket.once("data", (data) => done(data.toString("latin1").startsWith("SSH-")));
-    });
-  for (;;) {
-    if (await attempt()) return true;
-    if (Date.now() >= deadline) return false;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
-}
 
 export type OutsideViews = Readonly<Partial<Record<Family, OutsideView>>>;
 

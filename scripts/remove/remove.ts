@@ -12,6 +12,8 @@ export interface Removal {
   readonly up: () => Promise<number>;
   /** The stack's last runs; undefined when they cannot be had: then the whole time is waited, by the file's own TTL. */
   readonly history?: () => Promise<readonly Update[] | undefined>;
+  /** Whether SSH answers there. */
+  readonly knock: (host: string, port: number) => Promise<boolean>;
   readonly say: (line: string) => void;
   /** Shows a line that the next one takes the place of. */
   readonly progress: (line: string) => void;
@@ -20,7 +22,7 @@ export interface Removal {
 }
 
 /** Throws an Error with a sentence for the operator; what was done by then stays done, and is not done again. */
-export async function removeProxy({ name, file, up, history, say, progress, now, sleep }: Removal): Promise<void> {
+export async function removeProxy({ name, file, up, history, knock, say, progress, now, sleep }: Removal): Promise<void> {
   const { obstacle, drained, ttl: wanted, byScript } = standing(readFileSync(file, "utf8"), name);
   if (obstacle) throw new Error(obstacle);
 
@@ -47,6 +49,10 @@ export async function removeProxy({ name, file, up, history, say, progress, now,
     await sleep(Math.min(left, 1000));
   }
 
+  const { door } = standing(readFileSync(file, "utf8"), name);
+  if (door && !(await knock(door.host, door.port))) {
+    throw new Error(`${name} is out of DNS, and nobody knows its address any more; but its SSH (${door.host}, port ${door.port}) does not answer, and what was set up there is to be undone. When it answers again, run this again. If that machine is gone for good, add gone: true to its entry, and run this again.`);
+  }
   say(`3. removing ${name}`);
   replace(file, without(readFileSync(file, "utf8"), name));
   if ((await up()) !== 0) throw new Error(`pulumi up failed. ${name} is out of ${file}; mend what the lines above say, and run pulumi up again: it removes what is left.`);

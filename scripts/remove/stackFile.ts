@@ -23,6 +23,8 @@ export interface Standing {
   readonly drained: Drain | undefined;
   /** Of the mail domain's records by these settings, in seconds. */
   readonly ttl: number;
+  /** Where the SSH is of a machine that stays, and on which what was set up will be undone. */
+  readonly door: { readonly host: string; readonly port: number } | undefined;
   /** The relay is set up by a script, which a person runs. */
   readonly byScript: boolean;
 }
@@ -54,8 +56,16 @@ export function standing(text: string, name: string): Standing {
               : undefined,
     drained: publish?.value === false ? readMark(publish.comment) : undefined,
     ttl: dns?.ttl ?? DEFAULT_TTL,
+    door: doorOf(entry),
     byScript: relay?.setup === "script" && config["chatmail-proxy:tunnel"] !== "none",
   };
+}
+
+/** A bought server has no ssh in its entry, and goes as a whole; of one that is gone for good nothing is undone. */
+function doorOf(entry: YAMLMap): Standing["door"] {
+  const { ssh, ipv4, ipv6, gone } = entry.toJSON() as { ssh?: { host?: string; port?: number }; ipv4?: string; ipv6?: string; gone?: boolean };
+  const host = ssh?.host ?? ipv4 ?? ipv6;
+  return ssh && host !== undefined && gone !== true ? { host, port: ssh.port ?? 22 } : undefined;
 }
 
 /** The file with the proxy drained, and a mark that says since when. */

@@ -194,7 +194,7 @@ describe("while somebody writes a message every second", () => {
       outputs.push(output);
       return status;
     };
-    const remove = (wait: (ms: number) => Promise<void>) => removeProxy({ name: "ash1", file, up, say: () => undefined, progress: () => undefined, now: () => new Date(), sleep: wait });
+    const remove = (wait: (ms: number) => Promise<void>) => removeProxy({ name: "ash1", file, up, knock: () => Promise.reject(new Error("a bought server goes as a whole")), say: () => undefined, progress: () => undefined, now: () => new Date(), sleep: wait });
     const others = (output: string, ours: RegExp) => touched(output).filter((name) => !ours.test(name));
     const report = await underTraffic(async () => {
       const drained = await the.addresses("ash1");

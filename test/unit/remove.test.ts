@@ -108,7 +108,7 @@ describe("removeProxy", () => {
   afterEach(() => rmSync(dir, { recursive: true }));
 
   /** Runs with a clock that sleeping moves; each up sees the settings as they are then. */
-  async function run(options: { status?: (turn: number) => number; interruptAt?: number; start?: number; blind?: boolean } = {}) {
+  async function run(options: { status?: (turn: number) => number; interruptAt?: number; start?: number; blind?: boolean; knock?: (host: string, port: number) => boolean } = {}) {
     let clock = options.start ?? Date.parse("2026-11-23T12:00:00Z");
     const seen: string[] = [];
     const said: string[] = [];
@@ -124,6 +124,7 @@ describe("removeProxy", () => {
         return Promise.resolve(status);
       },
       history: () => Promise.resolve(options.blind ? undefined : [...updates].reverse()),
+      knock: (host, port) => Promise.resolve(options.knock?.(host, port) ?? false),
       say: (line) => void said.push(line),
       progress: () => undefined,
       now: () => new Date(clock),
@@ -139,6 +140,18 @@ describe("removeProxy", () => {
 
   it("drains, waits for the records' TTL, and removes", async () => {
     expect(await run()).toMatchObject({ seen: ["drained", "without"], seconds: 125, error: undefined });
+  });
+
+  it("keeps an existing machine that does not answer in the settings, and says the ways out", async () => {
+    const machine = (more = "") => writeFileSync(file, FILE.replace("      host: hetzner\n      location: ash\n", `      host: linux\n      ipv4: 192.0.2.140\n      ssh:\n        port: 2222\n        hostKey: ssh-ed25519 AAAA\n${more}`));
+    machine();
+    const asked: unknown[] = [];
+    const dead = await run({ knock: (...door) => asked.push(door) === 0 });
+    expect(dead).toMatchObject({ seen: ["drained"], error: expect.stringMatching(/^ash1 is out of DNS.*\(192\.0\.2\.140, port 2222\) does not answer.* add gone: true/) as string });
+    expect(asked).toEqual([["192.0.2.140", 2222]]);
+    expect(await run({ start: dead.clock, knock: () => true })).toMatchObject({ seen: ["drained", "without"], seconds: 0, error: undefined });
+    machine("      gone: true\n");
+    expect(await run()).toMatchObject({ seen: ["drained", "without"], error: undefined });
   });
 
   it("goes on where it was interrupted, without waiting twice", async () => {
