@@ -72,6 +72,7 @@ export async function run({ config, secretKeys, expectations, preview = false, p
   // The SDK takes a stack for every resource and promise; mapping those back to the sources is most of a test's time.
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
+  const places = jest.spyOn(pulumi.Resource as unknown as { callsites: () => unknown[] }, "callsites").mockReturnValue([]);
   const warn = jest.spyOn(pulumi.log, "warn").mockImplementation((message) => Promise.resolve(void logs.warnings.push(message)));
   const error = jest.spyOn(pulumi.log, "error").mockImplementation((message) => Promise.resolve(void logs.errors.push(message)));
   try {
@@ -84,6 +85,7 @@ export async function run({ config, secretKeys, expectations, preview = false, p
     return { registered, ...logs, outputs: outputs ?? {}, one: (type, name) => one(registered, type, name) };
   } finally {
     Error.stackTraceLimit = limit;
+    places.mockRestore();
     warn.mockRestore();
     error.mockRestore();
   }
