@@ -1,0 +1,61 @@
+// Machines on which nothing is left of what we set up, as after a backup of an earlier day; and one that lets us in no
+// more. Two proxies, so that there is somebody to be held up.
+import { proveMail } from "../../scripts/lab/mail";
+import { failed, succeeded, theLab, type Config, type TheLab } from "./theLab";
+
+jest.setTimeout(300_000);
+
+let the: TheLab;
+
+beforeAll(async () => {
+  the = await theLab({ proxies: ["hel1", "ash1"] });
+});
+afterAll(() => the?.close());
+
+const published = async () => {
+  const { rrsets } = await the.api<{ rrsets: { name: string; type: string; records: { value: string }[] }[] }>("GET", "/zones/example.org/rrsets?per_page=50");
+  return rrsets.filter(({ name, type }) => name === "chat" && (type === "A" || type === "AAAA")).flatMap(({ records }) => records.map(({ value }) => value)).sort();
+};
+const all = async () => (await Promise.all(["hel1", "ash1"].map((name) => the.addresses(name)))).flat().sort();
+
+describe("a proxy and the relay that are as they were before us", () => {
+  it("are told, and stay in the records as long as there is nothing better", async () => {
+    const before = await published();
+    for (const host of ["hel1", "relay"]) await the.sh(host, "/usr/local/lib/chatmail-proxy/hostctl uninstall");
+    const output = failed(await the.up());
+    expect(output).toContain("hel1: its set-up failed at hel1-through: chatmail-proxy is not on this machine any more");
+    expect(output).toMatch(/ash1 \(\S+\): the relay answers none of the ports through the tunnel|ash1 \(\S+\): no WireGuard handshake from the relay/);
+    expect(await published()).toEqual(before);
+  });
+
+  it("are set up again by the next run, with all that leads to the other proxy", async () => {
+    succeeded(await the.up());
+    for (const address of await all()) await proveMail(the.lab, address);
+    expect(succeeded(await the.up())).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+  });
+});
+
+describe("a proxy that lets us in no more", () => {
+  const KEYS = "/root/.ssh/authorized_keys";
+  const changed = (config: Config) => {
+    config["chatmail-proxy:ports"] = [25, 80, 443, 465, 587, 993];
+    (config["chatmail-proxy:proxies"] as { name: string; publish?: boolean }[]).find(({ name }) => name === "ash1")!.publish = false;
+  };
+
+  afterAll(async () => {
+    await the.sh("ash1", `mv ${KEYS}.kept ${KEYS}`);
+    succeeded(await the.up());
+    expect(await published()).toEqual(await all());
+  });
+
+  it("leaves DNS, and holds up nothing of the others, in a run that goes on past it", async () => {
+    await the.sh("ash1", `mv ${KEYS} ${KEYS}.kept`);
+    const output = failed(await the.up(changed, { flags: ["--continue-on-error"] }));
+    expect(output).toContain("unable to authenticate");
+    expect(await published()).toEqual((await the.addresses("hel1")).slice().sort());
+    for (const address of await the.addresses("hel1")) {
+      expect((await the.client.scan(address, 143, 143)).open).toEqual([]);
+      await proveMail(the.lab, address);
+    }
+  });
+});
