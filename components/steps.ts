@@ -12,7 +12,7 @@ import type { Complaint } from "./settings/check";
 export function checkAgainst(before: Before | undefined, settings: Wanted): Complaint[] {
   if (!before) return [];
   const now = standingAfter(settings);
-  return [...checkZone(before, now, settings.dns.left), ...checkSetup(before, now), ...settings.proxies.flatMap((proxy, i) => checkProxy(before, now, proxy, i))];
+  return [...checkZone(before, now, settings.dns.left), ...checkSetup(before, now), ...checkWay(before, now), ...settings.proxies.flatMap((proxy, i) => checkProxy(before, now, proxy, i))];
 }
 
 /** Complaints about proxies that are to go, though a person has yet to take them out of DNS. */
@@ -62,6 +62,13 @@ function checkZone(before: Before, now: Standing, left: string | undefined): Com
 function checkSetup({ relay }: LastRun, now: Standing): Complaint[] {
   if (relay.setup !== "ssh" || relay.gone || now.relay.setup !== "script") return [];
   return [{ key: "relay.setup", text: '"script" would first take all tunnels off the relay, over SSH, and cut its users off. Set it back to "ssh", add relay.gone: true and run pulumi up (it lets go of the relay without touching it); then set it to "script".' }];
+}
+
+/** The proxies' ends of new tunnels come in at once; the relay's, where nobody but a person brings them, come later. */
+function checkWay(before: Before, now: Standing): Complaint[] {
+  if (before.relay.setup !== "none" || now.relay.setup !== "script" || before.published.length === 0) return [];
+  const own = before.zone.provider === "manual" ? "put the relay's own addresses into the zone, in place of the proxies'" : "set dns.onDestroy: relay and run pulumi up";
+  return [{ key: "tunnel", text: `was "none" until now, and with relay.setup "script" all mail would stop at once: proxies would lead it into tunnels that have no other end until a person has run the script on the relay. With relay.setup "ssh" both ends come in together, and no mail is lost (for "script" afterwards: first relay.gone: true and pulumi up). Where the relay cannot be reached by SSH, it takes its mail itself meanwhile: set tunnel back to "none" (and leave relay.setup away), let everybody in to its mail ports, ${own}, then run pulumi destroy; then set these settings again, run pulumi up, the script, and pulumi up once more.` }];
 }
 
 function checkProxy(before: LastRun, now: Standing, { name }: ProxySettings, i: number): Complaint[] {

@@ -262,6 +262,14 @@ describe("a relay that is set up by a script", () => {
     expect(run.warnings).toContainEqual(expect.stringContaining("The relay has not called hel1 yet. Set up its end: (umask 077; pulumi stack output --show-secrets relayScript > relay.sh)"));
   });
 
+  it("leaves the relay's own addresses in DNS until the script has run, and takes their place then", async () => {
+    const own = [rrset("chat", "A", ["198.51.100.20"])];
+    const before = await aStack({ ...waiting, rrsets: own });
+    expect([before.errors, has(before, "mail-domain-A")]).toEqual([[], false]);
+    const run = await aStack({ ...stack, rrsets: own });
+    expect([values(run, "mail-domain-A"), run.one(RRSET, "mail-domain-A").options.importId]).toEqual([["203.0.113.120"], "example.org/chat/A"]);
+  });
+
   it("is a fault when a proxy that was published is called no more", async () => {
     const run = await aStack({ ...waiting, rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS)] });
     expect(run.errors).toEqual([expect.stringContaining("no WireGuard handshake from the relay")]);

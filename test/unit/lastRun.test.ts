@@ -10,6 +10,7 @@ const OTHER_KEY = `ssh-ed25519 ${"B".repeat(68)}`;
 const HETZNER = { name: "hel1", host: "hetzner", location: "hel1" };
 const MACHINE = { name: "vm1", host: "linux", ssh: { hostKey: `${HOST_KEY} root@vm1` }, ipv4: "192.0.2.140" };
 const DNS = { zone: "example.org" };
+const MANUAL = { ...DNS, provider: "manual" };
 const RELAY = { ssh: { host: "192.168.77.10", hostKey: HOST_KEY } };
 const RFC2136 = { ...DNS, provider: "rfc2136", server: "192.0.2.1", tsig: { name: "k" } };
 
@@ -42,6 +43,9 @@ describe("a change that would cut somebody off", () => {
     ["another zone, though the relay's addresses would come back", { dns: { ...DNS, onDestroy: "relay" }, relay: { ...RELAY, ipv4: "198.51.100.20" } }, { dns: { zone: "chat.example.org" } }, "dns.zone is another than"],
     ["another mail domain", {}, { mailDomain: "mail.example.org" }, "mailDomain: was chat.example.org until now, whose addresses this run would delete."],
     ["a relay that is to be set up by a script from now on", {}, SCRIPT, 'relay.setup: "script" would first take all tunnels off the relay, over SSH, and cut its users off.'],
+    ["tunnels whose other ends nobody has brought to the relay yet", DIRECT, SCRIPT, 'tunnel: was "none" until now, and with relay.setup "script" all mail would stop at once: proxies would lead it into tunnels that have no other end until a person has run the script on the relay. With relay.setup "ssh" both ends come in together, and no mail is lost'],
+    ["the same, with the relay's own addresses in DNS meanwhile", DIRECT, SCRIPT, 'set tunnel back to "none" (and leave relay.setup away), let everybody in to its mail ports, set dns.onDestroy: relay and run pulumi up, then run pulumi destroy;'],
+    ["the same, in a zone that is changed by hand", { ...DIRECT, dns: MANUAL }, { ...SCRIPT, dns: MANUAL }, "put the relay's own addresses into the zone, in place of the proxies', then run pulumi destroy;"],
     ["a living proxy in another location", {}, { proxies: [MACHINE, { ...HETZNER, location: "ash" }] }, 'proxies[1].location: was "hel1" until now. A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove -- hel1'],
     ["a living proxy on another kind of host", {}, { proxies: [HETZNER, { name: "vm1", host: "hetzner", location: "ash" }] }, 'proxies[1].host: was "linux" until now.'],
     ["a machine with another host key", {}, { proxies: [HETZNER, { ...MACHINE, ssh: { hostKey: OTHER_KEY } }] }, "proxies[1].ssh.hostKey is another than at the last run. If nobody but you changed it: set gone: true with the old key and run pulumi up"],
@@ -58,6 +62,10 @@ describe("a change that would cut somebody off", () => {
     expect(checkAgainst({ ...after({}), published: [] }, settingsOf({ mailDomain: "mail.example.org" }))).toEqual([]);
   });
 
+  it("is none where there are no addresses by which mail comes in, and a script has all the time", () => {
+    expect(checkAgainst({ ...after(DIRECT), published: [] }, settingsOf(SCRIPT))).toEqual([]);
+  });
+
   it("is told together with all others of its kind", () => {
     expect(refused({}, { proxies: [{ ...HETZNER, location: "ash" }], mailDomain: "mail.example.org" })).toMatch(/2 settings need a change[^]*mailDomain[^]*location/);
   });
@@ -72,11 +80,13 @@ describe("a change that would cut somebody off", () => {
     ["the zone, after it was to be kept", KEEP, { dns: { zone: "chat.example.org" } }],
     ["the mail domain, after it was to be kept", KEEP, { mailDomain: "mail.example.org" }],
     ["the zone, when the old one is gone for good", {}, { dns: { zone: "chat.example.org", left: "example.org" } }],
-    ["from a zone that is changed by hand", { dns: { ...DNS, provider: "manual" } }, {}],
+    ["from a zone that is changed by hand", { dns: MANUAL }, {}],
     ["to a script, after the relay was let go", GONE, SCRIPT],
     ["from a script to SSH", SCRIPT, {}],
     ["a machine's key, after it was given up", { proxies: [HETZNER, { ...MACHINE, gone: true }] }, { proxies: [HETZNER, { ...MACHINE, ssh: { hostKey: OTHER_KEY } }] }],
     ["a tunnel to none", {}, DIRECT],
+    ["a script's tunnel to none", SCRIPT, DIRECT],
+    ["none to a tunnel whose ends both come in over SSH", DIRECT, {}],
   ])("is not: %s", (_what, before, now) => expect(checkAgainst(after(before), settingsOf(now))).toEqual([]));
 });
 
@@ -84,8 +94,8 @@ describe("what the last run leaves behind, and nobody here can take away", () =>
   it("is the old zone's addresses", () => {
     expect(left(KEEP, { dns: { zone: "chat.example.org" } })).toEqual([expect.stringContaining("The addresses of chat.example.org still stand in example.org (hetzner), where nobody keeps them any more.")]);
     expect(left(KEEP, { mailDomain: "mail.example.org" })).toHaveLength(1);
-    expect(left(KEEP, { dns: { ...DNS, provider: "manual" } })).toEqual([]);
-    expect(left({ dns: { ...DNS, provider: "manual" } }, {})).toEqual([]);
+    expect(left(KEEP, { dns: MANUAL })).toEqual([]);
+    expect(left({ dns: MANUAL }, {})).toEqual([]);
     expect(left({}, {})).toEqual([]);
   });
 
