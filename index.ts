@@ -18,7 +18,7 @@ import { knockFromHere } from "./components/proof/knock";
 import { proveFromHere, type Prover } from "./components/proof/prove";
 import { ProxyRelay, stackMark } from "./components/proxyRelay";
 import { Relay } from "./components/relay";
-import { scriptChanged, ScriptedRelay } from "./components/relayScript";
+import { NO_STOPS, scriptChanged, ScriptedRelay } from "./components/relayScript";
 import { announce, failingFamilies, provenAddresses, readmePage } from "./components/report";
 import { readSettings, refuse } from "./components/settings";
 import { findAgent, type Agent } from "./components/settings/agent";
@@ -99,12 +99,13 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   });
 
   const failed = proxies.flatMap(({ name }, i) => (examined[i]?.failed ? [name] : []));
-  const newest = relay instanceof ScriptedRelay ? await relay.word(before?.script, began) : undefined;
+  const scripted = relay instanceof ScriptedRelay ? relay : undefined;
+  const newest = await scripted?.word(before?.script, began);
   // Until all proxies' own ends are in, it stays the one that people know.
   const script = failed.length > 0 ? (before?.script ?? newest) : newest;
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values ?? [] });
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed)];
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed, (await scripted?.stops(before?.script)) ?? NO_STOPS)];
   const well = await announce({ proxies: faultyOnes(situation), wayOut, published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {
@@ -117,7 +118,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines, script, stackMark: stackMark() }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),
-    ...(relay instanceof ScriptedRelay && { relayScript: relay.script }),
+    ...(scripted && { relayScript: scripted.script }),
   };
 }
 

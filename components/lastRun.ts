@@ -33,8 +33,17 @@ const lastRun = z.object({
       way: z.enum(["tunnel", "none"]).optional(),
     })
     .catch({ at: {}, failed: [] }),
-  /** The script for the relay, where there is one: its digest, and since when it is this one (ISO 8601). */
-  script: z.object({ digest: z.string(), since: z.string() }).optional(),
+  script: z
+    .object({
+      /** Of the script for the relay, where there is one; and since when it is this one (ISO 8601). */
+      digest: z.string(),
+      since: z.string(),
+      /** By proxy: a digest of what both ends of its tunnel must agree on. */
+      tunnels: z.record(z.string(), z.string()).default({}),
+      /** Proxies through which the relay's own mail leaves. */
+      egress: z.array(z.string()).default([]),
+    })
+    .optional(),
 });
 export type LastRun = z.output<typeof lastRun>;
 

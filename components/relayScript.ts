@@ -11,9 +11,13 @@ import { bundle } from "./remote/bundle";
 import { HOSTCTL, hostctlProgram } from "./remote/hostctl";
 import type { RelaySettings } from "./settings";
 import type { RelayTunnelEndArgs } from "./tunnel/relayEnd";
-import { keysSet, relayEndSet } from "./tunnel/wireguard";
+import { keysSet, relayEndSet, type RelayEnd, type TunnelKeys } from "./tunnel/wireguard";
 
 interface ScriptedTunnel {
+  /** A digest of what the proxy's end must agree with. */
+  readonly fit: string;
+  /** The relay's own mail may leave through it. */
+  readonly egress: boolean;
   readonly interfaceName: string;
   /** The relay's in the tunnel, then the proxy's. */
   readonly addresses: readonly [string, string, string, string];
@@ -23,13 +27,17 @@ interface ScriptedTunnel {
 export class ScriptedRelay implements RelayEnds {
   readonly byHand = true;
   readonly silent = false;
-  private readonly tunnels: pulumi.Output<ScriptedTunnel>[] = [];
+  private readonly tunnels: { readonly proxy: string; readonly absent: boolean; readonly made: pulumi.Output<ScriptedTunnel> }[] = [];
 
   constructor(private readonly outboundCheck: RelaySettings["outboundCheck"]) {}
 
-  addTunnel(_name: string, { proxy, interfaceName, keys, end }: RelayTunnelEndArgs): [] {
-    this.tunnels.push(
-      pulumi.all([keys, end]).apply(([pair, own]): ScriptedTunnel => ({
+  addTunnel(_name: string, { proxy, interfaceName, keys, end, absent }: RelayTunnelEndArgs): [] {
+    this.tunnels.push({
+      proxy,
+      absent: absent !== undefined,
+      made: pulumi.all([keys, end]).apply(([pair, own]): ScriptedTunnel => ({
+        fit: fitOf(pair, own),
+        egress: own.egress !== undefined,
         interfaceName,
         addresses: [own.plan.relay.ipv4, own.plan.relay.ipv6, own.plan.proxy.ipv4, own.plan.proxy.ipv6],
         sets: [
@@ -37,34 +45,84 @@ export class ScriptedRelay implements RelayEnds {
           { name: `tunnel-${proxy}`, bundle: bundle(relayEndSet(own)).text },
         ],
       })),
-    );
+    });
     return [];
   }
 
   /** The script; secret. */
   get script(): pulumi.Output<string> {
-    return pulumi.secret(pulumi.all(this.tunnels).apply((tunnels) => relayScript(stackMark(), tunnels, this.outboundCheck)));
+    return pulumi.secret(pulumi.all(this.tunnels.map(({ made }) => made)).apply((tunnels) => relayScript(stackMark(), tunnels, this.outboundCheck)));
   }
 
   /** What tells this script from another: no secret, since what it holds cannot be guessed. */
   async word(before: ScriptWord | undefined, now: Date): Promise<ScriptWord | undefined> {
     const text = await outputValue(this.script);
     if (text === undefined) return before;
-    const digest = createHash("sha256").update(text).digest("base64url");
-    return before?.digest === digest ? before : { digest, since: now.toISOString() };
+    const ends = (await this.ends()).flatMap(({ proxy, made }) => (made ? [{ proxy, ...made }] : []));
+    const digest = digestOf(text);
+    return {
+      digest,
+      since: before?.digest === digest ? before.since : now.toISOString(),
+      tunnels: Object.fromEntries(ends.map(({ proxy, fit }) => [proxy, fit])),
+      egress: ends.filter(({ egress }) => egress).map(({ proxy }) => proxy),
+    };
+  }
+
+  /** What the relay's ends, as the last run's script makes them, no longer fit. */
+  async stops(before: ScriptWord | undefined): Promise<Stops> {
+    // The end of one that is not there stays as it is.
+    const ends = (await this.ends()).filter(({ absent }) => !absent);
+    const names = (which: typeof ends) => which.map(({ proxy }) => proxy);
+    return {
+      // An end that was known, and is not in a preview, gets new keys.
+      tunnels: names(ends.filter(({ proxy, made }) => before?.tunnels[proxy] !== undefined && before.tunnels[proxy] !== made?.fit)),
+      egress: names(ends.filter(({ proxy, made }) => before?.egress.includes(proxy) && made?.egress === false)),
+    };
+  }
+
+  /** What is known of each, by now. */
+  private ends() {
+    return Promise.all(this.tunnels.map(async ({ proxy, absent, made }) => ({ proxy, absent, made: await outputValue(made) })));
   }
 }
+
+const digestOf = (text: string) => createHash("sha256").update(text).digest("base64url");
+
+/** By which address the relay dials, and what may pass, is not in it: with another the tunnel goes on. */
+const fitOf = ({ privateKey, presharedKey }: TunnelKeys, { peerPublicKey, endpoint, plan }: RelayEnd) =>
+  digestOf(JSON.stringify([privateKey, presharedKey, peerPublicKey, endpoint.split(":").at(-1), plan.relay, plan.proxy]));
+
+/** Names of proxies whose own ends a run changes at once, so that something stops until the script has run. */
+export interface Stops {
+  /** Nothing passes their tunnels. */
+  readonly tunnels: readonly string[];
+  /** They no longer let the relay's own mail out, which it still sends to them. */
+  readonly egress: readonly string[];
+}
+
+export const NO_STOPS: Stops = { tunnels: [], egress: [] };
 
 /** How a person gets the script to the relay, and runs it. */
 export const FETCH_SCRIPT = "(umask 077; pulumi stack output --show-secrets relayScript > relay.sh); copy relay.sh to the relay (it holds private keys: delete it afterwards) and run there, as root: sh relay.sh.";
 
-/** A sentence when the script is another than at the last run: nobody but a person brings it to the relay. `failed`: proxies that could not be set up. */
-export function scriptChanged(before: ScriptWord | undefined, now: ScriptWord | undefined, failed: readonly string[]): string[] {
-  if (!before || !now || before.digest === now.digest) return [];
-  // It holds the new ends of tunnels whose other ends are still the old ones.
-  if (failed.length > 0) return [`The relay's script is another than at the last run. Do not run it there yet: ${failed.join(", ")} could not be set up, and goes on with the tunnel that it has.`];
-  return [`The relay's script is another than at the last run, and until it has run again the relay keeps the tunnels that it has: ${FETCH_SCRIPT} Then run pulumi up again.`];
+/** A word when the script is another than at the last run: nobody but a person brings it to the relay. `failed`: proxies that could not be set up. */
+export function scriptChanged(before: ScriptWord | undefined, now: ScriptWord | undefined, failed: readonly string[], stops: Stops): string[] {
+  const done = (names: readonly string[]) => names.filter((name) => !failed.includes(name));
+  const stopped = stopText({ tunnels: done(stops.tunnels), egress: done(stops.egress) });
+  if (!before || (stopped === "" && (!now || before.digest === now.digest))) return [];
+  const another = "The relay's script is another than at the last run";
+  // It holds the new ends of tunnels whose other ends may still be the old ones.
+  if (failed.length > 0) return [`${another}. Do not run it there yet: ${failed.join(", ")} could not be set up, and may still have its old end of the tunnel.${stopped}`];
+  const goesOn = stops.tunnels.length > 0 ? "" : ", and until it has run again the relay keeps the tunnels that it has";
+  return [`${another}${goesOn}.${stopped} Bring it there: ${FETCH_SCRIPT} Then run pulumi up again.`];
 }
+
+/** True of a preview as well, after which it is still to come. */
+const stopText = ({ tunnels, egress }: Stops) =>
+  [
+    ...(tunnels.length > 0 ? [` From this pulumi up until it has run there no mail passes through ${tunnels.join(", ")}, whose own end of the tunnel changes at once.`] : []),
+    ...(egress.length > 0 ? [` Until it has run there, mail that the relay sends out through ${egress.join(", ")} waits in the relay's queue.`] : []),
+  ].join("");
 
 const END = "END-OF-WHAT-CHATMAIL-PROXY-WROTE";
 

@@ -3,6 +3,7 @@
 import { CASES } from "../golden/cases";
 import { logLines, newAccount, proveMail, relayTarget } from "../../scripts/lab/mail";
 import { CLIENT_LEG, OTHER_DOMAIN } from "../../scripts/lab/plan";
+import type { PulumiResult } from "../../scripts/lab/stack/runner";
 import { waitFor } from "../../scripts/lab/wait";
 import { dkimVerdict, signedLetter } from "./dkim";
 import { failed, nothingLeft, succeeded, theLab, type Config, type TheLab } from "./theLab";
@@ -75,28 +76,33 @@ describe("a relay that is set up by a script", () => {
   it("is set up by the same script again when there is a proxy more, or less, and when there are new keys: each is told", async () => {
     // Not in the old readme, which an update shows too.
     const told = "warning: The relay's script is another than at the last run";
-    const again = async (change: (config: Config) => void) => {
-      const output = await the.up((config) => {
+    const stops = (proxy: string) => `From this pulumi up until it has run there no mail passes through ${proxy}`;
+    const again = async (change: (config: Config) => void, first: (result: PulumiResult) => string) => {
+      const both = (config: Config) => {
         script(config);
         change(config);
-      });
-      expect(output.output).toContain(told);
+      };
+      const foreseen = succeeded(await the.preview(both));
+      const output = first(await the.up(both));
+      expect(output).toContain(told);
       await the.lab.run("relay", ["sh", "-c", "umask 077; cat >/root/relay.sh"], { stdin: succeeded(await the.pulumi("stack", "output", "--show-secrets", "relayScript")), timeout: 30_000 });
       await run();
-      expect(succeeded(await the.up((config) => {
-        script(config);
-        change(config);
-      }))).not.toContain(told);
+      expect(succeeded(await the.up(both))).not.toContain(told);
+      return { foreseen, output };
     };
     const interfaces = () => the.sh("relay", "ip -br link | sed -n 's/^\\(wg-[^ ]*\\).*/\\1/p' | sort");
     const two = (config: Config) => void (config["chatmail-proxy:proxies"] as object[]).push({ name: "ash1", host: "hetzner", location: "ash", serverType: "cpx11" });
-    await again(two);
+    const added = await again(two, succeeded);
+    for (const text of Object.values(added)) expect(text).not.toContain("no mail passes");
+    expect(added.output).toContain("The relay has not called ash1 yet.");
     expect(await interfaces()).toBe("wg-ash1\nwg-hel1");
     expect(await published("chat.example.org")).toHaveLength(4);
     for (const address of await the.addresses("ash1")) await proveMail(the.lab, address);
-    await again(() => undefined);
+    await again(() => undefined, succeeded);
     expect(await interfaces()).toBe("wg-hel1");
-    await again((config) => void (config["chatmail-proxy:tunnel"] = { keyGeneration: 2 }));
+    const renewed = await again((config) => void (config["chatmail-proxy:tunnel"] = { keyGeneration: 2 }), failed);
+    for (const text of Object.values(renewed)) expect(text).toContain(stops("hel1"));
+    expect(renewed.output).toContain("no WireGuard handshake from the relay");
     await proveMail(the.lab);
   });
 

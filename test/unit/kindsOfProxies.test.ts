@@ -287,6 +287,25 @@ describe("a relay that is set up by a script", () => {
     expect(JSON.stringify(before.lastRun)).not.toContain("PRIVATE");
   });
 
+  it("is told with what stops until it has run: tunnels whose keys, port or addresses are others, and no mere neighbours of theirs", async () => {
+    const ash1 = { name: "ash1", host: "hetzner", location: "ash" };
+    const change = (proxies: StackCase["proxies"], now: Record<string, unknown>) => ({ ...stack, proxies, settings: { ...stack.settings, ...now } });
+    const before = (await aStack(stack)).outputs;
+    const said = async (now: StackCase, then = before) => (await aStack({ ...now, before: then })).warnings.filter((line) => line.startsWith("The relay's script is another")).join();
+    const stops = "From this pulumi up until it has run there no mail passes through hel1, whose own end of the tunnel changes at once. Bring it there: (umask";
+    for (const tunnel of [{ port: 4500 }, { ipv4Range: "10.9.0.0/18" }]) expect(await said(change([hel1], { tunnel }))).toContain(stops);
+    expect(await said(change([hel1, ash1], { tunnel: { port: 4500 } }))).toContain(stops);
+    for (const now of [change([hel1, ash1], {}), change([hel1], { ports: [25, 443] }), change([hel1], { tunnel: { mtu: 1380 } }), change([hel1], { relay: { setup: "script", dial: "ipv6" } })]) {
+      expect(await said(now)).toMatch(/^The relay's script is another than at the last run, and until it has run again the relay keeps the tunnels that it has\. Bring it there: /);
+    }
+    // A preview does not know new keys, and that much it does know.
+    expect((await aStack({ ...stack, before, preview: true })).warnings).toContainEqual(expect.stringContaining(stops));
+    // Of a proxy that does not answer the end stays as it is.
+    expect(await said({ ...change([hel1, ash1], { tunnel: { port: 4500 } }), silent: ["203.0.113.120"], servers: [{ ipv4Address: "203.0.113.120", labels: { ...OURS, proxy: "hel1" } }] })).not.toContain("no mail passes");
+    const egress = (await aStack(change([hel1], { egress: "hel1" }))).outputs;
+    expect(await said(stack, egress)).toContain("Until it has run there, mail that the relay sends out through hel1 waits in the relay's queue.");
+  });
+
   it("looks itself whether the relay has room for it, and whether mail gets out", async () => {
     const script = String((await aStack(stack)).outputs.relayScript);
     expect(script).toContain("hostctl fits wg-hel1 10.213.109.6 fd6d:6169:6c70::2d06 10.213.109.5 fd6d:6169:6c70::2d05\n");
