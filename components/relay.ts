@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parseRelayFacts, type RelayFacts } from "./remote/facts";
 import { hostCommand, remoteCommand, type HostCommandArgs } from "./remote/hostCommand";
 import { hostctlIfThere, hostctlProgram, installHostctl, runWithoutInstalling, type Become } from "./remote/hostctl";
-import { failuresOf, step, type Failure, type Step } from "./remote/step";
+import { failuresOf, step, stepOf, type Failure, type Step } from "./remote/step";
 import type { RelaySettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
 import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
@@ -105,8 +105,18 @@ function relayHost({ ssh, gone }: ReachableRelay, privateKey: pulumi.Output<stri
 /** A look at a relay on which nothing is to be installed. */
 export function relayFactsOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined, asked: string | undefined): pulumi.Output<RelayFacts> {
   const host = relayHost(settings, privateKey);
-  return remoteCommand("relay-look", { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: `${hostctlProgram()}# ${askedLine(asked)}` }, {}).stdout.apply(parseRelayFacts);
+  return remoteCommand("relay-look", { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: programLines(asked) }, {}).stdout.apply(parseRelayFacts);
 }
+
+/** The same for its own way out on port 25, as Relay.checkOutbound. */
+export function outboundOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined, asked: string | undefined, began: Date): pulumi.Output<readonly Failure[]> {
+  if (settings.outboundCheck === false) return pulumi.output([]);
+  const host = relayHost(settings, privateKey);
+  const line = runWithoutInstalling(host.become, "way-out", settings.outboundCheck);
+  return failuresOf([stepOf("relay-outbound", line, { ...host, again: undefined, attempts: 3, stdin: programLines(asked), after: [] }, {})], began);
+}
+
+const programLines = (asked: string | undefined) => `${hostctlProgram()}# ${askedLine(asked)}`;
 
 const askedLine = (asked: string | undefined) => (asked ? `look of ${asked}\n` : "\n");
 

@@ -64,7 +64,7 @@ export const attemptInstall = (become: Become, again: string | undefined, owner:
   asRoot(become, `{ ${BRING}; } || { echo "failed hostctl could not be written to ${dir(HOSTCTL)}; is the disk full?"; exit 0; }; ${HOSTCTL}.new ${attempt(0, again, ["setup", owner])}`);
 
 /** The command that runs a verb of the program on stdin, and leaves nothing on the host. */
-export const runWithoutInstalling = (become: Become, ...words: string[]) => asRoot(become, `timeout ${TIME_LIMIT} sh -s ${words.join(" ")}`);
+export const runWithoutInstalling = (become: Become, ...words: Words) => asRoot(become, `timeout ${TIME_LIMIT} sh -s ${plain(words)}`);
 
 /** The command that runs a verb for leaving; a host on which hostctl is gone already has nothing to leave. */
 export function hostctlIfThere(become: Become, ...words: string[]): string {

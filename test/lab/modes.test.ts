@@ -151,6 +151,7 @@ describe("a relay with public addresses of its own", () => {
     const output = succeeded(await the.up(direct));
     expect(output).toContain("Without a tunnel the relay sees all clients of a proxy under that proxy's one address.");
     expect(output).not.toMatch(/Server .*replac/);
+    expect(output).toContain("port 25 outbound works: mx.example.net greets with 220 ");
     const report = await traffic.stop();
     expect(report.sent.length).toBeGreaterThan(5);
     expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });

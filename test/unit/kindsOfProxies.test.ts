@@ -163,7 +163,26 @@ describe("direct forwarding", () => {
     expect(asked.warnings).toContainEqual(expect.stringContaining("smtpd_client_connection_count_limit = 1000 on this relay"));
     // Asked, and nothing left there.
     expect(asked.one(COMMAND, "relay-look").inputs.create).toBe("sh -c 'timeout 1800 sh -s relay-facts'");
-    expect(commands(asked, "relay-").map(({ name }) => name)).toEqual(["relay-look"]);
+    expect(commands(asked, "relay-").map(({ name }) => name)).toEqual(["relay-look", "relay-outbound"]);
+  });
+
+  it("tries the relay's own way out where it can be asked, and tells a fault of it as with a tunnel", async () => {
+    const stack = (relay: Record<string, unknown>): StackCase => ({ settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7", ...relay } } });
+    const prints = { "relay-outbound": "failed 2026-11-24T03:01:00Z this relay cannot reach mx.example.net on port 25" };
+    const run = await aStack({ ...stack({ outboundCheck: "mx.example.net" }), prints });
+    const { inputs } = run.one(COMMAND, "relay-outbound");
+    expect(inputs.create).toBe("sh -c 'timeout 1800 sh -s way-out mx.example.net'");
+    expect(run.errors).toEqual([expect.stringContaining("  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T03:01:00Z)\n")]);
+    const again = await aStack({ ...stack({ outboundCheck: "mx.example.net" }), before: run.outputs, now: new Date("2026-11-24T03:05:00Z") });
+    expect(text(again.one(COMMAND, "relay-outbound"))).not.toBe(inputs.stdin);
+    for (const relay of [{ outboundCheck: false }, { gone: true }]) expect(has(await aStack(stack(relay)), "relay-outbound")).toBe(false);
+  });
+
+  it("does without a look at the relay while it does not answer, and goes on", async () => {
+    const run = await aStack({ settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } }, silent: [SSH.host] });
+    expect(commands(run, "relay-")).toEqual([]);
+    expect(run.warnings).toContainEqual(expect.stringContaining(`The relay's SSH (${SSH.host}) does not answer from here, so nothing on it is looked at in this run`));
+    expect(run.errors).toEqual([]);
   });
 
   it("names a relay that is open to everybody through its proxies", async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundle } from "../../../components/remote/bundle";
 import { hostctlProgram } from "../../../components/remote/hostctl";
+import { failureOf } from "../../../components/remote/step";
 
 let dir = "";
 beforeEach(() => {
@@ -138,6 +139,21 @@ describe("a tunnel fits on a relay", () => {
     expect(fits(NOTHING, "127.0.0.0/8 10.213.0.0/16")).toThrow("postfix trusts 10.213.0.1 by its mynetworks");
     expect(fits(NOTHING, "127.0.0.0/8,[fd00::]/8")).toThrow("postfix trusts fd00::1 by its mynetworks");
   });
+});
+
+describe("the relay's way out, tried by a program that came on stdin", () => {
+  const tried = (greeting: string) => {
+    stub("timeout", `echo "${greeting}"`);
+    const { status, stdout, stderr } = spawnSync("sh", ["-s", "way-out", "mx.example.net"], { input: `${readFileSync(join(dir, "lib/hostctl"), "utf8")}# look of today\n`, encoding: "utf8" });
+    return [status, stdout, stderr];
+  };
+
+  it("is told as data where there is none", () => {
+    const [status, stdout, stderr] = tried("");
+    expect([status, failureOf(String(stdout)), stderr]).toEqual([0, expect.stringMatching(/^this relay cannot reach mx\.example\.net on port 25, .* \(at 20\S+Z\)$/), ""]);
+  });
+
+  it("is shown where there is one", () => expect(tried("220 mx.example.net ready")).toEqual([0, "", "chatmail-proxy: port 25 outbound works: mx.example.net greets with 220 mx.example.net ready\n"]));
 });
 
 describe("forwarding", () => {

@@ -76,3 +76,8 @@ outbound() {
 	*) fail "this relay cannot reach $1 on port 25, so mail to other servers does not leave. Providers of home lines and of new servers often block port 25 outbound: ask yours to open it. (If only this one server is out of order, name another as relay.outboundCheck, or false to skip this check.)" ;;
 	esac
 }
+
+# way_out HOST: the same, told as data. For a program that came on stdin: attempt could not call it a second time.
+way_out() {
+	if said=$(outbound "$1" 2>&1); then printf '%s\n' "$said" >&2; else failed "${said#chatmail-proxy: }"; fi
+}

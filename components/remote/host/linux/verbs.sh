@@ -12,6 +12,7 @@ system_verb() {
 	watch) watch "$@" ;;
 	relay-facts) relay_facts ;;
 	outbound) outbound "$@" ;;
+	way-out) way_out "$@" ;;
 	keep-of) keep_of "$@" ;;
 	claim) claim "$@" ;;
 	fits) fits "$@" ;;
