@@ -10,6 +10,7 @@ import type { Settings } from "./settings";
 import { OWN_LINE } from "./settings/check";
 import { planTunnel, REBOOT_SLOTS, slotOf } from "./tunnel/addressPlan";
 import { trustedNetwork } from "./tunnel/relayConflicts";
+import { turnAdvice } from "./turn";
 
 export interface Situation {
   readonly settings: Omit<Settings, "dnsSecret">;
@@ -21,7 +22,7 @@ export interface Situation {
 }
 
 export function advice(situation: Situation): string[] {
-  return [scriptAdvice, drainedButPublished, networks, openRelay, turnAdvice, restarts, directLimits, drainedEgress, openSsh].flatMap((part) => part(situation));
+  return [scriptAdvice, drainedButPublished, networks, openRelay, turn, restarts, directLimits, drainedEgress, openSsh].flatMap((part) => part(situation));
 }
 
 
@@ -98,17 +99,7 @@ function directLimits({ settings, facts }: Situation): string[] {
   ];
 }
 
-/** UDP port on which chatmail's TURN server listens, and the ports on which its media flows. */
-const TURN_PORT = 3478;
-
-function turnAdvice({ settings, facts }: Situation): string[] {
-  const covers = (port: number) => settings.udpPorts.some(({ from, to }) => from <= port && port <= to);
-  const media = settings.udpPorts.some(({ from, to }) => from >= 1024 && to > from);
-  const ways = "Two ways out: stop advertising it on the relay (calls then need a direct connection between the two sides), or run a TURN server that can be told its outside address (coturn: external-ip=PROXY'S-ADDRESS/RELAY'S-TUNNEL-ADDRESS, min-port, max-port), and name 3478 and that range under udpPorts. chatmail's own hands out the address that it listens on.";
-  if (covers(TURN_PORT) && !media) return [`udpPorts forwards ${TURN_PORT} (TURN), but no range for its media, which flows on UDP 49152-65535 of the relay's own address: calls ring and stay silent. ${ways}`];
-  if (facts?.turn && !covers(TURN_PORT)) return [`The relay runs a TURN server (UDP ${TURN_PORT}), which it advertises to its users, and which nobody reaches through the proxies: calls between users behind NAT fail. ${ways}`];
-  return [];
-}
+const turn = ({ settings, facts }: Situation) => turnAdvice(settings.udpPorts, facts?.turn ?? false);
 
 /** On a machine that others use too, what is not ours is not filtered, and SSH is not ours there. */
 function openSsh({ settings }: Situation): string[] {

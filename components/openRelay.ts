@@ -34,7 +34,7 @@ export interface RelayLook {
 }
 
 /** Throws a RunError when the relay already uses what the plan needs: nothing should be made before that is known. */
-export async function openRelay({ relay: settings, tunnel, proxies, relaySshPrivateKey }: StackSettings, { asked, before, knock }: RelayLook): Promise<OpenedRelay> {
+export async function openRelay({ relay: settings, tunnel, proxies, udpPorts, relaySshPrivateKey }: StackSettings, { asked, before, knock }: RelayLook): Promise<OpenedRelay> {
   const reachable = settings.ssh ? (settings as ReachableRelay) : undefined;
   if (tunnel === "none") {
     const silent = reachable && !settings.gone && !(await knock(reachable.ssh.host, reachable.ssh.port));
@@ -46,7 +46,7 @@ export async function openRelay({ relay: settings, tunnel, proxies, relaySshPriv
   }
   const plans = proxies.map((entry) => planTunnel(entry, tunnel));
   if (settings.setup === "script" || !reachable) {
-    const relay = new ScriptedRelay(settings.outboundCheck);
+    const relay = new ScriptedRelay({ outboundCheck: settings.outboundCheck, udpPorts });
     return { relay, facts: undefined, stale: false, checkOutbound: () => NOTHING_FOUND, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
   }
   // One that never answered is another matter: nothing should be made before it does.

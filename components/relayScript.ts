@@ -9,9 +9,10 @@ import type { RelayEnds } from "./relay";
 import { RELAY_PACKAGES } from "./relay";
 import { bundle } from "./remote/bundle";
 import { HOSTCTL, hostctlProgram } from "./remote/hostctl";
-import type { RelaySettings } from "./settings";
+import type { RelaySettings, Settings } from "./settings";
 import type { RelayTunnelEndArgs } from "./tunnel/relayEnd";
 import { keysSet, relayEndSet, type RelayEnd, type TunnelKeys } from "./tunnel/wireguard";
+import { handsTurnOn, TURN_UNREACHED } from "./turn";
 
 interface ScriptedTunnel {
   /** A digest of what the proxy's end must agree with. */
@@ -24,12 +25,15 @@ interface ScriptedTunnel {
   readonly sets: readonly { readonly name: string; readonly bundle: string }[];
 }
 
+/** Settings that the script itself needs. */
+export type ScriptWishes = Pick<RelaySettings, "outboundCheck"> & Pick<Settings, "udpPorts">;
+
 export class ScriptedRelay implements RelayEnds {
   readonly byHand = true;
   readonly silent = false;
   private readonly tunnels: { readonly proxy: string; readonly absent: boolean; readonly made: pulumi.Output<ScriptedTunnel> }[] = [];
 
-  constructor(private readonly outboundCheck: RelaySettings["outboundCheck"]) {}
+  constructor(private readonly wishes: ScriptWishes) {}
 
   addTunnel(_name: string, { proxy, interfaceName, keys, end, absent }: RelayTunnelEndArgs): [] {
     this.tunnels.push({
@@ -51,7 +55,7 @@ export class ScriptedRelay implements RelayEnds {
 
   /** The script; secret. */
   get script(): pulumi.Output<string> {
-    return pulumi.secret(pulumi.all(this.tunnels.map(({ made }) => made)).apply((tunnels) => relayScript(stackMark(), tunnels, this.outboundCheck)));
+    return pulumi.secret(pulumi.all(this.tunnels.map(({ made }) => made)).apply((tunnels) => relayScript(stackMark(), tunnels, this.wishes)));
   }
 
   /** What tells this script from another: no secret, since what it holds cannot be guessed. */
@@ -127,7 +131,7 @@ const stopText = ({ tunnels, egress }: Stops) =>
 const END = "END-OF-WHAT-CHATMAIL-PROXY-WROTE";
 
 /** Pure. Lines of a bundle begin with file, unit, end or |, so that none can be the here-document's end. */
-export function relayScript(stack: string, unsorted: readonly ScriptedTunnel[], outboundCheck: RelaySettings["outboundCheck"]): string {
+export function relayScript(stack: string, unsorted: readonly ScriptedTunnel[], { outboundCheck, udpPorts }: ScriptWishes): string {
   // The order of the settings is no news for the relay.
   const tunnels = [...unsorted].sort((a, b) => (a.interfaceName < b.interfaceName ? -1 : 1));
   const sets = tunnels.flatMap((tunnel) => tunnel.sets);
@@ -158,6 +162,7 @@ export function relayScript(stack: string, unsorted: readonly ScriptedTunnel[], 
     ...sets.flatMap(({ name, bundle: text }) => hereDocument(`${HOSTCTL} install ${name}`, text)),
     `${HOSTCTL} keep-of ${stack} ${sets.map(({ name }) => name).join(" ")}`,
     `${HOSTCTL} relay-firewalls`,
+    ...(handsTurnOn(udpPorts) ? [] : hereDocument(`[ -z "$(${HOSTCTL} turn)" ] || cat >&2`, `chatmail-proxy: ${TURN_UNREACHED}`)),
     // Told, but no reason to stop: it is the provider's to mend.
     ...(outboundCheck === false ? [] : [`${HOSTCTL} outbound ${outboundCheck} || true`]),
     'echo "chatmail-proxy: this relay is set up. Now run pulumi up again: it proves that mail gets through, and publishes the proxies."',

@@ -42,9 +42,13 @@ describe("a relay that is set up by a script", () => {
   it("needs only that script, run by a person as root, as often as they like", async () => {
     const text = succeeded(await the.pulumi("stack", "output", "--show-secrets", "relayScript"));
     await the.lab.run("relay", ["sh", "-c", "umask 077; cat >/root/relay.sh"], { stdin: text, timeout: 30_000 });
-    expect(await run()).toContain("this relay is set up. Now run pulumi up again");
+    const first = await run();
+    expect(first).toContain("this relay is set up. Now run pulumi up again");
+    expect(first).not.toContain("TURN");
     const before = await the.sh("relay", "nft -s list ruleset; ip rule; wg show all dump | cut -f 1-4");
-    await run();
+    await the.sh("relay", `systemd-run -q --unit=a-turn-server perl -MSocket -e 'socket(S, PF_INET, SOCK_DGRAM, 0); bind(S, pack_sockaddr_in(3478, INADDR_ANY)) or die; sleep'`);
+    expect(await run()).toContain("chatmail-proxy: The relay runs a TURN server (UDP 3478)");
+    await the.sh("relay", "systemctl stop a-turn-server");
     expect(await the.sh("relay", "nft -s list ruleset; ip rule; wg show all dump | cut -f 1-4")).toBe(before);
     await expect(run("--force")).rejects.toThrow("Usage");
   });

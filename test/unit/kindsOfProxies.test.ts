@@ -333,6 +333,13 @@ describe("a relay that is set up by a script", () => {
     expect(String((await aStack({ settings: { relay: { setup: "script", outboundCheck: false } } })).outputs.relayScript)).not.toContain("hostctl outbound");
   });
 
+  it("says itself that nobody reaches a TURN server there, unless its port is handed on", async () => {
+    const script = async (udpPorts: unknown[]) => String((await aStack({ ...stack, settings: { ...stack.settings, udpPorts } })).outputs.relayScript);
+    const told = `[ -z "$(/usr/local/lib/chatmail-proxy/hostctl turn)" ] || cat >&2 <<'END-OF-WHAT-CHATMAIL-PROXY-WROTE'\nchatmail-proxy: The relay runs a TURN server (UDP 3478), `;
+    for (const udpPorts of [[], ["50000-50999"]]) expect(await script(udpPorts)).toContain(told);
+    expect(await script([3478, "50000-50999"])).not.toContain("hostctl turn");
+  });
+
   it("publishes once mail gets through", async () => {
     const run = await aStack(stack);
     expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);

@@ -156,6 +156,14 @@ describe("the relay's way out, tried by a program that came on stdin", () => {
   it("is shown where there is one", () => expect(tried("220 mx.example.net ready")).toEqual([0, "", "chatmail-proxy: port 25 outbound works: mx.example.net greets with 220 mx.example.net ready\n"]));
 });
 
+it("says whether somebody listens on TURN's port", () => {
+  const turn = (sockets: string) => {
+    stub("ss", `echo "$*" >"${dir}/asked"; printf '%s' "${sockets}"`);
+    return [spawnSync(join(dir, "lib/hostctl"), ["turn"], { encoding: "utf8" }).stdout, readFileSync(join(dir, "asked"), "utf8")];
+  };
+  expect([turn("UNCONN 0 0 *:3478 *:*"), turn("")]).toEqual([["turn on\n", "-Hlun sport = :3478\n"], ["", "-Hlun sport = :3478\n"]]);
+});
+
 describe("forwarding", () => {
   const DOCKER = "table ip docker {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n\t}\n}";
   const KEYS = "net.ipv4.ip_forward = 1\nnet.ipv4.conf.all.rp_filter = 2\n";

@@ -24,7 +24,7 @@ relay_facts() {
 	for file in "$ETC"/*.conf; do
 		[ ! -f "$file" ] || printf 'ours %s %s\n' "$(basename "$file" .conf)" "$(sed -n 's/^STACK=//p' "$file")"
 	done
-	[ -z "$(ss -Hlun 'sport = :3478' 2>/dev/null)" ] || echo 'turn on'
+	turn
 	firewalls relay
 	ip -o -4 addr show | sed -n 's/^[0-9]*: *\([^ ]*\) *inet \([^ ]*\).*/address \1 \2/p'
 	ip -o -6 addr show | sed -n 's/^[0-9]*: *\([^ ]*\) *inet6 \([^ ]*\).*/address \1 \2/p'
@@ -40,6 +40,9 @@ relay_facts() {
 		done
 	fi
 }
+
+# turn: whether somebody listens on TURN's UDP port.
+turn() { [ -z "$(ss -Hlun 'sport = :3478' 2>/dev/null)" ] || echo 'turn on'; }
 
 # free UDP-PORT IPV4 IPV6 PORT...: nobody else on this host serves a port that is to be handed on, or uses the tunnel's
 # port or addresses ("-" where there is no tunnel).

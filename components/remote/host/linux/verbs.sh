@@ -11,6 +11,7 @@ system_verb() {
 	unroutes) unroutes "$@" ;;
 	watch) watch "$@" ;;
 	relay-facts) relay_facts ;;
+	turn) turn ;;
 	outbound) outbound "$@" ;;
 	way-out) way_out "$@" ;;
 	keep-of) keep_of "$@" ;;
