@@ -20,6 +20,7 @@ interface ScriptedTunnel {
   /** The relay's own mail may leave through it. */
   readonly egress: boolean;
   readonly interfaceName: string;
+  readonly routingTable: number;
   /** The relay's in the tunnel, then the proxy's. */
   readonly addresses: readonly [string, string, string, string];
   readonly sets: readonly { readonly name: string; readonly bundle: string }[];
@@ -43,6 +44,7 @@ export class ScriptedRelay implements RelayEnds {
         fit: fitOf(pair, own),
         egress: own.egress !== undefined,
         interfaceName,
+        routingTable: own.plan.routingTable,
         addresses: [own.plan.relay.ipv4, own.plan.relay.ipv6, own.plan.proxy.ipv4, own.plan.proxy.ipv6],
         sets: [
           { name: `keys-${proxy}`, bundle: bundle(keysSet(interfaceName, pair)).text },
@@ -158,7 +160,7 @@ export function relayScript(stack: string, unsorted: readonly ScriptedTunnel[], 
     `${HOSTCTL}.new setup`,
     `${HOSTCTL} prepare ${RELAY_PACKAGES.join(" ")}`,
     `${HOSTCTL} claim ${stack} ${tunnels.map(({ interfaceName }) => interfaceName).join(" ")}`,
-    ...tunnels.map(({ interfaceName, addresses }) => `${HOSTCTL} fits ${interfaceName} ${addresses.join(" ")}`),
+    ...tunnels.map(({ interfaceName, routingTable, addresses }) => `${HOSTCTL} fits ${interfaceName} ${routingTable} ${addresses.join(" ")}`),
     ...sets.flatMap(({ name, bundle: text }) => hereDocument(`${HOSTCTL} install ${name}`, text)),
     `${HOSTCTL} keep-of ${stack} ${sets.map(({ name }) => name).join(" ")}`,
     `${HOSTCTL} relay-firewalls`,

@@ -42,6 +42,11 @@ describe("a relay that is set up by a script", () => {
   it("needs only that script, run by a person as root, as often as they like", async () => {
     const text = succeeded(await the.pulumi("stack", "output", "--show-secrets", "relayScript"));
     await the.lab.run("relay", ["sh", "-c", "umask 077; cat >/root/relay.sh"], { stdin: text, timeout: 30_000 });
+    const rule = "from 198.51.100.0/24 lookup 5184881";
+    await the.sh("relay", `ip rule add ${rule}`);
+    await expect(run()).rejects.toThrow("this relay's routing table 5184881, meant for wg-hel1, is in use already (");
+    await the.sh("relay", `ip rule del ${rule}`);
+    expect(await the.sh("relay", "ip -br link | grep wg-; ls /etc/wireguard", "any")).toBe("");
     const first = await run();
     expect(first).toContain("this relay is set up. Now run pulumi up again");
     expect(first).not.toContain("TURN");

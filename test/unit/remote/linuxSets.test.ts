@@ -119,12 +119,14 @@ it("stops units in the reverse of their order, and none that another set runs on
 
 describe("a tunnel fits on a relay", () => {
   const ADDRESSES = "10.213.0.2 fd00::2 10.213.0.1 fd00::1";
-  const fits = (routes: Record<4 | 6, string>, mynetworks: string) => {
-    stub("ip", `case "$1" in -4) echo "${routes[4]}" ;; -6) echo "${routes[6]}" ;; esac`);
+  /** `table`: what ip says of that routing table, by the family and the kind of thing that it is asked for. */
+  const fits = (routes: Record<4 | 6, string>, mynetworks: string, table: Record<string, string> = {}) => {
+    const inTable = Object.entries(table).map(([asked, line]) => `"${asked} show table 5182001") echo "${line}" ;;`).join(" ");
+    stub("ip", `case "$*" in ${inTable} *" table "*) exit 2 ;; -4*) echo "${routes[4]}" ;; -6*) echo "${routes[6]}" ;; esac`);
     stub("postconf", `echo "${mynetworks}"`);
     // postfix's own tables: what a cidr table says of an address in one of its lines.
     stub("postmap", `table=\${3#cidr:}; case "$2" in *:*) grep -q "^fd00::/" "$table" ;; *) grep -q "^10.213.0.0/" "$table" ;; esac`);
-    return () => run(`fits wg-hel1 ${ADDRESSES}`);
+    return () => run(`fits wg-hel1 5182001 ${ADDRESSES}`);
   };
   const NOTHING = { 4: "default via 192.168.77.1 dev eth0", 6: "10.213.0.2 dev wg-hel1" };
 
@@ -133,6 +135,14 @@ describe("a tunnel fits on a relay", () => {
   it("not where a network has its addresses, of either family", () => {
     expect(fits({ ...NOTHING, 4: "10.213.0.0/16 dev docker0" }, "127.0.0.0/8")).toThrow("this relay already uses the network of the tunnel's address 10.213.0.2 (10.213.0.0/16 dev docker0)");
     expect(fits({ ...NOTHING, 6: "fd00::/64 dev docker0" }, "127.0.0.0/8")).toThrow("of the tunnel's address fd00::2 (fd00::/64 dev docker0)");
+  });
+
+  it.each([["-4 route", "default dev tun0 scope link"], ["-6 route", "fd99::/64 dev tun0 metric 1024"], ["-4 rule", "100:\tfrom 198.51.100.0/24 lookup 5182001"], ["-6 rule", "100:\tfrom all lookup 5182001"]])("not where others use its routing table (%s), unless it is there itself already", (asked, line) => {
+    const there = { [asked]: line };
+    expect(fits(NOTHING, "127.0.0.0/8", there)).toThrow(`this relay's routing table 5182001, meant for wg-hel1, is in use already (${line})`);
+    mkdirSync(join(dir, "etc"));
+    writeFileSync(join(dir, "etc/wg-hel1.conf"), "TABLE=5182001\n");
+    expect(fits(NOTHING, "127.0.0.0/8", there)()).toEqual([]);
   });
 
   it("not where postfix would trust its other end", () => {

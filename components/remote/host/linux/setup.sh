@@ -112,11 +112,16 @@ claim() {
 	done
 }
 
-# fits INTERFACE RELAY-IPV4 RELAY-IPV6 PROXY-IPV4 PROXY-IPV6: nobody else here uses a tunnel's addresses, and postfix does
-# not trust its other end.
+# fits INTERFACE TABLE RELAY-IPV4 RELAY-IPV6 PROXY-IPV4 PROXY-IPV6: nobody else here uses a tunnel's addresses and routing
+# table, and postfix does not trust its other end.
 fits() {
-	interface=$1
-	shift
+	interface=$1 table=$2
+	shift 2
+	# A tunnel of ours that is there already has its routes and rules in it.
+	if [ ! -f "$ETC/$interface.conf" ]; then
+		user=$(users_of_table "$table" | head -n 1)
+		[ -z "$user" ] || fail "this relay's routing table $table, meant for $interface, is in use already ($user): choose a first table whose successors are free, as tunnel.routingTables"
+	fi
 	for address in "$@"; do
 		route=$(route_of_others "$address" "$interface")
 		[ -z "$route" ] || fail "this relay already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or tunnel.ipv6Range"
@@ -133,6 +138,13 @@ fits() {
 		fi
 	done
 	rm -f "$trusted"
+}
+
+users_of_table() {
+	for family in 4 6; do
+		ip -"$family" route show table "$1" 2>/dev/null || true
+		ip -"$family" rule show table "$1" 2>/dev/null || true
+	done
 }
 
 relay_firewalls() {
