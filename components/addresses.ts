@@ -58,6 +58,11 @@ export function overlap(a: Range, b: Range): boolean {
   return a.family === b.family && a.first < b.first + b.size && b.first < a.first + a.size;
 }
 
+/** Whether all of `inner` lies in `outer`. */
+export function within(inner: Range, outer: Range): boolean {
+  return inner.family === outer.family && outer.first <= inner.first && inner.first + inner.size <= outer.first + outer.size;
+}
+
 function value(address: string): bigint {
   return ipaddr.parse(address).toByteArray().reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }

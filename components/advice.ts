@@ -9,7 +9,7 @@ import { rebootTime } from "./hosts/unattendedUpgrades";
 import type { Settings } from "./settings";
 import { OWN_LINE } from "./settings/check";
 import { planTunnel, REBOOT_SLOTS, slotOf } from "./tunnel/addressPlan";
-import { trustedNetwork } from "./tunnel/relayConflicts";
+import { trustedClients, trustedNetwork } from "./tunnel/relayConflicts";
 import { turnAdvice } from "./turn";
 
 export interface Situation {
@@ -22,7 +22,7 @@ export interface Situation {
 }
 
 export function advice(situation: Situation): string[] {
-  return [scriptAdvice, drainedButPublished, networks, openRelay, turn, restarts, directLimits, drainedEgress, openSsh].flatMap((part) => part(situation));
+  return [scriptAdvice, drainedButPublished, networks, openRelay, publicTrust, turn, restarts, directLimits, drainedEgress, openSsh].flatMap((part) => part(situation));
 }
 
 
@@ -70,6 +70,13 @@ export function openRelay({ settings, facts, reports }: Situation): string[] {
       return network ? [`OPEN RELAY: postfix's mynetworks on the relay holds ${network}, and with it ${name}'s address ${address}, under which it sees everybody who comes through that proxy: anybody can send through your relay. Take it out of mynetworks.`] : [];
     }),
   );
+}
+
+/** A proxy names its clients to the relay, and a captured one names whom it likes. Without a tunnel it has its own address alone. */
+function publicTrust({ settings, facts }: Situation): string[] {
+  const networks = settings.tunnel === "none" || !facts ? [] : trustedClients(facts);
+  if (networks.length === 0) return [];
+  return [`postfix's mynetworks on the relay holds ${networks.join(", ")}. Addresses in it are others' on the internet too, so they are let in from the proxies, and whoever captures a proxy could send through your relay under them. Take out of mynetworks what is not on the relay itself or in a private network; let such clients log in instead.`];
 }
 
 /** Minutes that a restart may take, with some to spare. */

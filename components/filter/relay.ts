@@ -24,6 +24,9 @@ export const relayTable = (proxy: string) => `${TABLE}_${proxy}`;
 const NO_CLIENT_IPV4 = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/3";
 const NO_CLIENT_IPV6 = "::/128, ::1/128, ::ffff:0:0/96, fc00::/7, fe80::/10, ff00::/8";
 
+/** Networks that nobody on a tunnel's other end can pretend to be in. */
+export const NO_CLIENTS: readonly string[] = [NO_CLIENT_IPV4, NO_CLIENT_IPV6].flatMap((list) => list.split(", "));
+
 export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresses, egress }: RelayFilter): string {
   const tunnel = `"${plan.relayInterface}"`;
   return table(relayTable(proxy), [

@@ -1,5 +1,6 @@
 // What of the plan is taken on the relay already: networks, routing tables, interface names. Pure.
-import { networkOf, overlap, type Range } from "../addresses";
+import { networkOf, overlap, within, type Range } from "../addresses";
+import { NO_CLIENTS } from "../filter/relay";
 import type { RelayFacts } from "../remote/facts";
 import type { Complaint } from "../settings/check";
 import type { TunnelPlan } from "./addressPlan";
@@ -52,13 +53,24 @@ function nameConflicts(plan: TunnelPlan, facts: RelayFacts, mine: ReadonlySet<st
 /** The network of postfix's mynetworks that an address lies in, as it stands there. */
 export function trustedNetwork(facts: RelayFacts, address: string): string | undefined {
   const here = networkOf(address);
-  return (facts.postfix.mynetworks ?? "")
-    .split(/[\s,]+/)
-    .find((entry) => {
-      const network = networkOf(entry.replace(/[[\]]/g, ""));
-      return network && here && overlap(network, here);
-    });
+  return here && trusted(facts).find(({ network }) => overlap(network, here))?.entry;
 }
+
+/**
+ * Those of them, as they stand there, in which others on the internet are too: the relay drops what comes out of a tunnel
+ * under private addresses alone. Its own addresses nobody else can have a conversation under.
+ */
+export function trustedClients(facts: RelayFacts): string[] {
+  const safe = [...NO_CLIENTS, ...facts.addresses.map(({ cidr }) => cidr.split("/")[0] ?? "")].flatMap((text) => networkOf(text) ?? []);
+  return trusted(facts).filter(({ network }) => !safe.some((range) => within(network, range))).map(({ entry }) => entry);
+}
+
+/** mynetworks, without what is no network (tables, files, exceptions). */
+const trusted = (facts: RelayFacts) =>
+  (facts.postfix.mynetworks ?? "").split(/[\s,]+/).flatMap((entry) => {
+    const network = networkOf(entry.replace(/[[\]]/g, ""));
+    return network ? [{ entry, network }] : [];
+  });
 
 function trustConflicts(plan: TunnelPlan, facts: RelayFacts): Complaint[] {
   return [plan.proxy.ipv4, plan.proxy.ipv6].flatMap((address) => {

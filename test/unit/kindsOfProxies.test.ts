@@ -383,6 +383,14 @@ describe("what an operator should know", () => {
     expect((await aStack()).warnings.join()).not.toContain("TURN");
   });
 
+  it("is that postfix trusts others on the internet, whom a captured proxy could pretend to be", async () => {
+    const told = async (mynetworks: string, settings = {}) => (await aStack({ relayFacts: `${RELAY_FACTS}\npostfix mynetworks ${mynetworks}`, settings })).warnings.filter((line) => line.includes("mynetworks on the relay holds"));
+    expect(await told("127.0.0.0/8 198.51.100.0/24 [2001:db8:9::]/48")).toEqual([expect.stringContaining("postfix's mynetworks on the relay holds 198.51.100.0/24, [2001:db8:9::]/48. Addresses in it are others' on the internet too")]);
+    expect(await told("127.0.0.0/8 192.168.77.0/24 [::1]/128")).toEqual([]);
+    // Without a tunnel it has no other address than its own.
+    expect(await told("198.51.100.0/24", { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } })).toEqual([]);
+  });
+
   it("is that the mail domain is a CNAME, before anything is made", async () => {
     await expect(aStack({ rrsets: [rrset("chat", "CNAME", ["home.dyndns.example."])] })).rejects.toThrow("chat.example.org is a CNAME of home.dyndns.example. in example.org");
   });
