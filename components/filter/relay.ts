@@ -32,6 +32,7 @@ export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresse
   return table(relayTable(proxy), [
     chain("input", "type filter hook input priority filter; policy accept;", [
       `iifname != ${tunnel} accept`,
+      ...(egress === undefined ? [] : ownMailAnswered(plan)),
       // Anything but the tunnel's own address (the relay's address in the home network, say) is none of a proxy's business.
       `meta nfproto ipv4 ip daddr != ${plan.relay.ipv4} drop`,
       `meta nfproto ipv6 ip6 daddr != ${plan.relay.ipv6} drop`,
@@ -57,6 +58,7 @@ export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresse
       ...(egress === undefined ? [] : [`tcp dport ${SMTP_PORT} accept`]),
       "reject with icmpx no-route",
     ]),
+    ...(egress === undefined ? [] : [ownMailFitted(tunnel, plan)]),
     // A relay with a global address of its own would get its packets to the proxy back with itself as their sender, and
     // its answers would never pass the proxy again. What it sends to its own public name stays here instead. From behind
     // NAT the way through the proxy works, and is taken.
@@ -73,3 +75,20 @@ export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresse
         ]),
   ]);
 }
+
+// A mail server may bind itself to an address of its own (postfix: smtp_bind_address, which chatmail sets from addr_v4 and
+// addr_v6). The proxy takes nothing from the tunnel but the relay's address there, so what leaves gets that one. Masquerade
+// rather than snat: a connection whose way moves to another tunnel or to the home line then ends at once, where it would
+// otherwise go on there under this tunnel's address, unanswered, until it times out.
+const ownMailFitted = (tunnel: string, { relay }: TunnelPlan) =>
+  chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", [
+    `oifname ${tunnel} ip saddr != ${relay.ipv4} tcp dport ${SMTP_PORT} masquerade`,
+    `oifname ${tunnel} ip6 saddr != ${relay.ipv6} tcp dport ${SMTP_PORT} masquerade`,
+  ]);
+
+// Answers to those bear the bound address again by the time they come to the input chain. Only they were sent to the
+// tunnel's address, in answer to what the relay began.
+const ownMailAnswered = ({ relay }: TunnelPlan) => [
+  `ct state established,related ct direction reply ct reply ip daddr ${relay.ipv4} accept`,
+  `ct state established,related ct direction reply ct reply ip6 daddr ${relay.ipv6} accept`,
+];

@@ -237,6 +237,9 @@ describe("the relay's own mail", () => {
       return queue === undefined ? undefined : new RegExp(`${queue}: client=\\S+\\[([^\\]]+)\\]`).exec(lines)?.[1];
     });
   const rules = () => the.sh("relay", "ip -4 rule show; ip -6 rule show");
+  // As chatmail does it from addr_v4 and addr_v6.
+  const BIND = "postconf -e smtp_bind_address=192.168.77.10 smtp_bind_address_enforce=yes";
+  const UNBIND = "postconf -X smtp_bind_address smtp_bind_address_enforce";
   const egress = (config: Config) => void (config["chatmail-proxy:egress"] = ["ash1", "deb1"]);
 
   it("leaves by its own line where no egress is set", async () => {
@@ -272,9 +275,24 @@ describe("the relay's own mail", () => {
     }
   });
 
+  it("leaves so when postfix is bound to the relay's own addresses", async () => {
+    await the.lab.control.setHome({ ipv6: true });
+    try {
+      for (const family of ["ipv4", "ipv6"]) {
+        await the.sh("relay", `${BIND} smtp_bind_address6=2001:db8:77::10 smtp_address_preference=${family} && postfix reload`);
+        expect(await arrivedFrom(await sendOut())).toBe((await the.addresses("ash1")).find((address) => address.includes(":") === (family === "ipv6")));
+      }
+    } finally {
+      await the.sh("relay", `${UNBIND} smtp_bind_address6 smtp_address_preference && postfix reload`);
+      await the.lab.control.setHome({ ipv6: false });
+    }
+  });
+
   it("takes the next one within half a minute when the first is dead, and waits in the queue when all are", async () => {
     const uplink = await the.sh("relay", "ip -o -4 route show default | sed 's/.* dev \\([^ ]*\\).*/\\1/'");
     const leak = await capture(the.lab, "relay", uplink, "tcp port 25");
+    // Bound all the while: no way may depend on the source that the one before it gave.
+    await the.sh("relay", `${BIND} && postfix reload`);
     await silence(the.lab, "ash1");
     try {
       await waitFor("the second egress's turn", 40, async () => (await the.sh("relay", "ip route get 192.0.2.25 ipproto tcp dport 25")).includes("wg-deb1"));
@@ -290,6 +308,7 @@ describe("the relay's own mail", () => {
     } finally {
       await unsilence(the.lab, "ash1");
       await unsilence(the.lab, "deb1");
+      await the.sh("relay", `${UNBIND} && postfix reload`);
     }
     expect(await leak.stop()).toEqual([]);
   });
