@@ -313,6 +313,20 @@ describe("the relay's own mail", () => {
     expect(await leak.stop()).toEqual([]);
   });
 
+  it("waits as well when the relay restarts and no tunnel comes up", async () => {
+    const way = (how: string) => the.sh("relay", `ip route get 192.0.2.25 ${how} 2>&1`, "any");
+    const broken = "/etc/systemd/system/wg-quick@.service.d";
+    await the.sh("relay", `mkdir ${broken} && printf '[Service]\nExecStartPre=/bin/false\n' >${broken}/broken.conf`);
+    try {
+      await the.lab.control.reboot("relay");
+      await waitFor("the home line", 20, async () => (await way("")).includes("via 192.168.77.1"));
+      expect(await way("ipproto tcp dport 25")).toContain("unreachable");
+    } finally {
+      await the.sh("relay", `rm -r ${broken} && systemctl daemon-reload`);
+    }
+    await waitFor("the egress back", 40, async () => (await way("ipproto tcp dport 25")).includes("wg-ash1"));
+  });
+
   it("reaches machines in the home without a detour", async () => {
     expect(await the.sh("relay", "ip route get 192.168.77.20 ipproto tcp dport 25")).not.toContain("wg-");
   });

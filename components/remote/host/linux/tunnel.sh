@@ -118,11 +118,17 @@ watch() {
 	done
 }
 
-# load_filters: all our rules, at boot and whenever nftables.service has flushed everything.
+# load_filters: all our rules, at boot and whenever nftables.service has flushed everything. The egress's frame too: wg-quick
+# may come up after postfix, or not at all, and mail would leave by the home line until then.
 load_filters() {
 	result=0
 	for file in "$ETC"/*.nft; do
 		[ ! -f "$file" ] || nft -f "$file" || result=1
+	done
+	for file in "$ETC"/*.conf; do
+		grep -qs '^EGRESS=' "$file" || continue
+		read_tunnel "$(basename "$file" .conf)"
+		egress_frame || result=1
 	done
 	return $result
 }
