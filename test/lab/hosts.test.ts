@@ -120,6 +120,8 @@ describe("an existing machine with Debian 12", () => {
       // Once by their names is enough.
       expect(output).not.toContain("drops what its chain");
       await everywhere(({ host, name }) => the.sh(host, cure(output, name, "proxy")));
+      // What hardening guides have a machine say, which is no router as far as they know.
+      await everywhere(({ host }) => the.sh(host, "printf 'net.ipv4.ip_forward=0\\nnet.ipv6.conf.all.forwarding=0\\n' >/etc/sysctl.d/99-hardening.conf"));
       await everywhere(({ host }) => the.lab.control.reboot(host));
       expect(succeeded(await the.up(both))).not.toContain("is active on the proxy");
       const before = await rules();
@@ -131,7 +133,7 @@ describe("an existing machine with Debian 12", () => {
       const greetings = await everywhere(async ({ proxy }) => Promise.all((await the.addresses("mx")).map((mx) => greeting(proxy, mx))));
       for (const each of greetings.flat()) expect(each).toMatch(/^220 /);
     } finally {
-      await everywhere(({ host, name }) => the.sh(host, SWITCH[name].off, "any").then(() => purge(host, name)));
+      await everywhere(({ host, name }) => the.sh(host, `rm -f /etc/sysctl.d/99-hardening.conf; ${SWITCH[name].off}`, "any").then(() => purge(host, name)));
     }
   });
 

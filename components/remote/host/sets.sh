@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2034 # the system's part reads `changed`
+# shellcheck disable=SC2034 # the system's part reads `changed` and `coming`
 # Sets: named groups of files and units that come, change and go together.
 #
 # A set arrives as a bundle on stdin (see bundle.ts): `file MODE PATH` with its lines behind `|`, `unit NAME` for each
@@ -69,12 +69,15 @@ store_file() {
 store() {
 	dir=$(set_dir "$1")
 	if [ -f "$dir/live/index" ]; then
+		# For unload_file: what takes the place of what it unloads.
+		coming=$dir/next/index
 		while read -r number _mode path; do
 			grep -q " $path\$" "$dir/next/index" && continue
 			unload_file "$dir/live/$number" 0 "$path"
 			rm -f "$ROOT$path"
 			changed=yes
 		done <"$dir/live/index"
+		coming=
 		while read -r unit; do
 			grep -qx "$unit" "$dir/next/units" || stop_unit "$unit" || true
 		done <"$dir/live/units"

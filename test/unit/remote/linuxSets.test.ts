@@ -202,15 +202,20 @@ describe("forwarding", () => {
   /** As the kernel wants it: with forwarding off it lets redirects in again, whatever the owner had said. */
   const ALL = ["net.ipv4.ip_forward=0", "net.ipv4.conf.all.accept_redirects=0", "net.ipv4.conf.all.rp_filter=0"];
   const WAS = "net.ipv4.ip_forward=0\nnet.ipv4.conf.all.rp_filter=0\nnet.ipv4.conf.all.accept_redirects=0\n";
-  /** nft's list while a set of ours comes, and while it goes; what is put back then. */
-  const putBack = (then: string, now: string, kernel = WAS) => {
+  const settings = (name = "zz-chatmail-proxy") => bundle({ files: [{ path: `/etc/sysctl.d/${name}.conf`, mode: "0644", content: KEYS }] });
+  /** A host whose kernel says this, and nft that. */
+  const aHost = (ruleset: string, kernel = WAS) => {
     const hostctl = join(dir, "lib/hostctl");
     writeFileSync(hostctl, readFileSync(hostctl, "utf8").replace(/^ROOT=.*/m, `ROOT=${dir}/root`));
     stub("nft", `cat "${dir}/ruleset"`);
     stub("sysctl", `case "$*" in "-n "*) sed -n "s/^$2=//p" "${dir}/kernel" ;; *" -p -") cat >>"${dir}/log" ;; esac`);
     writeFileSync(join(dir, "kernel"), kernel);
-    writeFileSync(join(dir, "ruleset"), then);
-    run("install sysctl", bundle({ files: [{ path: "/etc/sysctl.d/60-chatmail-proxy.conf", mode: "0644", content: KEYS }] }).text);
+    writeFileSync(join(dir, "ruleset"), ruleset);
+  };
+  /** nft's list while a set of ours comes, and while it goes; what is put back then. */
+  const putBack = (then: string, now: string, kernel = WAS) => {
+    aHost(then, kernel);
+    run("install sysctl", settings().text);
     writeFileSync(join(dir, "ruleset"), now);
     return [...new Set(run("remove sysctl").filter((line) => line.startsWith("net.")))];
   };
@@ -224,6 +229,17 @@ describe("forwarding", () => {
   });
 
   it("stays on when somebody else has come to need it", () => expect(putBack("", DOCKER)).toEqual(["net.ipv4.conf.all.rp_filter=0"]));
+
+  it("stays on when our file gets another name, and the one of before goes", () => {
+    aHost("");
+    const step = (words: string, stdin: string) => run(words, stdin).filter((line) => line.startsWith("net."));
+    for (const name of ["60-chatmail-proxy", "zz-chatmail-proxy"]) {
+      step("arm filter 60", settings(name).text);
+      expect(step("confirm filter 60", `${settings(name).digest}\n`)).toEqual([]);
+    }
+    expect(readdirSync(join(dir, "root/etc/sysctl.d"))).toEqual(["zz-chatmail-proxy.conf"]);
+    expect(new Set(step("remove filter", ""))).toEqual(new Set(ALL));
+  });
 
   it("leaves redirects to their owner where it was on before us, since we have changed nothing then", () => {
     expect(putBack("", "", WAS.replace("ip_forward=0", "ip_forward=1"))).toEqual(["net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0"]);

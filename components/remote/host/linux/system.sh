@@ -35,7 +35,8 @@ unload_file() {
 		if nft list table inet "$table" >/dev/null 2>&1; then run nft delete table inet "$table"; fi
 		;;
 	/etc/sysctl.d/*)
-		[ ! -f "$STATE/sysctl.before" ] || put_sysctls_back
+		# Not where the file has only got another name.
+		[ ! -f "$STATE/sysctl.before" ] || grep -qs ' /etc/sysctl\.d/' "${coming:-}" || put_sysctls_back
 		;;
 	esac
 }
