@@ -148,7 +148,8 @@ export class ProxyRelay extends pulumi.ComponentResource {
     const set = wan.stdout.apply((stdout) => platform.filterSet(spec, parseWan(stdout)));
     // On a machine that serves other things too, a port may be taken.
     const tunnelled = way.kind === "tunnel" ? [way.settings.port, way.plan.proxy.ipv4, way.plan.proxy.ipv6] : ["-", "-", "-"];
-    const free = machine.stays ? [take("free", { words: ["free", ...tunnelled, ...shared.ports], after: [prepared] })] : [];
+    const handedOn = [...shared.ports, ...shared.udpPorts.map(({ from, to }) => `${from}-${to}/udp`)];
+    const free = machine.stays ? [take("free", { words: ["free", ...tunnelled, ...handedOn], after: [prepared] })] : [];
     // The filter, and with it the redirection, only when there is a tunnel to redirect into: a proxy that worked without
     // one goes on working until then.
     const filter = guardedFilter(`${name}-filter`, { host: tied, set, after: [wan, ...free, ...ends] }, child);

@@ -163,6 +163,18 @@ describe("UDP ports", () => {
     const ports = (await caught.stop()).map((line) => /198\.51\.100\.10\.\d+ > \S+\.(\d+): UDP/.exec(line)?.[1]);
     expect(ports).toEqual(["5555", "50005"]);
   });
+
+  it("are found where a service of the owner's has one, and not for our own tunnel", async () => {
+    const free = () => the.sh("deb1", "/usr/local/lib/chatmail-proxy/hostctl free - - - 5550-5560/udp 51820-51820/udp 2>&1 && echo free", "any");
+    expect(await free()).toBe("free");
+    const server = await the.lab.spawn("deb1", ["systemd-socket-activate", "--datagram", "-l", "5556", "cat"], { stdio: "ignore" });
+    try {
+      await waitFor("the server", 10, async () => (await the.sh("deb1", "ss -Hlun 'sport = :5556'")) !== "");
+      expect(await free()).toMatch(/UDP port 5556 is in use on this host \(by systemd-socket[^)]*\), and a proxy hands it on to the relay/);
+    } finally {
+      server.kill();
+    }
+  });
 });
 
 describe("a machine that others use too", () => {

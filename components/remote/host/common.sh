@@ -70,3 +70,14 @@ lock() {
 	trap 'rm -f "$RUN/chatmail-proxy.lock"' EXIT
 	trap 'exit 1' HUP INT TERM
 }
+
+# udp_free FIRST-LAST: nobody but our tunnel is served by UDP there. Asked twice, since what waits for the answer to a
+# question (a resolver) looks the same, and is gone soon. The system defines udp_users FIRST-LAST (who has which: PORT NAME,
+# a line each, but for what is on loopback alone) and tunnel_port.
+udp_free() {
+	users=$(udp_users "$1" | grep -v "^$(tunnel_port) ") || return 0
+	sleep 1
+	user=$(udp_users "$1" | grep -Fx "$users") || return 0
+	user=$(printf '%s\n' "$user" | head -n 1)
+	fail "UDP port ${user%% *} is in use on this host (by ${user#* }), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts"
+}

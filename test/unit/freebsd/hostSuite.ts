@@ -200,22 +200,26 @@ export function hostSuite(shell: Shell): void {
   });
 
   describe("a machine that is there already", () => {
-    const FREE = "free 51820 192.0.2.5 2001:db8:7::5 25 443";
+    const FREE = "free 51820 192.0.2.5 2001:db8:7::5 25 443 3478-3478/udp 50000-50999/udp";
 
     it("is free, also once all of ours is there", () => {
       const bsd = host();
-      bsd.set("sockets", "root sshd 1 4 tcp4 *:22 *:*\nroot sendmail 2 4 tcp4 127.0.0.1:25 *:*\nroot sendmail 2 5 tcp6 ::1:25 *:*\nroot named 3 4 udp4 *:443 *:*\n");
+      bsd.set("sockets", "root sshd 1 4 tcp4 *:22 *:*\nroot sendmail 2 4 tcp4 127.0.0.1:25 *:*\nroot sendmail 2 5 tcp6 ::1:25 *:*\nroot named 3 4 udp4 *:443 *:*\nroot turn 3 5 udp4 127.0.0.1:3478 *:*\nroot turn 3 6 udp6 ::1:3478 *:*\nroot turn 3 7 tcp4 *:3478 *:*\n");
       bsd.ok(FREE);
       bsd.ok("install tunnel-keys", KEYS);
       bsd.ok("install tunnel", TUNNEL);
       bsd.set("sockets", "? ? ? ? udp4 *:51820 *:*\n");
       bsd.ok(FREE);
+      // The tunnel is to have another port, and the relay that of now.
+      bsd.ok("free 4500 192.0.2.5 2001:db8:7::5 25 51820-51820/udp");
       // What was the relay's address is to be the proxy's.
       bsd.ok("free 51820 192.0.2.6 2001:db8:7::6 25");
     });
 
     it.each([
       ["a port", "www nginx 7 6 tcp46 *:443 *:*", "port 443 is in use on this host (by nginx), and a proxy hands it on to the relay: stop that service, or take the port out of ports"],
+      ["a UDP port", "turn turnserver 7 6 udp46 *:3478 *:*", "UDP port 3478 is in use on this host (by turnserver), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts"],
+      ["a UDP port in a range, be it the kernel", "? ? ? ? udp4 *:50998 *:*", "UDP port 50998 is in use on this host (by something), and"],
       ["the tunnel's port", "root openvpn 7 6 udp4 *:51820 *:*", "UDP port 51820, meant for the tunnel, is in use on this host: choose another tunnel.port"],
     ])("is not free where somebody serves %s", (_what, line, text) => {
       const bsd = host();

@@ -174,6 +174,35 @@ it("says whether somebody listens on TURN's port", () => {
   expect([turn("UNCONN 0 0 *:3478 *:*"), turn("")]).toEqual([["turn on\n", "-Hlun sport = :3478\n"], ["", "-Hlun sport = :3478\n"]]);
 });
 
+describe("a UDP port that is to be handed on", () => {
+  const line = (address: string, process = "") => `UNCONN 0      0      ${address} 0.0.0.0:* ${process}\n`;
+  /** Each look finds the next of these; our own tunnel listens on 51820. */
+  const looks = (...found: string[]) => {
+    found.forEach((lines, i) => writeFileSync(join(dir, `look${i}`), lines));
+    stub("ss", `echo "$*" >>"${dir}/log"; [ "$1" = -Hlunp ] || exit 0; n=$(cat "${dir}/n" 2>/dev/null || echo 0); echo $((n + 1)) >"${dir}/n"; cat "${dir}/look$n"`);
+    stub("wg", `[ "$*" != "show wg-relay listen-port" ] || echo 51820`);
+    stub("sleep", "");
+    return () => run("free - - - 25 3478-3500/udp");
+  };
+  const taken = line("0.0.0.0:3479", 'users:(("turnserver",pid=7,fd=8))');
+
+  it("is looked for by its range, and is free beside our own tunnel and what is on loopback", () => {
+    expect(looks(line("127.0.0.1:3478") + line("[::1]:3478") + line("*:51820"))()).toContain("-Hlunp sport >= :3478 and sport <= :3500");
+  });
+
+  it("is not free where somebody is served there, who is named", () => {
+    expect(looks(taken, taken)).toThrow("UDP port 3479 is in use on this host (by turnserver), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts");
+  });
+
+  it("is not free where the kernel serves it, as another WireGuard", () => {
+    expect(looks(line("[::]:3500"), line("[::]:3500"))).toThrow("UDP port 3500 is in use on this host (by something)");
+  });
+
+  it("is free when what was there waited for an answer, though others wait by then", () => {
+    expect(looks(taken, line("0.0.0.0:3490"))()).toHaveLength(3);
+  });
+});
+
 describe("at boot, before any tunnel is up", () => {
   const UNREACHABLE = "rule add iif lo ipproto tcp dport 25 unreachable priority 4810";
   /** What is asked of ip beside tunnels of these settings; the rules stay from one boot's verb to the next. */

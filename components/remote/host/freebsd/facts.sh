@@ -21,12 +21,18 @@ wan() {
 	done
 }
 
-# free UDP-PORT IPV4 IPV6 PORT...: nobody else on this host serves a port that is to be handed on, or uses the tunnel's port
-# or addresses ("-" where there is no tunnel).
+# free UDP-PORT IPV4 IPV6 PORT... FIRST-LAST/udp...: nobody else on this host serves a port that is to be handed on, or uses
+# the tunnel's port or addresses ("-" where there is no tunnel).
 free() {
 	udp=$1 ipv4=$2 ipv6=$3
 	shift 3
 	for port in "$@"; do
+		case $port in
+		*/udp)
+			udp_free "${port%/udp}"
+			continue
+			;;
+		esac
 		user=$(sockstat -46lq -P tcp -p "$port" 2>/dev/null | awk '$6 !~ /^(127\.|\[?::1\]?:)/ { print $2; exit }')
 		[ -z "$user" ] || fail "port $port is in use on this host (by $user), and a proxy hands it on to the relay: stop that service, or take the port out of ports"
 	done
@@ -45,6 +51,18 @@ free() {
 		[ -z "$route" ] || fail "this host already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or ipv6Range"
 	done
 }
+
+# The kernel's own, such as wg(4)'s, have no name.
+udp_users() {
+	sockstat -46lq -P udp -p "$1" 2>/dev/null | awk '
+		$6 !~ /^(127\.|\[?::1\]?:)/ {
+			port = $6
+			sub(/.*:/, "", port)
+			print port, ($2 == "?" ? "something" : $2)
+		}'
+}
+
+tunnel_port() { sed -n 's/^ListenPort = //p' "$ETC/tunnel.conf" 2>/dev/null || true; }
 
 # Does another mail server's port 25 answer from here? Families that this host or that server has not are no answer.
 out_by() {

@@ -44,12 +44,18 @@ relay_facts() {
 # turn: whether somebody listens on TURN's UDP port.
 turn() { [ -z "$(ss -Hlun 'sport = :3478' 2>/dev/null)" ] || echo 'turn on'; }
 
-# free UDP-PORT IPV4 IPV6 PORT...: nobody else on this host serves a port that is to be handed on, or uses the tunnel's
-# port or addresses ("-" where there is no tunnel).
+# free UDP-PORT IPV4 IPV6 PORT... FIRST-LAST/udp...: nobody else on this host serves a port that is to be handed on, or uses
+# the tunnel's port or addresses ("-" where there is no tunnel).
 free() {
 	udp=$1 ipv4=$2 ipv6=$3
 	shift 3
 	for port in "$@"; do
+		case $port in
+		*/udp)
+			udp_free "${port%/udp}"
+			continue
+			;;
+		esac
 		user=$(ss -Hltnp "sport = :$port" 2>/dev/null | awk '$4 !~ /^(127\.|\[::1\])/' | sed -n '1s/.*users:(("\([^"]*\)".*/\1/p; 1s/.*/something/p' | head -n 1)
 		[ -z "$user" ] || fail "port $port is in use on this host (by $user), and a proxy hands it on to the relay: stop that service, or take the port out of ports"
 	done
@@ -62,6 +68,17 @@ free() {
 		[ -z "$route" ] || fail "this host already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or ipv6Range"
 	done
 }
+
+udp_users() {
+	ss -Hlunp "sport >= :${1%-*} and sport <= :${1#*-}" 2>/dev/null | awk '
+		$4 !~ /^(127\.|\[::1\])/ {
+			port = $4
+			sub(/.*:/, "", port)
+			print port, (match($0, /users:\(\("[^"]*"/) ? substr($0, RSTART + 9, RLENGTH - 10) : "something")
+		}'
+}
+
+tunnel_port() { wg show wg-relay listen-port 2>/dev/null || true; }
 
 # route_of_others ADDRESS OUR-INTERFACE: a route that holds the address, but for default ones and ours. ip must be told the
 # family: it takes every address for IPv4's.
