@@ -1,4 +1,5 @@
 // lab/lock.ts: one holder at a time, named in the lock, so that the next one can say who it is. A dead holder's lock is taken over.
+import { randomUUID } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { isAlive, processId, type ProcessId } from "./processes";
@@ -35,8 +36,8 @@ export function holderOf(file: string): LockHolder | undefined {
 
 function take(file: string, who: { directory: string; purpose: string }): boolean {
   if (holderOf(file) === undefined) rmSync(file, { force: true });
-  // Written beside it and linked, so that nobody ever reads half a holder.
-  const mine = `${file}.${process.pid}`;
+  // Written beside it and linked, so that nobody ever reads half a holder; by no pid, which another PID namespace has too.
+  const mine = `${file}.${randomUUID()}`;
   writeFileSync(mine, JSON.stringify({ ...processId(process.pid), directory: who.directory, purpose: who.purpose }));
   try {
     linkSync(mine, file);

@@ -1,5 +1,6 @@
 // lock.ts: one toolchain run at a time per cache folder. A lock whose owner is gone is taken over.
 
+import { randomUUID } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -49,9 +50,9 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Creates the lock whole: a link to a file that already holds our id. */
+/** Creates the lock whole: a link to a file that already holds our id. Not named by it: in another PID namespace others have it too. */
 function take(file: string): boolean {
-  const own = `${file}.${process.pid}`;
+  const own = `${file}.${randomUUID()}`;
   writeFileSync(own, String(process.pid));
   try {
     linkSync(own, file);
@@ -74,7 +75,7 @@ function readOwner(file: string): number | undefined {
 
 /** Removes a dead owner's lock, unless another run did so first and holds a new one by now: then that one is put back. */
 function takeAway(file: string, dead: number): void {
-  const aside = `${file}.${process.pid}`;
+  const aside = `${file}.${randomUUID()}`;
   try {
     renameSync(file, aside);
   } catch {
