@@ -1,11 +1,11 @@
-// A lane: a place on this machine in which a lab is alone, so that several can be up at once. Its own processes and its own
-// names of network namespaces; its lab's directories and cgroup bear the lane's name. It ends with whoever opened it.
+// A lane: a place on this machine in which a lab is alone, so that several can be up at once. Names of network namespaces
+// are its own; its lab's directories and cgroup bear the lane's name. It ends with whoever opened it. Processes are everybody's:
+// too many programs name files in shared places by their pid.
 import { spawn, type ChildProcess } from "node:child_process";
 import { LAB_VARIABLE } from "../lab/dirs";
-import { childrenOf } from "../lab/processes";
 
-/** Its first process buries what others leave; /run/netns is shared within, as `ip netns` has it. */
-const KEEPER = "set -e; mkdir -p /run/netns; mount -t tmpfs -o mode=755 tmpfs /run/netns; mount --make-shared /run/netns; echo ready; exec >&-; while :; do sleep 3600 || :; done";
+/** Keeps its mounts; /run/netns is shared within, as `ip netns` has it. */
+const KEEPER = "set -e; mkdir -p /run/netns; mount -t tmpfs -o mode=755 tmpfs /run/netns; mount --make-shared /run/netns; echo ready; exec sleep infinity >&-";
 
 /** What is started by it ends with it, however that ends. */
 const dependent = (...argv: string[]): string[] => ["--pdeathsig", "KILL", ...argv];
@@ -14,25 +14,20 @@ export class Lane {
   private constructor(
     readonly name: string,
     private readonly keeper: ChildProcess,
-    private readonly init: number,
   ) {}
 
   static open(name: string): Promise<Lane> {
-    const keeper = spawn("setpriv", dependent("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", KEEPER), { stdio: ["ignore", "pipe", "inherit"] });
+    const keeper = spawn("setpriv", dependent("unshare", "--mount", "--propagation", "private", "sh", "-c", KEEPER), { stdio: ["ignore", "pipe", "inherit"] });
     return new Promise((resolve, reject) => {
       keeper.on("error", reject);
       keeper.on("exit", (code) => reject(new Error(`${name} cannot be opened: unshare ended with status ${code ?? "none"}`)));
-      keeper.stdout.once("data", () => {
-        const [init] = childrenOf(keeper.pid ?? 0);
-        if (init === undefined) reject(new Error(`${name} ended at once`));
-        else resolve(new Lane(name, keeper, init));
-      });
+      keeper.stdout.once("data", () => resolve(new Lane(name, keeper)));
     });
   }
 
   /** Runs a program to its end; its exit status and all that it said. */
   run(argv: readonly string[], cwd: string): Promise<{ readonly status: number; readonly output: string }> {
-    const inside = ["nsenter", `--target=${this.init}`, "--mount", "--pid", "--", "env", `--chdir=${cwd}`, ...argv];
+    const inside = ["nsenter", `--target=${this.keeper.pid ?? 0}`, "--mount", "--", "env", `--chdir=${cwd}`, ...argv];
     const child = spawn("setpriv", dependent(...inside), { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, [LAB_VARIABLE]: this.name } });
     const said: Buffer[] = [];
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => said.push(chunk));
@@ -47,7 +42,6 @@ export class Lane {
     return this.keeper.exitCode === null && this.keeper.signalCode === null;
   }
 
-  /** All that still runs in it ends. */
   close(): Promise<void> {
     if (!this.isOpen) return Promise.resolve();
     return new Promise((resolve) => {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { takeDown } from "../../scripts/lab/cleanup";
 import { controlClient } from "../../scripts/lab/control";
 import { destroy } from "../../scripts/lab/destroy";
-import { labDirs, labName } from "../../scripts/lab/dirs";
+import { LAB_VARIABLE, labDirs, labName } from "../../scripts/lab/dirs";
 import { openLab, type LabHandle } from "../../scripts/lab/lab";
 import { MailClient, createAccount, logLines, newAccount, newId, proveMail, sendFromOtherServer, waitForLetter } from "../../scripts/lab/mail";
 import { labNamespaces } from "../../scripts/lab/netns";
@@ -337,9 +337,10 @@ describe("destroy", () => {
 });
 
 function commandLineNamesLab(pid: string): boolean {
+  const ofThisLab = (environment: string) => (environment.split("\0").find((line) => line.startsWith(`${LAB_VARIABLE}=`)) ?? "") === (process.env[LAB_VARIABLE] === undefined ? "" : `${LAB_VARIABLE}=${labName()}`);
   try {
     // By names of the lab's own: this machine may run a knotd or containers of others.
-    return /--machine=cpl-|lab\/daemon\.ts|\/lab\/knot\.conf/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+    return /--machine=cpl-|lab\/daemon\.ts|\/lab\/knot\.conf/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")) && ofThisLab(readFileSync(`/proc/${pid}/environ`, "utf8"));
   } catch {
     return false;
   }

@@ -39,6 +39,12 @@ describe("where things are", () => {
     expect(labDirs({ XDG_CACHE_HOME: "/x", CHATMAIL_PROXY_CACHE: "/y" }).cache).toBe("/y/lab");
   });
 
+  it("are another lab's where one is named, and no others", () => {
+    const { state, runtime } = labDirs({ HOME: "/root", CHATMAIL_PROXY_LAB: "chatmail-proxy-lab-2" });
+    expect([state, runtime]).toEqual(["/var/lib/chatmail-proxy-lab-2", "/run/chatmail-proxy-lab-2"]);
+    for (const name of ["", "lab", "chatmail-proxy-lab/..", "../etc"]) expect(() => labDirs({ CHATMAIL_PROXY_LAB: name })).toThrow("CHATMAIL_PROXY_LAB is");
+  });
+
   it("refuses a cache that no overlay mount can name", () => expect(() => labDirs({ CHATMAIL_PROXY_CACHE: "/a:b" })).toThrow("CHATMAIL_PROXY_CACHE"));
 
   it("owns its namespaces by exact name", () => {
