@@ -321,6 +321,7 @@ describe("the relay's own mail", () => {
       await the.lab.control.reboot("relay");
       await waitFor("the home line", 20, async () => (await way("")).includes("via 192.168.77.1"));
       expect(await way("ipproto tcp dport 25")).toContain("unreachable");
+      expect(await the.sh("relay", "ip -br link | grep wg-", "any")).toBe("");
     } finally {
       await the.sh("relay", `rm -r ${broken} && systemctl daemon-reload`);
     }
