@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { TSIG_ALGORITHMS } from "../dns/wire/tsig";
 import { object } from "./object";
-import { domainName, hostAddress, keyName, port, shown, slug, wholeNumber } from "./values";
+import { domainName, hostAddress, keyName, port, shown, subdomain, wholeNumber } from "./values";
 
 export const DNS_PROVIDERS = ["hetzner", "rfc2136", "cloudflare", "manual"] as const;
 
@@ -10,7 +10,7 @@ const common = {
   zone: domainName,
   left: domainName.optional(),
   ttl: wholeNumber(60, 86400, "a TTL in seconds").default(300),
-  proxySubdomain: slug("a subdomain", "proxy").default("proxy"),
+  proxySubdomain: subdomain.default("proxy"),
 };
 
 const FAREWELLS = ["delete", "keep", "relay"] as const;

@@ -61,6 +61,13 @@ export const domainName = kind<string>("Use a domain name such as chat.example.o
   return HOST_NAME.test(name) ? { ok: name } : { no: "is not a domain name. Use one such as chat.example.org, without a final dot." };
 });
 
+/** One label or several, below a zone. */
+export const subdomain = matching(
+  new RegExp(`^(?=.{1,64}$)(${LABEL}\\.)*${LABEL}$`),
+  "is not a subdomain. Use lower-case letters, digits and inner hyphens, such as proxy, or several such words with a dot between them.",
+  "Use a subdomain such as proxy.",
+);
+
 /** A proxy's name: a DNS label that also fits into an interface name. */
 export const proxyName = kind<string>("Give each proxy a name, such as hel1.", (value) => {
   if (typeof value !== "string" || !new RegExp(`^${LABEL}$`).test(value)) {

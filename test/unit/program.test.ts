@@ -5,6 +5,7 @@ import { UNKNOWN, type Registered, type Run } from "./engine";
 const COMMAND = "command:remote:Command";
 const RRSET = "hcloud:index/zoneRrset:ZoneRrset";
 const SERVER = "hcloud:index/server:Server";
+const FIREWALL = "hcloud:index/firewall:Firewall";
 
 const rows = (run: Run, type: string) => run.registered.filter((resource) => resource.type === type);
 const values = (resource: Registered) => (resource.inputs.records as { value: string }[]).map(({ value }) => value);
@@ -59,7 +60,7 @@ describe("a stack with one proxy", () => {
   });
 
   it("opens the cloud firewall for SSH, the tunnel, ICMP and the mail ports alone", () => {
-    const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { direction: string; protocol: string; port?: string }[];
+    const rules = run.one(FIREWALL, "hel1-firewall").inputs.rules as { direction: string; protocol: string; port?: string }[];
     expect(rules.map(({ direction, protocol, port }) => `${direction} ${protocol} ${port ?? ""}`.trim())).toEqual([
       "in icmp", "in tcp 22", "in udp 51820", "in tcp 25", "in tcp 80", "in tcp 143", "in tcp 443", "in tcp 465", "in tcp 587", "in tcp 993",
     ]);
@@ -139,6 +140,42 @@ describe("a stack with one proxy", () => {
   });
 
   it("adds the operator's keys on the proxy", () => expect(run.one(COMMAND, "hel1-admin-keys").inputs.stdin).toBe(`${HOST_KEY}\n`));
+});
+
+describe("the proxies' own names", () => {
+  it("stand in another subdomain where that is wanted: in their records, in reverse DNS and at Hetzner Cloud", async () => {
+    const run = await aStack({ proxies: ["hel1", "ash1"], settings: { dns: { zone: "example.org", proxySubdomain: "px.mail" } } });
+    const name = (proxy: string) => `${proxy}.px.mail.example.org`;
+    for (const proxy of ["hel1", "ash1"]) {
+      for (const type of ["A", "AAAA"]) expect(run.one(RRSET, `${proxy}-${type}`).inputs).toMatchObject({ zone: "example.org", name: `${proxy}.px.mail`, type });
+      for (const family of ["ipv4", "ipv6"]) expect(run.one("hcloud:index/rdns:Rdns", `${proxy}-ptr-${family}`).inputs.dnsPtr).toBe(name(proxy));
+      expect(run.one(SERVER, `${proxy}-server`).inputs.name).toBe(name(proxy));
+      expect(run.outputs.proxies).toHaveProperty([proxy, "dnsName"], name(proxy));
+      expect(run.outputs.readme).toContain(name(proxy));
+    }
+    expect(JSON.stringify(run)).not.toContain("proxy.example.org");
+  });
+});
+
+describe("labels of the operator's", () => {
+  it("stand beside ours on server, addresses and firewall, and cannot take the place of ours", async () => {
+    const labels = { cost: "mail", env: "" };
+    const run = await aStack({ proxies: [{ name: "hel1", host: "hetzner", location: "hel1", labels: { ...labels, stack: "another", proxy: "another" } }] });
+    const labelled = [run.one(SERVER, "hel1-server"), run.one(FIREWALL, "hel1-firewall"), ...["ipv4", "ipv6"].map((type) => run.one("hcloud:index/primaryIp:PrimaryIp", `hel1-${type}`))];
+    for (const { name, inputs } of labelled) expect([name, inputs.labels]).toEqual([name, { ...labels, ...OURS, proxy: "hel1" }]);
+  });
+});
+
+describe("the family by which the relay dials", () => {
+  it("is the one given, of a proxy that has both, and the other of one that has no such address", async () => {
+    const deb1 = { name: "deb1", host: "linux", ssh: { hostKey: HOST_KEY }, ipv4: "198.51.100.130" };
+    const ends = async (dial: string) => {
+      const run = await aStack({ proxies: ["hel1", deb1], settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, dial } } });
+      return ["hel1", "deb1"].map((proxy) => /\|Endpoint = (\S+)/.exec(String(run.one(COMMAND, `${proxy}-relay-end`).inputs.stdin))?.[1]);
+    };
+    expect(await ends("ipv6")).toEqual(["[2001:db8:c000:78::1]:51820", "198.51.100.130:51820"]);
+    expect(await ends("ipv4")).toEqual(["203.0.113.120:51820", "198.51.100.130:51820"]);
+  });
 });
 
 describe("secrets", () => {

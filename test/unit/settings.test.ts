@@ -1,3 +1,4 @@
+import { shown } from "../../components/settings/values";
 import { aStack, HOST_KEY } from "./aStack";
 
 /** The error that a stack with these settings ends with, before anything is registered. */
@@ -73,6 +74,11 @@ describe("settings", () => {
     ["a zone that does not contain the mail domain", { dns: { zone: "example.net" } }, 'dns.zone: "example.net" does not contain the mail domain chat.example.org. Name the zone that does.'],
     ["a zone that only looks as if", { mailDomain: "chat.notexample.org", dns: { zone: "example.org" } }, 'dns.zone: "example.org" does not contain the mail domain chat.notexample.org. Name the zone that does.'],
     ["a TTL that is none", { dns: { zone: "example.org", ttl: "5m" } }, 'dns.ttl: "5m" is not a TTL in seconds. Use a whole number from 60 to 86400.'],
+    ...["a..b", "proxy.", "-x", ".", "Proxy", "a".repeat(65)].map((proxySubdomain): [string, Record<string, unknown>, string] => [
+      `the subdomain ${proxySubdomain}`,
+      { dns: { zone: "example.org", proxySubdomain } },
+      `dns.proxySubdomain: ${shown(proxySubdomain)} is not a subdomain. Use lower-case letters, digits and inner hyphens, such as proxy, or several such words with a dot between them.`,
+    ]),
     ["no zone", { dns: { ttl: 300 } }, "dns.zone is missing. Use a domain name such as chat.example.org."],
     ["DNS settings that are none", { dns: "example.org" }, 'dns: "example.org" is not the DNS settings. Give it the keys provider, zone.'],
     ["an unknown DNS provider", { dns: { zone: "example.org", provider: "route53" } }, 'dns.provider: "route53" is not a DNS provider. Use one of hetzner, rfc2136, cloudflare, manual.'],
