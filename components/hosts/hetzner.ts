@@ -11,7 +11,7 @@ import type { Reach } from "../remote/hostCommand";
 import { anyProxy } from "../settings/anyProxy";
 import { object } from "../settings/object";
 import { HETZNER_TOKEN } from "../settings/token";
-import { clockTime, flag, labelText, port, slug } from "../settings/values";
+import { clockTime, flag, labels, port, slug } from "../settings/values";
 import { renderCloudInit, STANDARD_SSH_PORT } from "./cloudInit";
 import { addThenRemove, type Door, type Host, type HostArgs, type HostKind, type Traits } from "./host";
 import type { ManagementKey } from "./managementKey";
@@ -22,7 +22,7 @@ const schema = object("a proxy on a server to buy", {
   location: slug("a location", "hel1"),
   serverType: slug("a server type", "cx23").default("cx23"),
   image: slug("an image", "debian-13").default("debian-13"),
-  labels: z.record(z.string(), labelText).default({}),
+  labels: labels.default({}),
   deleteProtection: flag.default(false),
   backups: flag.default(false),
   sshPort: port.default(STANDARD_SSH_PORT),

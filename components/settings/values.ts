@@ -143,6 +143,20 @@ export const interfaceName = matching(/^[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}$/, "is 
 /** A label's value at Hetzner Cloud. */
 export const labelText = matching(/^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/, "is not a label's value. Use letters, digits, and inner dots, hyphens and underscores.", "Use a label's value.");
 
+/** Labels that tell the program which of a project's things are whose; hosts/hetzner.ts gives them. */
+const OUR_LABELS: readonly string[] = ["managed-by", "stack", "proxy", "sshport"];
+
+/** A label's key at Hetzner Cloud: a name, with a domain in front of it or not. */
+const LABEL_KEY = new RegExp(`^((${LABEL}\\.)*${LABEL}/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`);
+
+/** Labels of the operator's own. */
+export const labels = z.record(z.string(), labelText, { error: (issue) => `${shown(issue.input)} is not a set of labels. Use keys with a value each, such as cost: mail.` }).superRefine((value, context) => {
+  for (const key of Object.keys(value)) {
+    if (OUR_LABELS.includes(key)) context.addIssue({ code: "custom", path: [key], message: "is a label that this program gives itself. Use another key." });
+    else if (!LABEL_KEY.test(key)) context.addIssue({ code: "custom", path: [key], message: "is not a label's key. Use letters, digits, and inner dots, hyphens and underscores." });
+  }
+});
+
 /** A public SSH key in the form of a line of authorized_keys or of a .pub file; a comment may follow. */
 export const sshPublicKey = matching(
   /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,}={0,2}( [^\n]*)?$/,

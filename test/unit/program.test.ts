@@ -158,9 +158,9 @@ describe("the proxies' own names", () => {
 });
 
 describe("labels of the operator's", () => {
-  it("stand beside ours on server, addresses and firewall, and cannot take the place of ours", async () => {
-    const labels = { cost: "mail", env: "" };
-    const run = await aStack({ proxies: [{ name: "hel1", host: "hetzner", location: "hel1", labels: { ...labels, stack: "another", proxy: "another" } }] });
+  it("stand beside ours on server, addresses and firewall", async () => {
+    const labels = { cost: "mail", "example.org/env": "" };
+    const run = await aStack({ proxies: [{ name: "hel1", host: "hetzner", location: "hel1", labels }] });
     const labelled = [run.one(SERVER, "hel1-server"), run.one(FIREWALL, "hel1-firewall"), ...["ipv4", "ipv6"].map((type) => run.one("hcloud:index/primaryIp:PrimaryIp", `hel1-${type}`))];
     for (const { name, inputs } of labelled) expect([name, inputs.labels]).toEqual([name, { ...labels, ...OURS, proxy: "hel1" }]);
   });
