@@ -283,3 +283,41 @@ it("is not held up by a lock whose holder is dead, or is another program by now"
     expect(readdirSync(join(dir, "run"))).toEqual([]);
   }
 });
+
+describe("the relay's routes for a tunnel", () => {
+  const rules = () => [4, 6].flatMap((family) => readFileSync(join(dir, `rules-${family}`), "utf8").split("\n").filter(Boolean));
+  const settings = (place: string, table: number) => {
+    mkdirSync(join(dir, "etc"), { recursive: true });
+    writeFileSync(join(dir, "etc/wg-hel1.conf"), `TABLE=${table}\nPRIORITY=4710\nIPV4=10.${place}.0.2\nIPV6=fd${place}::2\nPEER_IPV4=10.${place}.0.1\nPEER_IPV6=fd${place}::1\nSTACK=a/b\n`);
+  };
+
+  beforeEach(() => {
+    mkdirSync(join(dir, "run"));
+    for (const family of [4, 6]) writeFileSync(join(dir, `rules-${family}`), "");
+    stub("ip", `rules=${dir}/rules\${1}
+case "$2 $3" in
+"rule show") cat "$rules" ;;
+"rule add") echo "from \${5%/*} lookup $7" >>"$rules" ;;
+"rule del") line="from \${5%/*} lookup $7"; grep -qx "$line" "$rules" || exit 2; grep -vx "$line" "$rules" >"$rules.new"; mv "$rules.new" "$rules" ;;
+esac`);
+  });
+
+  it("are there once, however often the watch comes by, and go again", () => {
+    settings("1", 100);
+    for (let i = 0; i < 2; i++) run("routes wg-hel1");
+    expect(rules()).toEqual(["from 10.1.0.2 lookup 100", "from fd1::2 lookup 100"]);
+    run("unroutes wg-hel1");
+    expect(rules()).toEqual([]);
+  });
+
+  it("follow new settings with nothing left of the old, also when the watch sees those before the tunnel is restarted", () => {
+    settings("1", 100);
+    run("routes wg-hel1");
+    settings("2", 200);
+    run("routes wg-hel1");
+    expect(rules()).toEqual(["from 10.2.0.2 lookup 200", "from fd2::2 lookup 200"]);
+    settings("3", 300);
+    run("unroutes wg-hel1");
+    expect(rules()).toEqual([]);
+  });
+});

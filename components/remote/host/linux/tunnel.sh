@@ -6,6 +6,8 @@
 
 # routes INTERFACE: replies that carry this tunnel's own address go back through it, whatever the main table says.
 routes() {
+	# The watch may come by between new settings and the restart that brings them in: nobody would know the old ones later.
+	[ ! -f "$RUN/chatmail-proxy.$1.conf" ] || cmp -s "$ETC/$1.conf" "$RUN/chatmail-proxy.$1.conf" || unroutes "$1"
 	read_tunnel "$1"
 	# Undone as it was done: by then the settings may be others.
 	cp "$ETC/$1.conf" "$RUN/chatmail-proxy.$1.conf"
@@ -25,8 +27,6 @@ unroutes() {
 	read_tunnel "$1"
 	# shellcheck source=/dev/null
 	[ ! -f "$RUN/chatmail-proxy.$1.conf" ] || . "$RUN/chatmail-proxy.$1.conf"
-	# Undone as it was done: by then the settings may be others.
-	cp "$ETC/$1.conf" "$RUN/chatmail-proxy.$1.conf"
 	[ -z "$EGRESS" ] || egress_off
 	rm -f "$RUN/chatmail-proxy.$1.conf"
 	for family in 4 6; do
