@@ -7,7 +7,7 @@ import { CLIENT_LEG, MAIL_PORTS, OTHER_DOMAIN } from "../../scripts/lab/plan";
 import { sleep, waitFor } from "../../scripts/lab/wait";
 import { openStack } from "../../scripts/lab/stack/runner";
 import { removeProxy } from "../../scripts/remove/remove";
-import { belongings } from "./belongings";
+import { belongings, mailConfiguration } from "./belongings";
 import { failed, nothingLeft, quiet, succeeded, theLab, type Config, type TheLab } from "./theLab";
 import { startTraffic, type TrafficReport } from "./traffic";
 import { capture, silence, unsilence } from "./wire";
@@ -18,13 +18,13 @@ const ALL = ["hel1", "ash1", "deb1"] as const;
 
 let the: TheLab;
 let untouched: string;
-let before: Record<"deb1" | "relay", string>;
+let before: Record<"deb1" | "relay" | "mail", string>;
 
 beforeAll(async () => {
   the = await theLab({ stack: false, proxies: ALL });
   await the.pulumi("destroy", "--yes", "--skip-preview");
   untouched = await traces();
-  before = { deb1: await belongings(the.lab, "deb1"), relay: await belongings(the.lab, "relay") };
+  before = { deb1: await belongings(the.lab, "deb1"), relay: await belongings(the.lab, "relay"), mail: await mailConfiguration(the.lab) };
   succeeded(await the.up());
 });
 afterAll(() => the?.close());
@@ -93,6 +93,11 @@ describe("what others have on a machine of ours", () => {
   it("is as it was, on the existing machine and on the relay, while our rules stand beside it", async () => {
     for (const host of ["deb1", "relay"] as const) expect(await belongings(the.lab, host)).toBe(before[host]);
     expect(await the.sh("deb1", "nft list tables")).toContain("table inet chatmail_proxy");
+  });
+
+  it("is chatmail's own configuration on the relay too, of which no file is another", async () => {
+    for (const file of ["postfix/main.cf", "dovecot/dovecot.conf", "nginx/nginx.conf", "opendkim.conf"]) expect(before.mail).toContain(` /etc/${file}`);
+    expect(await mailConfiguration(the.lab)).toBe(before.mail);
   });
 
   it("can still be reached on the existing machine, where nothing but what is ours is filtered", async () => {
@@ -378,6 +383,7 @@ describe("destroy", () => {
   it("puts back what was there, on the existing machine and on the relay", async () => {
     succeeded(await the.pulumi("destroy", "--yes", "--skip-preview"));
     for (const host of ["deb1", "relay"] as const) expect(await belongings(the.lab, host)).toBe(before[host]);
+    expect(await mailConfiguration(the.lab)).toBe(before.mail);
     expect(await traces()).toBe(untouched);
     await nothingLeft(the);
   });
