@@ -1,8 +1,10 @@
 // Mail through a proxy, as clients and other servers meet it, over both families.
 import { createAccount, logLines, newAccount, newId, proveMail, readLetter, relayTarget, sendFromOtherServer, waitForLetter } from "../../scripts/lab/mail";
-import { CLIENT_LEG, MAIL_DOMAIN, MX_LEG, OTHER_DOMAIN } from "../../scripts/lab/plan";
+import { ip } from "../../scripts/lab/netns";
+import { ACCESS, CLIENT_LEG, INTERNET, MAIL_DOMAIN, MX_LEG, OTHER_DOMAIN } from "../../scripts/lab/plan";
 import { asSigned, dkimVerdict, signedLetter } from "./dkim";
 import { theLab, type TheLab } from "./theLab";
+import { capture } from "./wire";
 
 jest.setTimeout(300_000);
 
@@ -78,6 +80,45 @@ it("a message of 25 MB passes both ways", async () => {
   expect((await waitForLetter(the.lab, "mx", bob.user, out, 60)).size).toBeGreaterThan(24_000_000);
   await sendFromOtherServer(the.lab, { from: bob.user, to: account.user, id: back, bytes: 25_000_000 });
   expect((await the.client.find(account, back, undefined, 60)).size).toBeGreaterThan(25_000_000);
+});
+
+describe.each([
+  ["IPv4", CLIENT_LEG.ipv4, { headers: 40, syn: "tcp[tcpflags] & tcp-syn != 0", tooBig: "icmp[icmptype] == icmp-unreach and icmp[icmpcode] == 4", told: /need to frag \(mtu 1300\)/ }],
+  ["IPv6", CLIENT_LEG.ipv6 ?? "", { headers: 60, syn: "ip6 and ip6[53] & 2 != 0", tooBig: "icmp6 and ip6[40] == 2", told: /packet too big, mtu 1300/ }],
+] as const)("packets over %s", (family, client, { headers, syn, tooBig, told }) => {
+  /** MSS by the flags of the packet that announces it: S from the client, S. in the relay's answer. */
+  const announced = (lines: string[]): Record<string, number> => Object.fromEntries(lines.map((line) => /Flags \[(S\.?)\].*\bmss (\d+)/.exec(line)).map((found) => [found?.[1] ?? "none", Number(found?.[2])]));
+
+  it("fit the tunnel: MSS clamped in what comes in by the proxy, and no larger in what goes back", async () => {
+    const most = Number(/ mtu (\d+)/.exec(await the.sh("relay", "ip -o link show dev wg-hel1"))?.[1]) - headers;
+    const filter = `tcp port 993 and ${syn}`;
+    const [outside, inside] = [await capture(the.lab, "hel1", "eth0", filter), await capture(the.lab, "relay", "wg-hel1", filter)];
+    await the.client.login(newAccount(), relayTarget(proxy[family]));
+    const [wanted, clamped] = [announced(await outside.stop()), announced(await inside.stop())];
+    expect(wanted.S).toBeGreaterThan(most);
+    expect(clamped).toEqual({ S: most, "S.": most });
+    expect(wanted["S."]).toBe(most);
+  });
+
+  it("are made smaller by the relay where the way to a client is narrower still: the proxy hands on the ICMP that says so", async () => {
+    const route = (verb: string) => `${family === "IPv6" ? "-6 " : ""}route ${verb} ${client}${family === "IPv6" ? "/128" : "/32"} dev ${ACCESS.bridge}`;
+    await the.sh("relay", "head -c 300000 /dev/zero >/var/www/relay/large");
+    await ip(INTERNET, [`${route("add")} mtu lock 1300`]);
+    const caught = await capture(the.lab, "relay", "wg-hel1", tooBig);
+    try {
+      const address = family === "IPv6" ? `[${proxy[family]}]` : proxy[family];
+      expect(await the.sh("client", `curl -sS -k -m 20 --resolve ${MAIL_DOMAIN}:443:${address} -o /dev/null -w '%{size_download}' https://${MAIL_DOMAIN}/large`)).toBe("300000");
+      expect((await caught.stop()).join("\n")).toMatch(told);
+    } finally {
+      await caught.stop();
+      await ip(INTERNET, [route("del")]);
+      await the.sh("relay", "rm /var/www/relay/large; ip -4 route flush cache; ip -6 route flush cache");
+    }
+  });
+
+  it("that ask whether the proxy is there (ping) are answered by it", async () => {
+    expect(await the.sh("mx", `ping -n -c 1 -W 3 ${proxy[family]}`)).toContain(" 0% packet loss");
+  });
 });
 
 it("strangers may not send through the relay: the tunnel is no trusted network", async () => {
