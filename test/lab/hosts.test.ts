@@ -1,9 +1,10 @@
 // Hosts and relays that are not the plain case: another user than root, Debian 12, one family alone, another SSH port, SSH
 // from some networks alone, UDP, a shared machine that is closed.
-import { newAccount, proveMail, relayTarget } from "../../scripts/lab/mail";
+import { logLines, newAccount, proveMail, relayTarget } from "../../scripts/lab/mail";
 import { MAIL_PORTS, OPERATOR_LEG } from "../../scripts/lab/plan";
 import { waitFor } from "../../scripts/lab/wait";
-import { failed, succeeded, theLab, type Config, type TheLab } from "./theLab";
+import { belongings } from "./belongings";
+import { failed, nothingLeft, succeeded, theLab, type Config, type TheLab } from "./theLab";
 import { capture } from "./wire";
 
 jest.setTimeout(300_000);
@@ -37,6 +38,14 @@ const purge = (host: string, ...names: Firewall[]) => the.sh(host, `DEBIAN_FRONT
 /** The commands that a message gives against this firewall. */
 const cure = (output: string, name: Firewall, host: "proxy" | "relay") => new RegExp(`${name} is active on the ${host}: .* \\((.+)\\)$`, "m").exec(output)?.[1] ?? "false";
 
+/** What we could have left on a machine: files of ours, packages, keys, settings, rules, units. */
+const traces = (host: string) =>
+  the.sh(
+    host,
+    "find /etc /usr/local /var/lib -xdev \\( -path /var/lib/apt -o -path /var/lib/dpkg \\) -prune -o -name '*chatmail-proxy*' -print; dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' wireguard-tools nftables 2>/dev/null | grep ^i; cat /root/.ssh/authorized_keys; sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding; ip -br link | grep wg-; nft list tables 2>/dev/null; systemctl list-units --all --no-legend 'chatmail-proxy*' 'wg-quick*'",
+    "any",
+  );
+
 describe("an existing machine and a relay where root may not log in", () => {
   const HOSTS = ["deb1", "relay"];
   const asAdmin = (config: Config) => {
@@ -66,13 +75,6 @@ describe("an existing machine with Debian 12", () => {
   // A rented mail server that is to be a proxy from now on.
   const SERVICES = "postfix dovecot nginx";
   let before: string;
-  /** What we could have left: files of ours, packages, keys, settings, rules, units. */
-  const traces = () =>
-    the.sh(
-      "vps",
-      "find /etc /usr/local /var/lib -xdev \\( -path /var/lib/apt -o -path /var/lib/dpkg \\) -prune -o -name '*chatmail-proxy*' -print; dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' wireguard-tools nftables 2>/dev/null | grep ^i; cat /root/.ssh/authorized_keys; sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding; ip -br link | grep wg-; systemctl list-units --all --no-legend 'chatmail-proxy*' 'wg-quick*'",
-      "any",
-    );
   const vps = (config: Config) => {
     const [ipv4, ipv6] = the.lab.vps.addresses;
     config["chatmail-proxy:proxies"] = [{ name: "old1", host: "linux", ssh: { host: the.lab.vps.sshHost }, ipv4, ipv6 }];
@@ -80,9 +82,8 @@ describe("an existing machine with Debian 12", () => {
 
   beforeAll(async () => {
     await the.lab.control.start("vps");
-    before = await traces();
+    before = await traces("vps");
   });
-  afterAll(() => the.lab.control.power("vps", "off"));
 
   it("is not touched while its own mail server has the ports", async () => {
     expect(failed(await the.up(vps))).toMatch(/old1-free[^]*port 25 is in use on this host \(by (master|something)\)/);
@@ -139,8 +140,46 @@ describe("an existing machine with Debian 12", () => {
 
   it("is as it was after destroy", async () => {
     await destroy();
-    expect(await traces()).toBe(before);
+    expect(await traces("vps")).toBe(before);
     await the.sh("vps", `systemctl enable --now ${SERVICES}`);
+  });
+});
+
+// The mail server that was a proxy a moment ago is a relay now.
+describe("an existing machine without a tunnel", () => {
+  const standing = async () => ({ deb1: await traces("deb1"), owner: await belongings(the.lab, "deb1"), relay: await traces("vps") });
+  let before: Awaited<ReturnType<typeof standing>>;
+  const direct = (config: Config) => {
+    const [ipv4, ipv6] = the.lab.vps.addresses;
+    config["chatmail-proxy:mailDomain"] = the.lab.vps.mailDomain;
+    config["chatmail-proxy:relay"] = { ssh: { host: the.lab.vps.sshHost }, ipv4, ipv6, outboundCheck: "mx.example.net" };
+    config["chatmail-proxy:dns"] = { zone: "example.org", ttl: 60, onDestroy: "relay" };
+    config["chatmail-proxy:tunnel"] = "none";
+  };
+
+  beforeAll(async () => {
+    await the.lab.control.start("vps");
+    before = await standing();
+  });
+  afterAll(() => the.lab.control.power("vps", "off"));
+
+  it("hands mail on to a relay with public addresses, beside what its owner has on it", async () => {
+    succeeded(await the.up(direct));
+    for (const address of await the.addresses("deb1")) {
+      await proveMail(the.lab, address, the.lab.vps.mailDomain);
+      const account = newAccount("eve", the.lab.vps.mailDomain);
+      await the.client.login(account, { host: the.lab.vps.mailDomain, address });
+      expect((await logLines(the.lab, "vps", account.user)).join()).toContain(`rip=${address},`);
+      expect(await open(address, 8080)).toEqual([8080]);
+    }
+    expect(await the.sh("deb1", "nft list tables")).toContain("table inet chatmail_proxy");
+    expect({ ...(await standing()), deb1: "" }).toEqual({ ...before, deb1: "" });
+  });
+
+  it("is as it was once that is destroyed, and so is the relay", async () => {
+    await destroy();
+    expect(await standing()).toEqual(before);
+    await nothingLeft(the);
   });
 });
 
@@ -266,7 +305,7 @@ describe("a bought server", () => {
       }),
       await hel1.pulumi("destroy", "--yes"),
     ].map(failed);
-    for (const output of refused) expect(output).toMatch(/hel1-(server|ipv4|ipv6)[^\n]* protect/);
+    for (const output of refused) expect(output).toMatch(/hel1-(server|ipv4|ipv6)"[^"]*(because it is protected|marked for protection)/);
     expect(await standing()).toEqual(before);
     await proveMail(the.lab);
   });
@@ -278,7 +317,7 @@ describe("a bought server", () => {
       config["chatmail-proxy:adminNetworks"] = networks;
     };
     const output = succeeded(await hel1.up(from([`${OPERATOR_LEG.ipv4}/32`])));
-    expect(output).not.toMatch(/Server .*(replac|delet)/);
+    expect(output).not.toMatch(/Server hel1-server (replac|delet)/);
     expect(await ssh()).toEqual([]);
     await proveMail(the.lab);
     succeeded(await hel1.up(from([])));
