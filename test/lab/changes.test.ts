@@ -56,17 +56,44 @@ describe("a changed port", () => {
   });
 });
 
-describe("another generation of keys", () => {
-  it("is in use at both ends after the run, and mail flows", async () => {
-    const keys = async () => (await Promise.all(["hel1", "relay"].map((host) => the.sh(host, "wg show all dump | cut -f 2-4")))).join("\n").split(/\s+/);
-    const before = await keys();
-    const output = succeeded(await the.up((config) => void (config["chatmail-proxy:tunnel"] = { keyGeneration: 2 })));
-    expect(output).not.toMatch(/Server .*(replac|delet)/);
-    const after = await keys();
-    expect(after).toHaveLength(before.length);
-    expect(after.filter((key) => key.length === 44 && before.includes(key))).toEqual([]);
+describe("other settings of the tunnels", () => {
+  const ENDS = { hel1: "wg-relay", relay: "wg-hel1" } as const;
+  /** The port that the one listens on, and to which the other sends. */
+  const MEETING = { hel1: "wg show wg-relay listen-port", relay: "wg show wg-hel1 endpoints | cut -f 2" } as const;
+  const atBothEnds = (what: (host: keyof typeof ENDS, name: string) => Promise<string>) => Promise.all((Object.keys(ENDS) as (keyof typeof ENDS)[]).map((host) => what(host, ENDS[host])));
+  const keys = async () => (await atBothEnds((host) => the.sh(host, "wg show all dump | cut -f 2-4"))).join("\n").split(/\s+/).filter((word) => word.length === 44);
+  /** All of the tunnel at both ends but its keys, and the link-local address, which each start draws anew. */
+  const standing = () => atBothEnds((host, name) => the.sh(host, `ip -o link show dev ${name} | grep -o 'mtu [0-9]*'; ip -br address show dev ${name} scope global; ${MEETING[host]}; wg show ${name} allowed-ips | cut -f 2; ip -4 rule show; ip -6 rule show; ip route show table all dev ${name} | grep -v "local fe80:"; nft -s list ruleset`));
+  const other = (config: Config) => {
+    config["chatmail-proxy:tunnel"] = { keyGeneration: 2, port: 4500, mtu: 1380, ipv4Range: "10.99.0.0/20", ipv6Range: "fd99:0:0:9::/64", routingTables: 600_000 };
+    Object.assign(config["chatmail-proxy:relay"] as object, { dial: "ipv6" });
+  };
+
+  it("are in use at both ends after one run, keys among them, and mail flows; and so are the old ones after the run back", async () => {
+    const [before, keysBefore] = [await standing(), await keys()];
+    await the.lab.control.setHome({ ipv6: true });
+    try {
+      expect(succeeded(await the.up(other))).not.toMatch(/Server .*(replac|delet)/);
+      const keysNow = await keys();
+      expect(keysNow).toHaveLength(keysBefore.length);
+      expect(keysNow.filter((key) => keysBefore.includes(key))).toEqual([]);
+      const [proxy, relay] = (await standing()) as [string, string];
+      for (const end of [proxy, relay]) {
+        expect(end).toMatch(/^mtu 1380\nwg-\S+ +\S+ +10\.99\.\d+\.\d+\/32 fd99:0:0:9:\S+\/128 *\n/);
+        for (const old of ["10.213.", "fd6d:", "51820", "lookup 518"]) expect([old, end.includes(old)]).toEqual([old, false]);
+      }
+      const [ipv4 = "", ipv6 = ""] = await the.addresses("hel1");
+      expect(proxy).toContain("\n4500\n");
+      expect(proxy).toContain("udp dport 4500 accept");
+      expect(relay).toContain(`\n[${ipv6}]:4500\n`);
+      expect(relay).toMatch(/from 10\.99\.\S+ lookup 60\d{4}\n[^]*from fd99:\S+ lookup 60\d{4}\n/);
+      for (const address of [ipv4, ipv6]) await proveMail(the.lab, address);
+      succeeded(await the.up());
+    } finally {
+      await the.lab.control.setHome({ ipv6: false });
+    }
+    expect(await standing()).toEqual(before);
     await proveMail(the.lab);
-    succeeded(await the.up());
   });
 });
 
