@@ -103,12 +103,13 @@ function own({ wan, ssh }: ProxyFilter): string[] {
 
 /**
  * Where others decide who reaches SSH: a session that is older than pf itself, such as the one that turns pf on, has no
- * state, and rules that look at a connection's first packet alone would cut it off. New ones are none of ours.
+ * state, and rules that look at a connection's first packet alone would cut it off. New ones are none of ours: no state is
+ * made, by which a packet that pretends to belong to a session would open the way for one.
  */
 const session = ({ ssh }: ProxyFilter): string[] => [
   "# SSH sessions that are under way go on. Whether new ones are let in is for other rules to say.",
-  `pass in quick proto tcp from any to (self) port ${ssh.port} flags A/SA keep state (sloppy)`,
-  `pass out quick proto tcp from (self) port ${ssh.port} to any flags A/SA keep state (sloppy)`,
+  `pass in quick proto tcp from any to (self) port ${ssh.port} flags A/SA no state`,
+  `pass out quick proto tcp from (self) port ${ssh.port} to any flags A/SA no state`,
 ];
 
 interface Target {

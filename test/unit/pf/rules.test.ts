@@ -202,7 +202,10 @@ describe("an SSH session on a host that others use too", () => {
     }
   });
 
-  it.each(names)("is not let in anew by %s: that is for the host's own rules", (name) => {
+  it.each(names)("is not let in anew by %s, not even after a packet that pretends to belong to one: that is for the host's own rules", (name) => {
+    const host = fresh(name);
+    host.arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 22, { flags: "A" }));
+    expect(host.arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 22)).end).toBe("blocked in");
     const arrives = (src: string) => fresh(name).arrive("em0", tcp(src, HOST.ipv4, 22)).end;
     expect([arrives("192.0.2.200"), arrives(CLIENT.ipv4)]).toEqual(["delivered", "blocked in"]);
   });
