@@ -73,7 +73,7 @@ export function openRelay({ settings, facts, reports }: Situation): string[] {
 }
 
 /** A proxy names its clients to the relay, and a captured one names whom it likes. Without a tunnel it has its own address alone. */
-function publicTrust({ settings, facts }: Situation): string[] {
+export function publicTrust({ settings, facts }: Situation): string[] {
   const networks = settings.tunnel === "none" || !facts ? [] : trustedClients(facts);
   if (networks.length === 0) return [];
   return [`postfix's mynetworks on the relay holds ${networks.join(", ")}. Addresses in it are others' on the internet too, so they are let in from the proxies, and whoever captures a proxy could send through your relay under them. Take out of mynetworks what is not on the relay itself or in a private network; let such clients log in instead.`];
@@ -127,14 +127,10 @@ export function foreignSenders({ settings, reports }: Pick<Situation, "settings"
   return reports.filter(({ name }) => settings.egress.includes(name) && foreign.has(name)).flatMap(({ name, families }) => families.map(({ address }) => ({ proxy: name, address })));
 }
 
-/** The relay's own addresses that mean something on the internet, of the families by which its postfix sends. */
-function publicAddresses({ addresses, ours, postfix }: RelayFacts): string[] {
-  const tunnels = new Set(ours.map(({ device }) => device));
+/** Those under which the relay sends and which mean something on the internet, of the families that its postfix uses. */
+function publicSources({ sources, postfix }: RelayFacts): string[] {
   const silent = postfix.inet_protocols === "ipv4" ? 6 : postfix.inet_protocols === "ipv6" ? 4 : undefined;
-  return addresses
-    .filter(({ device }) => !tunnels.has(device))
-    .map(({ cidr }) => cidr.split("/", 1)[0] ?? "")
-    .filter((address) => familyOf(address) !== undefined && familyOf(address) !== silent && !isPrivate(address));
+  return sources.filter((address) => familyOf(address) !== undefined && familyOf(address) !== silent && !isPrivate(address));
 }
 
 /** Addresses from which the relay's mail leaves, as far as known. */
@@ -143,7 +139,7 @@ export function senders({ settings, facts, reports }: Pick<Situation, "settings"
   const direct = [settings.relay.ipv4, settings.relay.ipv6].flatMap((address) => address ?? []);
   // Seen from outside is only the family that it dials; it may have addresses of its own of the other.
   const seen = settings.tunnel === "none" ? [] : reports.flatMap(({ relayAddress }) => relayAddress ?? []);
-  const own = [...direct, ...seen, ...(facts ? publicAddresses(facts) : [])];
+  const own = [...direct, ...seen, ...(facts ? publicSources(facts) : [])];
   const all = settings.egress.length === 0 || settings.egress.includes(OWN_LINE) ? [...egress, ...own] : egress;
   return [...new Set(all)].filter((address) => familyOf(address) !== undefined);
 }

@@ -64,7 +64,7 @@ export class ScriptedRelay implements RelayEnds {
   async word(before: ScriptWord | undefined, now: Date): Promise<ScriptWord | undefined> {
     const text = await outputValue(this.script);
     if (text === undefined) return before;
-    const ends = (await this.ends()).flatMap(({ proxy, made }) => (made ? [{ proxy, ...made }] : []));
+    const ends = (await this.ends()).flatMap(({ proxy, absent, made }) => (made ? [{ proxy, ...made, fit: (absent ? before?.tunnels[proxy] : undefined) ?? made.fit }] : []));
     const digest = digestOf(text);
     return {
       digest,
@@ -76,13 +76,14 @@ export class ScriptedRelay implements RelayEnds {
 
   /** What the relay's ends, as the last run's script makes them, no longer fit. */
   async stops(before: ScriptWord | undefined): Promise<Stops> {
-    // The end of one that is not there stays as it is.
-    const ends = (await this.ends()).filter(({ absent }) => !absent);
+    const ends = await this.ends();
     const names = (which: typeof ends) => which.map(({ proxy }) => proxy);
+    // An end that was known, and is not in a preview, gets new keys.
+    const other = ends.filter(({ proxy, made }) => before?.tunnels[proxy] !== undefined && before.tunnels[proxy] !== made?.fit);
     return {
-      // An end that was known, and is not in a preview, gets new keys.
-      tunnels: names(ends.filter(({ proxy, made }) => before?.tunnels[proxy] !== undefined && before.tunnels[proxy] !== made?.fit)),
-      egress: names(ends.filter(({ proxy, made }) => before?.egress.includes(proxy) && made?.egress === false)),
+      tunnels: names(other.filter(({ absent }) => !absent)),
+      frozen: names(other.filter(({ absent }) => absent)),
+      egress: names(ends.filter(({ proxy, absent, made }) => !absent && before?.egress.includes(proxy) && made?.egress === false)),
     };
   }
 
@@ -98,15 +99,17 @@ const digestOf = (text: string) => createHash("sha256").update(text).digest("bas
 const fitOf = ({ privateKey, presharedKey }: TunnelKeys, { peerPublicKey, endpoint, plan }: RelayEnd) =>
   digestOf(JSON.stringify([privateKey, presharedKey, peerPublicKey, endpoint.split(":").at(-1), plan.relay, plan.proxy]));
 
-/** Names of proxies whose own ends a run changes at once, so that something stops until the script has run. */
+/** Names of proxies whose own ends a run changes at once, so that something stops until the script has run; and of those that it cannot change. */
 export interface Stops {
   /** Nothing passes their tunnels. */
   readonly tunnels: readonly string[];
+  /** Theirs do not change now, since they do not answer, though the script has what would fit changed ones. */
+  readonly frozen: readonly string[];
   /** They no longer let the relay's own mail out, which it still sends to them. */
   readonly egress: readonly string[];
 }
 
-export const NO_STOPS: Stops = { tunnels: [], egress: [] };
+export const NO_STOPS: Stops = { tunnels: [], frozen: [], egress: [] };
 
 /** How a person gets the script to the relay, and runs it. */
 export const FETCH_SCRIPT = "(umask 077; pulumi stack output --show-secrets relayScript > relay.sh); copy relay.sh to the relay (it holds private keys: delete it afterwards) and run there, as root: sh relay.sh.";
@@ -118,13 +121,16 @@ export function scriptChanged(before: ScriptWord | undefined, now: ScriptWord | 
   if (!before || (stopped === "" && (!now || before.digest === now.digest))) return [];
   const another = "The relay's script is another than at the last run";
   // It holds the new ends of tunnels whose other ends may still be the old ones.
-  if (failed.length > 0) return [`${another}. Do not run it there yet: ${failed.join(", ")} could not be set up, and may still have its old end of the tunnel.${stopped}`];
+  const old = [...new Set([...failed, ...stops.frozen])].join(", ");
+  const mayWait = `${old} could not be set up, and may still have its old end of the tunnel`;
+  if (old !== "" && stopped === "") return [`${another}. Do not run it there yet: ${mayWait}.`];
+  if (old !== "") return [`${another}. ${mayWait}, which the script would cut off.${stopped} If ${old} is soon mended, do that first, and run pulumi up again; if not, run the script: ${FETCH_SCRIPT}`];
   const goesOn = stops.tunnels.length > 0 ? "" : ", and until it has run again the relay keeps the tunnels that it has";
   return [`${another}${goesOn}.${stopped} Bring it there: ${FETCH_SCRIPT} Then run pulumi up again.`];
 }
 
 /** True of a preview as well, after which it is still to come. */
-const stopText = ({ tunnels, egress }: Stops) =>
+const stopText = ({ tunnels, egress }: Pick<Stops, "tunnels" | "egress">) =>
   [
     ...(tunnels.length > 0 ? [` From this pulumi up until it has run there no mail passes through ${tunnels.join(", ")}, whose own end of the tunnel changes at once.`] : []),
     ...(egress.length > 0 ? [` Until it has run there, mail that the relay sends out through ${egress.join(", ")} waits in the relay's queue.`] : []),
@@ -160,7 +166,7 @@ export function relayScript(stack: string, unsorted: readonly ScriptedTunnel[], 
     `${HOSTCTL}.new setup`,
     `${HOSTCTL} prepare ${RELAY_PACKAGES.join(" ")}`,
     `${HOSTCTL} claim ${stack} ${tunnels.map(({ interfaceName }) => interfaceName).join(" ")}`,
-    ...tunnels.map(({ interfaceName, routingTable, addresses }) => `${HOSTCTL} fits ${interfaceName} ${routingTable} ${addresses.join(" ")}`),
+    ...tunnels.map(({ interfaceName, routingTable, addresses }) => `${HOSTCTL} fits ${stack} ${interfaceName} ${routingTable} ${addresses.join(" ")}`),
     ...sets.flatMap(({ name, bundle: text }) => hereDocument(`${HOSTCTL} install ${name}`, text)),
     `${HOSTCTL} keep-of ${stack} ${sets.map(({ name }) => name).join(" ")}`,
     `${HOSTCTL} relay-firewalls`,

@@ -22,6 +22,8 @@ export interface RelayFacts {
   /** Addresses with prefix, by interface. */
   readonly addresses: readonly { readonly device: string; readonly cidr: string }[];
   readonly routes: readonly { readonly device: string; readonly cidr: string }[];
+  /** Its own addresses under which it sends to the internet, one a family at most; they may be private. */
+  readonly sources: readonly string[];
   /** Routing tables in use, by interface; names for the well-known ones, else numbers. */
   readonly tables: readonly { readonly device: string; readonly table: string }[];
   readonly rules: readonly string[];
@@ -62,6 +64,7 @@ export function parseRelayFacts(stdout: string): RelayFacts {
     ours: rows(stdout, "ours").map(([device = "", stack]) => ({ device, stack })),
     addresses: pairs("address"),
     routes: pairs("route"),
+    sources: rows(stdout, "source").flatMap(([address]) => address ?? []),
     tables: rows(stdout, "table").map(([device = "", table = ""]) => ({ device, table })),
     rules: rows(stdout, "rule").map((words) => words.join(" ")),
     turn: rows(stdout, "turn").length > 0,

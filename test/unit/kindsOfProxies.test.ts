@@ -329,7 +329,7 @@ describe("a relay that is set up by a script", () => {
 
   it("looks itself whether the relay has room for it, and whether mail gets out", async () => {
     const script = String((await aStack(stack)).outputs.relayScript);
-    expect(script).toContain("hostctl fits wg-hel1 5184881 10.213.109.6 fd6d:6169:6c70::2d06 10.213.109.5 fd6d:6169:6c70::2d05\n");
+    expect(script).toContain("hostctl fits chatmail-proxy/test wg-hel1 5184881 10.213.109.6 fd6d:6169:6c70::2d06 10.213.109.5 fd6d:6169:6c70::2d05\n");
     expect(script.indexOf("hostctl fits")).toBeLessThan(script.indexOf("hostctl install"));
     expect(script).toContain("hostctl outbound gmail-smtp-in.l.google.com || true\n");
     expect(String((await aStack({ settings: { relay: { setup: "script", outboundCheck: false } } })).outputs.relayScript)).not.toContain("hostctl outbound");

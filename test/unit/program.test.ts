@@ -121,7 +121,7 @@ describe("a stack with one proxy", () => {
   });
 
   it("names the relay's own public addresses there too: it is seen by the one family that it dials alone", async () => {
-    const own = `${RELAY_FACTS}\naddress eth0 2001:db8:77::10/64\naddress eth0 fe80::1/64\naddress wg-old 2001:db8:99::1/128\nours wg-old test/test`;
+    const own = `${RELAY_FACTS}\naddress eth0 2001:db8:77::10/64\naddress docker0 2001:db8:99::1/64\nsource 192.168.77.10\nsource 2001:db8:77::10`;
     expect((await aStack({ relayFacts: own })).warnings).toEqual([expect.stringContaining("SPF: the relay's mail leaves from 198.51.100.20 and 2001:db8:77::10, which")]);
     expect((await aStack({ relayFacts: `${own}\npostfix inet_protocols ipv4` })).warnings).toEqual([expect.stringContaining("SPF: the relay's mail leaves from 198.51.100.20, which")]);
   });

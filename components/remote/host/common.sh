@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # the other parts use these
-# What all parts of hostctl use, on every system: messages, atomic files, a lock. Each system says where its places are
+# What all parts of hostctl use, on every system: messages, atomic files, a lock, a look for taken ports. Each system says where its places are
 # (ETC, LIB, STATE, and RUN, which a reboot empties).
 
 # Put before every path of a host. Empty; tests put a scratch directory here.
@@ -72,12 +72,22 @@ lock() {
 }
 
 # udp_free FIRST-LAST: nobody but our tunnel is served by UDP there. Asked twice, since what waits for the answer to a
-# question (a resolver) looks the same, and is gone soon. The system defines udp_users FIRST-LAST (who has which: PORT NAME,
-# a line each, but for what is on loopback alone) and tunnel_port.
+# question (a resolver) looks the same, and is gone soon. What stays on a port that the system gives to whoever only dials out
+# (a VPN's client) cannot be told from a server there: it is named, and no more. The system defines udp_users FIRST-LAST (who
+# has which: PORT NAME, a line each, but for what is on loopback alone), tunnel_port and dial_ports (FIRST LAST).
 udp_free() {
 	users=$(udp_users "$1" | grep -v "^$(tunnel_port) ") || return 0
 	sleep 1
-	user=$(udp_users "$1" | grep -Fx "$users") || return 0
-	user=$(printf '%s\n' "$user" | head -n 1)
-	fail "UDP port ${user%% *} is in use on this host (by ${user#* }), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts"
+	users=$(udp_users "$1" | grep -Fx "$users") || return 0
+	printf '%s\n' "$users" | while read -r port name; do
+		text="UDP port $port is in use on this host (by $name), and a proxy hands it on to the relay"
+		dials_out "$port" || fail "$text: stop that service, or take the port out of udpPorts"
+		say "$text. If that is a service, stop it or take the port out of udpPorts; what only dials out from there goes on"
+	done || exit 1
+}
+
+dials_out() {
+	# shellcheck disable=SC2046 # two numbers
+	set -- "$1" $(dial_ports)
+	[ $# = 3 ] && [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
 }

@@ -23,4 +23,10 @@ take_over() {
 }
 
 # uninstall_of [PROXY]: nothing happens where the host is another proxy by now, which goes on using it.
-uninstall_of() { ! is_of "${1:-}" || uninstall; }
+uninstall_of() {
+	if is_of "${1:-}"; then
+		uninstall
+	else
+		say "this machine is $(cat "$STATE/stack") by now: nothing was undone on it for $1"
+	fi
+}

@@ -228,6 +228,13 @@ export function hostSuite(shell: Shell): void {
       expect([status, stderr]).toEqual([1, expect.stringContaining(text)]);
     });
 
+    it("is free, and the port named, where it may be somebody who only dials out", () => {
+      const bsd = host();
+      bsd.set("sysctl", "net.inet.ip.portrange.first=10000\nnet.inet.ip.portrange.last=65535\n");
+      bsd.set("sockets", "root tailscaled 7 6 udp46 *:50998 *:*\n");
+      expect(bsd.run(FREE)).toMatchObject({ status: 0, stderr: expect.stringContaining("UDP port 50998 is in use on this host (by tailscaled), and a proxy hands it on to the relay. If that is a service") as string });
+    });
+
     it.each([["192.0.2.5", "192.0.2.0", "em1"], ["192.0.2.5", "192.0.2.5", "lo0"], ["2001:db8:7::5", "2001:db8:7::", "wg0"]])("is not free where %s is in use (%s by %s)", (address, destination, by) => {
       const bsd = host();
       bsd.set(`route.${address}`, `   route to: ${address}\ndestination: ${destination}\n  interface: ${by}\n`);

@@ -91,7 +91,7 @@ describe("a proxy's machine", () => {
     const owned = () => existsSync(join(dir, "state/stack"));
     run("own", "chatmail-proxy/prod/old1");
     expect(run("own", "chatmail-proxy/prod/deb1").status).toBe(0);
-    for (const leaves of ["chatmail-proxy/other/deb1", "chatmail-proxy/prod/old1"]) run("uninstall_of", leaves);
+    for (const leaves of ["chatmail-proxy/other/deb1", "chatmail-proxy/prod/old1"]) expect(run("uninstall_of", leaves).stderr).toBe(`chatmail-proxy: this machine is chatmail-proxy/prod/deb1 by now: nothing was undone on it for ${leaves}\n`);
     expect(owned()).toBe(true);
     run("uninstall_of", "chatmail-proxy/prod/deb1");
     expect(owned()).toBe(false);

@@ -126,7 +126,7 @@ describe("a tunnel fits on a relay", () => {
     stub("postconf", `echo "${mynetworks}"`);
     // postfix's own tables: what a cidr table says of an address in one of its lines.
     stub("postmap", `table=\${3#cidr:}; case "$2" in *:*) grep -q "^fd00::/" "$table" ;; *) grep -q "^10.213.0.0/" "$table" ;; esac`);
-    return () => run(`fits wg-hel1 5182001 ${ADDRESSES}`);
+    return () => run(`fits chatmail-proxy/prod wg-hel1 5182001 ${ADDRESSES}`);
   };
   const NOTHING = { 4: "default via 192.168.77.1 dev eth0", 6: "10.213.0.2 dev wg-hel1" };
 
@@ -143,6 +143,12 @@ describe("a tunnel fits on a relay", () => {
     mkdirSync(join(dir, "etc"));
     writeFileSync(join(dir, "etc/wg-hel1.conf"), "TABLE=5182001\n");
     expect(fits(NOTHING, "127.0.0.0/8", there)()).toEqual([]);
+    // One that the script's new list replaces, with the same slot.
+    rmSync(join(dir, "etc/wg-hel1.conf"));
+    writeFileSync(join(dir, "etc/wg-old1.conf"), "STACK=chatmail-proxy/prod\nTABLE=5182001\n");
+    expect(fits(NOTHING, "127.0.0.0/8", there)()).toEqual([]);
+    writeFileSync(join(dir, "etc/wg-old1.conf"), "STACK=chatmail-proxy/other\nTABLE=5182001\n");
+    expect(fits(NOTHING, "127.0.0.0/8", there)).toThrow("is in use already");
   });
 
   it("not where postfix would trust its other end", () => {
@@ -192,6 +198,13 @@ describe("a UDP port that is to be handed on", () => {
 
   it("is not free where somebody is served there, who is named", () => {
     expect(looks(taken, taken)).toThrow("UDP port 3479 is in use on this host (by turnserver), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts");
+  });
+
+  it("is free, and yet named, where it may be somebody who only dials out", () => {
+    const dials = line("0.0.0.0:50000", 'users:(("tailscaled",pid=7,fd=8))');
+    looks(dials, dials);
+    const { status, stderr } = spawnSync(join(dir, "lib/hostctl"), ["free", "-", "-", "-", "49152-65535/udp"], { encoding: "utf8", env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` } });
+    expect([status, stderr]).toEqual([0, expect.stringContaining("UDP port 50000 is in use on this host (by tailscaled), and a proxy hands it on to the relay. If that is a service")]);
   });
 
   it("is not free where the kernel serves it, as another WireGuard", () => {

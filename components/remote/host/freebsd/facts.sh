@@ -62,6 +62,8 @@ udp_users() {
 		}'
 }
 
+dial_ports() { sysctl -n net.inet.ip.portrange.first net.inet.ip.portrange.last 2>/dev/null || true; }
+
 tunnel_port() { sed -n 's/^ListenPort = //p' "$ETC/tunnel.conf" 2>/dev/null || true; }
 
 # Does another mail server's port 25 answer from here? Families that this host or that server has not are no answer.

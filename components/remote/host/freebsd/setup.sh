@@ -11,7 +11,7 @@ fit() {
 	have wg || fail "this host has no wg; it is part of FreeBSD's base system from 14 on"
 }
 
-# setup [STACK]: services beside hostctl. They do nothing where there is nothing for them to do, so they need no rc.conf.
+# setup [PROXY]: services beside hostctl. They do nothing where there is nothing for them to do, so they need no rc.conf.
 # Not under timeout(1), which would wait for the guard.
 setup() {
 	fit

@@ -28,6 +28,10 @@ relay_facts() {
 	firewalls relay
 	ip -o -4 addr show | sed -n 's/^[0-9]*: *\([^ ]*\) *inet \([^ ]*\).*/address \1 \2/p'
 	ip -o -6 addr show | sed -n 's/^[0-9]*: *\([^ ]*\) *inet6 \([^ ]*\).*/address \1 \2/p'
+	# What the kernel would send from: asked, and nothing sent.
+	for internet in 1.1.1.1 2606:4700:4700::1111; do
+		ip -o route get "$internet" 2>/dev/null | sed -n 's/.* src \([^ ]*\).*/source \1/p'
+	done
 	for family in 4 6; do
 		ip -"$family" route show table all 2>/dev/null | sed -n 's/^\(unicast \)\{0,1\}\([0-9a-f.:/]*\) .*dev \([^ ]*\).*/route \3 \2/p'
 		ip -"$family" route show table all 2>/dev/null | sed -n 's/.* dev \([^ ]*\).* table \([^ ]*\).*/table \1 \2/p' | sort -u
@@ -77,6 +81,8 @@ udp_users() {
 			print port, (match($0, /users:\(\("[^"]*"/) ? substr($0, RSTART + 9, RLENGTH - 10) : "something")
 		}'
 }
+
+dial_ports() { cat /proc/sys/net/ipv4/ip_local_port_range; }
 
 tunnel_port() { wg show wg-relay listen-port 2>/dev/null || true; }
 

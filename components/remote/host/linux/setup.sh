@@ -4,7 +4,7 @@
 UNITS=/etc/systemd/system
 NETWORKD=/etc/systemd/networkd.conf.d
 
-# setup [STACK]: units that stand beside hostctl. nftables.service flushes everything when it stops, starts or reloads, and
+# setup [PROXY]: units that stand beside hostctl. nftables.service flushes everything when it stops, starts or reloads, and
 # its package restarts it on upgrades: the drop-in loads our rules again each time. systemd-networkd, where it is in
 # use, takes away routing rules that are not its own whenever it starts, unless told not to.
 setup() {
@@ -112,13 +112,12 @@ claim() {
 	done
 }
 
-# fits INTERFACE TABLE RELAY-IPV4 RELAY-IPV6 PROXY-IPV4 PROXY-IPV6: nobody else here uses a tunnel's addresses and routing
+# fits STACK INTERFACE TABLE RELAY-IPV4 RELAY-IPV6 PROXY-IPV4 PROXY-IPV6: nobody else here uses a tunnel's addresses and routing
 # table, and postfix does not trust its other end.
 fits() {
-	interface=$1 table=$2
-	shift 2
-	# A tunnel of ours that is there already has its routes and rules in it.
-	if [ ! -f "$ETC/$interface.conf" ]; then
+	stack=$1 interface=$2 table=$3
+	shift 3
+	if ! has_table "$stack" "$interface" "$table"; then
 		user=$(users_of_table "$table" | head -n 1)
 		[ -z "$user" ] || fail "this relay's routing table $table, meant for $interface, is in use already ($user): choose a first table whose successors are free, as tunnel.routingTables"
 	fi
@@ -138,6 +137,16 @@ fits() {
 		fi
 	done
 	rm -f "$trusted"
+}
+
+# has_table STACK INTERFACE TABLE: routes and rules in it are our own tunnel's: this one's, or one's of the same stack that is
+# to go when this one has come.
+has_table() {
+	[ ! -f "$ETC/$2.conf" ] || return 0
+	for file in "$ETC"/wg-*.conf; do
+		! grep -qsxF "STACK=$1" "$file" || ! grep -qxF "TABLE=$3" "$file" || return 0
+	done
+	return 1
 }
 
 users_of_table() {
