@@ -1,6 +1,6 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
-import { advice, faultyOnes, foreignSenders, notWorking, openRelay as openRelayAdvice, senders } from "./components/advice";
+import { advice, faultyOnes, foreignSenders, notWorking, openRelay as openRelayAdvice, publicTrust, senders } from "./components/advice";
 import { whenBegun } from "./components/attempts";
 import { MailDomain } from "./components/dns/mailDomain";
 import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
@@ -56,7 +56,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
   const zone = await openZone(settings, labels, world.dns);
   if (zone.byHand) refuse(checkStillNamed(before, settings, zone.existing));
-  const { relay, facts, stale, checkOutbound, wayFor } = await openRelay(settings, { asked: asked[RELAY], before, knock: world.knock });
+  const { relay, facts, stale, faults, wayFor } = await openRelay(settings, { asked: asked[RELAY], before, knock: world.knock });
   const silent = await silentHosts(settings.proxies, labels, world.knock);
 
   let key: ManagementKey | undefined;
@@ -83,8 +83,8 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
 
   const examined = await Promise.all(proxies.map((proxy, i) => examine(proxy, { publish: settings.proxies[i]?.publish ?? true, silent: silent.has(proxy.name), onRelay: facts?.firewalls ?? [] })));
   const reports = examined.flatMap(({ report }) => report ?? []);
-  // Now, since its way may lead through a proxy, and before the records, since nothing of what is told should wait for them.
-  const wayOut = (await outputValue(checkOutbound(began))) ?? [];
+  // Now, since its way out may lead through a proxy, and before the records, since nothing of what is told should wait for them.
+  const onRelay = (await outputValue(faults(began))) ?? [];
   // A preview knows nothing yet of what it would make.
   const known = reports.length === proxies.length || !pulumi.runtime.isDryRun();
   const records = new MailDomain("mail-domain", {
@@ -100,12 +100,13 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const failed = proxies.flatMap(({ name }, i) => (examined[i]?.failed ? [name] : []));
   const scripted = relay instanceof ScriptedRelay ? relay : undefined;
   const newest = await scripted?.word(before?.script, began);
+  const stops = (await scripted?.stops(before?.script)) ?? NO_STOPS;
   // Until all proxies' own ends are in, it stays the one that people know.
-  const script = failed.length > 0 ? (before?.script ?? newest) : newest;
+  const script = failed.length + stops.frozen.length > 0 ? (before?.script ?? newest) : newest;
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values ?? [] });
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed, (await scripted?.stops(before?.script)) ?? NO_STOPS)];
-  const well = await announce({ proxies: faultyOnes(situation), wayOut, published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed, stops)];
+  const well = await announce({ proxies: faultyOnes(situation), onRelay, published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {
     mailDomain,
@@ -113,7 +114,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
     proxies: Object.fromEntries(
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
-    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0 || wayOut.length > 0) }, attempts: { at: anew, failed: [...new Set([...failed, ...notWorking(situation)])], way }, ...(script && { script }) },
+    lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0 || publicTrust(situation).length > 0 || onRelay.length > 0) }, attempts: { at: anew, failed: [...new Set([...failed, ...notWorking(situation)])], way }, ...(script && { script }) },
     readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines, script, stackMark: stackMark() }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),

@@ -8,7 +8,6 @@ import { stackMark, type ProxyRelayArgs } from "./proxyRelay";
 import { outboundOnly, Relay, relayFactsOnly, type ReachableRelay } from "./relay";
 import { ScriptedRelay } from "./relayScript";
 import type { RelayFacts } from "./remote/facts";
-import type { Failure } from "./remote/step";
 import { refuse, type ProxySettings, type StackSettings } from "./settings";
 import { formatComplaints, type Complaint } from "./settings/check";
 import { planTunnel, REBOOT_SLOTS, slotOf, type TunnelPlan } from "./tunnel/addressPlan";
@@ -20,8 +19,8 @@ export interface OpenedRelay {
   readonly facts: RelayFacts | undefined;
   /** Those facts are not the remembered ones, which are to be had anew. */
   readonly stale: boolean;
-  /** Tries the relay's own way out on port 25: why mail does not leave. Nothing where it cannot be asked. `began`: this run. */
-  readonly checkOutbound: (began: Date) => pulumi.Output<readonly Failure[]>;
+  /** What is wrong with the relay, its way out on port 25 among it: sentences. None where it cannot be asked. `began`: this run. */
+  readonly faults: (began: Date) => pulumi.Output<readonly string[]>;
   /** How a proxy reaches the relay. */
   readonly wayFor: (proxy: ProxySettings) => ProxyRelayArgs["way"];
 }
@@ -41,13 +40,13 @@ export async function openRelay({ relay: settings, tunnel, proxies, udpPorts, re
     if (silent) await pulumi.log.warn(`The relay's SSH (${reachable.ssh.host}) does not answer from here, so nothing on it is looked at in this run: neither its postfix's limits and trusted networks, nor its way out on port 25.`);
     const there = silent || settings.gone ? undefined : reachable;
     const facts = there && (await outputValue(relayFactsOnly(there, relaySshPrivateKey, asked)));
-    const checkOutbound = (began: Date) => (there ? outboundOnly(there, relaySshPrivateKey, asked, began) : NOTHING_FOUND);
-    return { relay: undefined, facts, stale: false, checkOutbound, wayFor: (proxy) => ({ kind: "direct", slot: slotOf(proxy, REBOOT_SLOTS) }) };
+    const faults = (began: Date) => (there ? outboundOnly(there, relaySshPrivateKey, asked, began) : NOTHING_FOUND);
+    return { relay: undefined, facts, stale: false, faults, wayFor: (proxy) => ({ kind: "direct", slot: slotOf(proxy, REBOOT_SLOTS) }) };
   }
   const plans = proxies.map((entry) => planTunnel(entry, tunnel));
   if (settings.setup === "script" || !reachable) {
     const relay = new ScriptedRelay({ outboundCheck: settings.outboundCheck, udpPorts });
-    return { relay, facts: undefined, stale: false, checkOutbound: () => NOTHING_FOUND, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
+    return { relay, facts: undefined, stale: false, faults: () => NOTHING_FOUND, wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
   }
   // One that never answered is another matter: nothing should be made before it does.
   const silent = before?.relay.setup === "ssh" && !settings.gone && !(await knock(reachable.ssh.host, reachable.ssh.port));
@@ -57,10 +56,10 @@ export async function openRelay({ relay: settings, tunnel, proxies, udpPorts, re
   const remembered = await outputValue(relay.facts);
   const conflicts = remembered && !settings.gone && !silent ? relayConflicts(plans, remembered, stackMark()) : [];
   const facts = conflicts.length > 0 ? await withoutConflicts(relay, plans, conflicts) : remembered;
-  return { relay, facts, stale: facts !== remembered, checkOutbound: (began) => relay.checkOutbound(began), wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
+  return { relay, facts, stale: facts !== remembered, faults: (began) => relay.faults(began), wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
 }
 
-const NOTHING_FOUND: pulumi.Output<readonly Failure[]> = pulumi.output([]);
+const NOTHING_FOUND: pulumi.Output<readonly string[]> = pulumi.output([]);
 
 /** Complaints about proxies that are new: their tunnels would have no other end. */
 const newOnes = (proxies: readonly ProxySettings[], before: Before): Complaint[] =>

@@ -1,11 +1,11 @@
 // The relay itself over SSH, as far as all tunnels share it: hostctl on it, what it uses already, the packages it needs.
 // What belongs to one tunnel is in tunnel/relayEnd.ts; a relay that is set up by a script is in relayScript.ts.
-import type * as command from "@pulumi/command";
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { parseRelayFacts, type RelayFacts } from "./remote/facts";
 import { hostCommand, remoteCommand, type HostCommandArgs } from "./remote/hostCommand";
-import { hostctlIfThere, hostctlProgram, installHostctl, runWithoutInstalling, type Become } from "./remote/hostctl";
-import { failuresOf, step, stepOf, type Failure, type Step } from "./remote/step";
+import { attemptInstall, hostctlIfThere, hostctlProgram, runWithoutInstalling, type Become } from "./remote/hostctl";
+import { failuresOf, step, stepOf, type Step } from "./remote/step";
 import type { RelaySettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
 import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
@@ -42,10 +42,11 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   readonly byHand = false;
   readonly silent: boolean;
   readonly facts: pulumi.Output<RelayFacts>;
-  /** After this, tunnels can be installed. */
-  readonly prepared: command.remote.Command;
+  /** Once it has gone well, tunnels can be installed. */
+  readonly prepared: Step;
   /** How commands of others reach it. */
   readonly host: RelayHost;
+  private readonly tool: Step;
 
   constructor(name: string, private readonly args: RelayArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:index:Relay", name, {}, opts);
@@ -53,17 +54,19 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     const host = (this.host = relayHost(args.settings, args.privateKey, args.silent));
     this.silent = args.silent;
 
-    // All of it again whenever the relay is asked anew: it may have been set back to an earlier day.
-    const tool = remoteCommand(
+    // Again whenever the relay is asked anew, for another plan too: it may have been set back to an earlier day.
+    const again = `${args.asked ?? "never"}/${createHash("sha256").update(planLines(args.plans)).digest("hex").slice(0, 8)}`;
+    this.tool = stepOf(
       `${name}-hostctl`,
-      { ...host, attempts: 3, line: installHostctl(host.become, args.asked), stdin: hostctlProgram(), undo: hostctlIfThere(host.become, "leave") },
+      attemptInstall(host.become, again),
+      { ...host, again, attempts: 3, stdin: hostctlProgram(), undo: hostctlIfThere(host.become, "leave"), after: [] },
       child,
     );
 
     // Neither is read there, but a new one is a reason to look again.
-    const look = hostCommand(`${name}-facts`, { ...host, words: ["relay-facts"], stdin: planLines(args.plans) + askedLine(args.asked) }, { ...child, dependsOn: tool });
+    const look = hostCommand(`${name}-facts`, { ...host, words: ["relay-facts"], stdin: planLines(args.plans) + askedLine(args.asked) }, { ...child, dependsOn: this.tool.resource });
     this.facts = look.stdout.apply(parseRelayFacts);
-    this.prepared = hostCommand(`${name}-prepare`, { ...host, words: ["prepare", ...RELAY_PACKAGES], stdin: askedLine(args.asked) }, { ...child, dependsOn: look });
+    this.prepared = step(`${name}-prepare`, { ...host, again, words: ["prepare", ...RELAY_PACKAGES], after: [this.tool], behind: [look] }, child);
     this.registerOutputs({});
   }
 
@@ -77,20 +80,24 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   }
 
   /**
-   * Tries the relay's own way out on port 25. What it finds is not for this program to mend, and holds up nothing. A relay
-   * that is not there now is no news.
+   * What is wrong with it: sentences. Its own set-up, which holds up nothing that is there, and its way out on port 25, which
+   * is not for this program to mend. A relay that is not there now is no news.
    */
-  checkOutbound(began: Date): pulumi.Output<readonly Failure[]> {
+  faults(began: Date): pulumi.Output<readonly string[]> {
+    if (this.host.absent) return pulumi.output([]);
     const { settings, asked } = this.args;
-    if (settings.outboundCheck === false) return pulumi.output([]);
+    const setUp = failuresOf([this.tool, this.prepared], began).apply((failures) => failures.map(({ step: name, reason }) => `its set-up failed at ${name}: ${reason}`));
+    if (settings.outboundCheck === false) return setUp;
     const check = step(
       "relay-outbound",
-      { ...this.host, again: undefined, words: ["outbound", settings.outboundCheck], stdin: askedLine(asked), after: [], behind: [this.prepared] },
+      { ...this.host, again: undefined, words: ["outbound", settings.outboundCheck], stdin: askedLine(asked), after: [], behind: [this.prepared.resource] },
       { parent: this },
     );
-    return this.host.absent ? pulumi.output([]) : failuresOf([check], began);
+    return pulumi.all([setUp, reasonsOf(check, began)]).apply((all) => all.flat());
   }
 }
+
+const reasonsOf = (check: Step, began: Date) => failuresOf([check], began).apply((failures) => failures.map(({ reason }) => reason));
 
 type RelayHost = Pick<HostCommandArgs, "reach" | "become" | "absent"> & { readonly become: Become };
 
@@ -108,12 +115,12 @@ export function relayFactsOnly(settings: ReachableRelay, privateKey: pulumi.Outp
   return remoteCommand("relay-look", { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: programLines(asked) }, {}).stdout.apply(parseRelayFacts);
 }
 
-/** The same for its own way out on port 25, as Relay.checkOutbound. */
-export function outboundOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined, asked: string | undefined, began: Date): pulumi.Output<readonly Failure[]> {
+/** The same for its own way out on port 25: why mail does not leave. */
+export function outboundOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined, asked: string | undefined, began: Date): pulumi.Output<readonly string[]> {
   if (settings.outboundCheck === false) return pulumi.output([]);
   const host = relayHost(settings, privateKey);
   const line = runWithoutInstalling(host.become, "way-out", settings.outboundCheck);
-  return failuresOf([stepOf("relay-outbound", line, { ...host, again: undefined, attempts: 3, stdin: programLines(asked), after: [] }, {})], began);
+  return reasonsOf(stepOf("relay-outbound", line, { ...host, again: undefined, attempts: 3, stdin: programLines(asked), after: [] }, {}), began);
 }
 
 const programLines = (asked: string | undefined) => `${hostctlProgram()}# ${askedLine(asked)}`;

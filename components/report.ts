@@ -96,8 +96,8 @@ export function faultMessage(faults: readonly string[], published: readonly stri
 
 export interface Announcement {
   readonly proxies: readonly ProxyReport[];
-  /** Why the relay's own mail does not leave, where it does not. */
-  readonly wayOut: readonly Failure[];
+  /** What is wrong with the relay itself: sentences. */
+  readonly onRelay: readonly string[];
   readonly published: readonly string[];
   /** Published addresses that belong to no proxy. */
   readonly strangers: readonly string[];
@@ -109,12 +109,12 @@ export interface Announcement {
  * Says it all. Faults are logged as an error, not thrown: everything is made and recorded, and `fail` sees to it that the
  * run fails nevertheless. True when there are none. In a preview they are warnings: an error there would stop the `up` that is to mend them.
  */
-export async function announce({ proxies, wayOut, published, strangers, advice, fail }: Announcement): Promise<boolean> {
+export async function announce({ proxies, onRelay, published, strangers, advice, fail }: Announcement): Promise<boolean> {
   const found = findings(proxies);
   const { warnings } = found;
   // Failing also keeps the engine from deleting what those addresses belong to.
   const kept = strangers.length > 0 ? [`the mail domain's records still hold ${strangers.join(", ")}, which is none of the proxies in the settings, because none of those is published and works. Publish one (publish: true), or mend it`] : [];
-  const faults = [...found.faults, ...wayOut.map(({ reason }) => `relay: ${reason}`), ...kept];
+  const faults = [...found.faults, ...onRelay.map((fault) => `relay: ${fault}`), ...kept];
   for (const warning of [...warnings, ...advice]) await pulumi.log.warn(warning);
   if (faults.length === 0) return true;
   if (pulumi.runtime.isDryRun()) {

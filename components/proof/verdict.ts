@@ -50,7 +50,8 @@ export function judge(family: Family, outside: OutsideView, inside: Inside, onRe
   }
   if (notFromHere) {
     const known = view ? `the proxy itself reaches the relay on ${portList([...openInside])}` : "and the proxy was not asked";
-    return withFaults(unasked, { ...passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); ${known}`]), proven: view !== undefined });
+    const neither = inside === "silent" ? ["neither can its ports be looked at from here, nor does its SSH answer: nothing was changed on it in this run"] : [];
+    return withFaults(neither, { ...passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); ${known}`]), proven: view !== undefined });
   }
   // Many home lines, offices and providers drop port 25 outward. If all other ports answer, it is that.
   const only25 = silent.length === 1 && silent[0] === 25 && (openInside.has(25) || !view) && answered.length > 0;

@@ -55,13 +55,13 @@ function plain(words: Words): string {
 /** Last line of the program, by which the host knows that it has all of it. */
 const PROGRAM_END = "# end\n";
 
-/** The command that installs hostctl from stdin and sets up its units. Another `again` makes another command, as in attemptHostctl. */
-export const installHostctl = (become: Become, again?: string): string => asRoot(become, `${BRING} && ${HOSTCTL}.new setup`, again);
-
-/** The same on the host of the proxy `owner` (PROJECT/STACK/NAME), which it is from then on; see attemptHostctl. */
-export const attemptInstall = (become: Become, again: string | undefined, owner: string): string =>
+/**
+ * The command that installs hostctl from stdin and sets up its units; see attemptHostctl. `owner`: the host is that proxy from
+ * then on (PROJECT/STACK/NAME); a relay is nobody's.
+ */
+export const attemptInstall = (become: Become, again: string | undefined, owner?: string): string =>
   // No limit: FreeBSD's timeout would wait for the guard that this starts.
-  asRoot(become, `{ ${BRING}; } || { echo "failed hostctl could not be written to ${dir(HOSTCTL)}; is the disk full?"; exit 0; }; ${HOSTCTL}.new ${attempt(0, again, ["setup", owner])}`);
+  asRoot(become, `{ ${BRING}; } || { echo "failed hostctl could not be written to ${dir(HOSTCTL)}; is the disk full?"; exit 0; }; ${HOSTCTL}.new ${attempt(0, again, ["setup", ...(owner === undefined ? [] : [owner])])}`);
 
 /** The command that runs a verb of the program on stdin, and leaves nothing on the host. */
 export const runWithoutInstalling = (become: Become, ...words: Words) => asRoot(become, `timeout ${TIME_LIMIT} sh -s ${plain(words)}`);
@@ -76,4 +76,4 @@ const dir = (path: string) => path.slice(0, path.lastIndexOf("/"));
 // Beside the one that is there: only when it has found that the host is the right one does it take its place.
 const BRING = `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; false; }; } && chmod 755 ${HOSTCTL}.new`;
 
-const asRoot = (become: Become, script: string, unread?: string) => sudo(become, `sh -c '${script}'${unread === undefined ? "" : ` ${plain([unread])}`}`);
+const asRoot = (become: Become, script: string) => sudo(become, `sh -c '${script}'`);

@@ -37,8 +37,7 @@ export class RelayTunnelEnd extends pulumi.ComponentResource {
         stdin: pulumi.secret(args.keys.apply((pair) => bundle(keysSet(args.interfaceName, pair)).text)),
         quiet: true,
         undo: hostctlIfThere(host.become, "remove", `keys-${args.proxy}`),
-        after: args.after,
-        behind: [relay.prepared],
+        after: [...args.after, relay.prepared],
       },
       { parent: this },
     );

@@ -36,7 +36,7 @@ export function holderOf(file: string): LockHolder | undefined {
 
 function take(file: string, who: { directory: string; purpose: string }): boolean {
   if (holderOf(file) === undefined) rmSync(file, { force: true });
-  // Written beside it and linked, so that nobody ever reads half a holder; by no pid, which another PID namespace has too.
+  // Written beside it and linked, so that nobody ever reads half a holder; by a name that nobody else has.
   const mine = `${file}.${randomUUID()}`;
   writeFileSync(mine, JSON.stringify({ ...processId(process.pid), directory: who.directory, purpose: who.purpose }));
   try {

@@ -50,7 +50,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Creates the lock whole: a link to a file that already holds our id. Not named by it: in another PID namespace others have it too. */
+/** Creates the lock whole: a link to a file that already holds our id. */
 function take(file: string): boolean {
   const own = `${file}.${randomUUID()}`;
   writeFileSync(own, String(process.pid));

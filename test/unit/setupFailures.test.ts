@@ -82,7 +82,7 @@ describe("a proxy of which one step fails", () => {
     const third = await aStack({ proxies: ["hel1", deb1], now: AT(2), before: second.outputs });
     const [was, is] = [lines(first), lines(second)];
     expect(is.map((line, i) => line !== was[i])).toEqual([true, true, true, true, false]);
-    expect(second.one(COMMAND, "relay-prepare").inputs.stdin).not.toBe(first.one(COMMAND, "relay-prepare").inputs.stdin);
+    expect(second.one(COMMAND, "relay-prepare").inputs.create).not.toBe(first.one(COMMAND, "relay-prepare").inputs.create);
     expect(lines(third)).toEqual(is);
   });
 
@@ -118,9 +118,21 @@ describe("a proxy of which one step fails", () => {
     const script = { relay: { setup: "script" } };
     const first = await aStack({ proxies: ["hel1", deb1], settings: script });
     const second = await failing("deb1-prepare", { settings: { ...script, tunnel: { keyGeneration: 2, port: 4500 } }, before: first.outputs });
-    expect(second.warnings).toContainEqual("The relay's script is another than at the last run. Do not run it there yet: deb1 could not be set up, and may still have its old end of the tunnel. From this pulumi up until it has run there no mail passes through hel1, whose own end of the tunnel changes at once.");
+    expect(second.warnings).toContainEqual(expect.stringContaining("deb1 could not be set up, and may still have its old end of the tunnel, which the script would cut off. From this pulumi up until it has run there no mail passes through hel1, whose own end of the tunnel changes at once. If deb1 is soon mended, do that first, and run pulumi up again; if not, run the script: (umask"));
     const third = await aStack({ proxies: ["hel1", deb1], settings: { ...script, tunnel: { keyGeneration: 2, port: 4500 } }, before: second.outputs });
     expect(third.warnings).toContainEqual(expect.stringContaining("no mail passes through hel1, deb1, whose own end of the tunnel changes at once. Bring it there: (umask"));
+  });
+
+  it("is told of one as well that does not answer though it works: the script would cut it off, in later runs too", async () => {
+    const settings = { relay: { setup: "script" } };
+    const renewed = { ...settings, tunnel: { port: 4500 } };
+    const first = await aStack({ proxies: ["hel1", deb1], settings });
+    const second = await aStack({ proxies: ["hel1", deb1], settings: renewed, before: first.outputs, silent: [deb1.ipv4] });
+    const third = await aStack({ proxies: ["hel1", deb1], settings: renewed, before: second.outputs });
+    expect(second.warnings).toContainEqual(expect.stringContaining("deb1 could not be set up, and may still have its old end of the tunnel, which the script would cut off. From this pulumi up until it has run there no mail passes through hel1,"));
+    expect(third.warnings).toContainEqual(expect.stringContaining("no mail passes through hel1, deb1, whose own end of the tunnel changes at once. Bring it there"));
+    const alone = await aStack({ proxies: ["hel1", deb1], settings: { ...settings, ports: [25, 443] }, before: first.outputs, silent: [deb1.ipv4] });
+    expect(alone.warnings).toContainEqual(expect.stringContaining("until it has run again the relay keeps the tunnels that it has. Bring it there"));
   });
 
   it("is no mere matter of a script that has yet to run on the relay", async () => {
@@ -142,12 +154,27 @@ describe("another way to the relay", () => {
   });
 });
 
+describe("a relay on which our part cannot be brought up to date", () => {
+  it("is told, and holds up neither what is there nor the records", async () => {
+    const run = await aStack({ prints: { "relay-prepare": "failed 2026-11-24T03:01:00Z apt-get update failed; see the lines above" } });
+    expect(run.errors).toEqual([expect.stringContaining("  - relay: its set-up failed at relay-prepare: apt-get update failed; see the lines above (at 2026-11-24T03:01:00Z)\n")]);
+    expect(held(run)).toEqual(["hel1-filter", "hel1-filter-confirm", "hel1-filter-in-force", "hel1-relay-end", "hel1-relay-end-keys", "hel1-tidy"]);
+    expect(run.outputs).toMatchObject({ published: ["203.0.113.120", "2001:db8:c000:78::1"], lastRun: { looks: { unwell: ["relay"] } } });
+  });
+
+  it("is brought up to date again for another plan too", async () => {
+    const line = (run: Run) => run.one(COMMAND, "relay-hostctl").inputs.create;
+    expect(line(await aStack({ settings: { tunnel: { ipv4Range: "10.99.0.0/20" } } }))).not.toBe(line(await aStack()));
+  });
+});
+
 describe("a relay that does not answer", () => {
   it("keeps the proxies' ends of the tunnels, and what redirects into them, as they are too", async () => {
     const before = (await aStack()).outputs;
     const run = await aStack({ before, silent: ["192.168.77.10"], settings: { tunnel: { keyGeneration: 2 } } });
     for (const name of ["hel1-keys", "hel1-tunnel", "hel1-relay-end", "hel1-filter", "hel1-filter-confirm", "hel1-filter-in-force"]) expect([name, run.one(COMMAND, name).options.ignoreChanges]).toEqual([name, expect.arrayContaining(["create", "stdin"])]);
     expect(run.one(COMMAND, "hel1-admin-keys").options.ignoreChanges).toEqual([]);
+    expect(run.registered.some(({ name }) => name === "relay-outbound")).toBe(false);
     // What stands before a bought host has to fit it.
     expect(run.one("hcloud:index/firewall:Firewall", "hel1-firewall").options.ignoreChanges).toEqual(["rules"]);
     expect((await aStack()).one("hcloud:index/firewall:Firewall", "hel1-firewall").options.ignoreChanges).toEqual([]);

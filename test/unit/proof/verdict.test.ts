@@ -85,7 +85,7 @@ describe("judge", () => {
 
   it("is not said to be dead by a machine that cannot reach it at all, where its SSH does not answer", () => {
     const verdict = judge(6, seen("unreachable"), "silent");
-    expect(verdict).toMatchObject({ proven: false, faults: [expect.stringContaining("its SSH does not answer from here")], notes: [expect.stringContaining("IPv6 is not checkable from here")] });
+    expect(verdict).toMatchObject({ proven: false, faults: [expect.stringContaining("neither can its ports be looked at from here, nor does its SSH answer")], notes: [expect.stringContaining("IPv6 is not checkable from here")] });
   });
 
   it("passes on what is odd about an answer", () => {
