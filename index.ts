@@ -1,6 +1,6 @@
 // The program: settings -> relay -> proxies -> records -> outputs.
 import * as pulumi from "@pulumi/pulumi";
-import { advice, faultyOnes, foreignSenders, notWorking, openRelay as openRelayAdvice, publicTrust, senders } from "./components/advice";
+import { advice, faultyOnes, foreignAddresses, notWorking, openRelay as openRelayAdvice, publicTrust, senders } from "./components/advice";
 import { whenBegun } from "./components/attempts";
 import { MailDomain } from "./components/dns/mailDomain";
 import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
@@ -105,7 +105,8 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const script = failed.length + stops.frozen.length > 0 ? (before?.script ?? newest) : newest;
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values ?? [] });
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...(await reverseAdvice(mailDomain, foreignSenders(situation), world.reverse)), ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed, stops)];
+  const reverse = await reverseAdvice(foreignAddresses(situation), world.reverse);
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...reverse.warnings, ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed, stops)];
   const well = await announce({ proxies: faultyOnes(situation), onRelay, published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {
@@ -115,7 +116,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
       proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [name, { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }]),
     ),
     lastRun: { ...(well ? standingAfter(settings) : standingDespite(before, standingAfter(settings))), looks: { at: asked, unwell: unwellHosts(reports, stale || openRelayAdvice(situation).length > 0 || publicTrust(situation).length > 0 || onRelay.length > 0) }, attempts: { at: anew, failed: [...new Set([...failed, ...notWorking(situation)])], way }, ...(script && { script }) },
-    readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: lines, script, stackMark: stackMark() }) : pulumi.unknown,
+    readme: known ? readmePage({ stack: pulumi.getStack(), mailDomain, proxies: reports, published: records.published, advice: [...lines, ...reverse.notes], script, stackMark: stackMark() }) : pulumi.unknown,
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
     ...(key && { managementPrivateKey: (key).privateKey }),
     ...(scripted && { relayScript: scripted.script }),

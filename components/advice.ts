@@ -1,5 +1,6 @@
 // What an operator should know about the way these settings work with this relay: sentences. Pure.
 import { familyOf, isPrivate } from "./addresses";
+import type { ForeignAddress } from "./dns/reverse";
 import { kindOf, traitsOf } from "./hosts/kindOf";
 import { networkAdvice } from "./hosts/networks";
 import { provenAddresses, type ProxyReport } from "./report";
@@ -121,10 +122,15 @@ function drainedEgress({ settings }: Situation): string[] {
     .map(({ name }) => `${name} is an egress, and has publish: false: mail leaves from an address that the mail domain's A and AAAA do not name, so reverse DNS and an SPF record with "a" no longer fit it. Take it out of egress as well, or publish it.`);
 }
 
-/** Addresses of egress proxies whose reverse DNS is their provider's to set. */
-export function foreignSenders({ settings, reports }: Pick<Situation, "settings" | "reports">): { proxy: string; address: string }[] {
+/** Addresses of proxies whose reverse DNS is their provider's to set, with what it should say. */
+export function foreignAddresses({ settings, reports }: Pick<Situation, "settings" | "reports">): ForeignAddress[] {
   const foreign = new Set(settings.proxies.filter((proxy) => !kindOf(proxy).reverseDns).map(({ name }) => name));
-  return reports.filter(({ name }) => settings.egress.includes(name) && foreign.has(name)).flatMap(({ name, families }) => families.map(({ address }) => ({ proxy: name, address })));
+  return reports
+    .filter(({ name }) => foreign.has(name))
+    .flatMap(({ name, dnsName, families }) => {
+      const egress = settings.egress.includes(name);
+      return families.map(({ address }) => ({ proxy: name, address, egress, wanted: egress ? settings.mailDomain : dnsName }));
+    });
 }
 
 /** Those under which the relay sends and which mean something on the internet, of the families that its postfix uses. */

@@ -1,5 +1,4 @@
-// Reverse DNS of addresses that mail leaves from, where it is not ours to set: other servers mistrust a sender whose
-// address does not bear its name.
+// Reverse DNS of addresses where it is not ours to set: other servers mistrust a sender whose address does not bear its name.
 import { Resolver } from "node:dns/promises";
 
 /** Names of an address; none when it has none, undefined when nobody could be asked. */
@@ -14,10 +13,29 @@ export const reverseFromHere: ReverseLookup = async (address) => {
   }
 };
 
-/** Sentences on the addresses whose names are not the mail domain. */
-export async function reverseAdvice(mailDomain: string, senders: readonly { readonly proxy: string; readonly address: string }[], lookup: ReverseLookup): Promise<string[]> {
-  const found = await Promise.all(senders.map(async (sender) => ({ ...sender, names: await lookup(sender.address) })));
-  return found
-    .filter(({ names }) => names && !names.some((name) => name.toLowerCase() === mailDomain))
-    .map(({ proxy, address, names }) => `${proxy} is an egress, and the reverse DNS of ${address} ${names?.length ? `says ${names.join(", ")}` : "says nothing"}, not ${mailDomain}: many servers refuse such mail. Set it at the provider of that machine.`);
+export interface ForeignAddress {
+  readonly proxy: string;
+  readonly address: string;
+  /** The relay's mail leaves through it. */
+  readonly egress: boolean;
+  /** The name that the address should have. */
+  readonly wanted: string;
+}
+
+export interface ReverseAdvice {
+  /** Mail suffers from it. */
+  readonly warnings: string[];
+  /** Nothing does. */
+  readonly notes: string[];
+}
+
+/** Sentences on the addresses whose names are not what they should be. */
+export async function reverseAdvice(addresses: readonly ForeignAddress[], lookup: ReverseLookup): Promise<ReverseAdvice> {
+  const found = await Promise.all(addresses.map(async (each) => ({ ...each, names: await lookup(each.address) })));
+  const wrong = found.filter(({ names, wanted }) => names && !names.some((name) => name.toLowerCase() === wanted));
+  const says = ({ address, names, wanted }: (typeof wrong)[number]) => `the reverse DNS of ${address} ${names?.length ? `says ${names.join(", ")}` : "says nothing"}, not ${wanted}`;
+  return {
+    warnings: wrong.filter(({ egress }) => egress).map((each) => `${each.proxy} is an egress, and ${says(each)}: many servers refuse such mail. Set it at the provider of that machine.`),
+    notes: wrong.filter(({ egress }) => !egress).map((each) => `${each.proxy}: ${says(each)}. Set it at the provider of that machine, if you like: no mail depends on it.`),
+  };
 }

@@ -244,6 +244,14 @@ describe("egress", () => {
     expect(run.errors.join()).toContain("ash1: no other mail server's port 25 answers from there over IPv4");
   });
 
+  it("else is noted on the page alone, where an address of somebody else's does not bear the proxy's own name", async () => {
+    const run = (names: string[]) => aStack({ proxies: [hel1, deb1], reverse: { "198.51.100.130": names } });
+    const { warnings, outputs } = await run([]);
+    expect(warnings.join()).not.toContain("reverse DNS of");
+    expect(outputs.readme).toContain("- deb1: the reverse DNS of 198.51.100.130 says nothing, not deb1.proxy.example.org. Set it at the provider of that machine, if you like: no mail depends on it.\n");
+    expect((await run(["DEB1.proxy.example.org"])).outputs.readme).not.toContain("reverse DNS of");
+  });
+
   it("on a machine of somebody else's is checked for the mail domain's name in reverse DNS", async () => {
     const run = (names: string[]) => aStack({ ...stack({ egress: "deb1" }), proxies: [hel1, deb1], reverse: { "198.51.100.130": names, "2001:db8:d000::130": ["Chat.example.org"] } });
     expect((await run(["static.provider.example"])).warnings).toContainEqual(expect.stringContaining("deb1 is an egress, and the reverse DNS of 198.51.100.130 says static.provider.example, not chat.example.org"));
