@@ -56,7 +56,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
   const zone = await openZone(settings, labels, world.dns);
   if (zone.byHand) refuse(checkStillNamed(before, settings, zone.existing));
-  const { relay, facts, stale, faults, wayFor } = await openRelay(settings, { asked: asked[RELAY], before, knock: world.knock });
+  const { relay, facts, stale, faults, wayFor } = await openRelay(settings, { asked: asked[RELAY], began, before, knock: world.knock });
   const silent = await silentHosts(settings.proxies, labels, world.knock);
 
   let key: ManagementKey | undefined;
@@ -84,7 +84,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const examined = await Promise.all(proxies.map((proxy, i) => examine(proxy, { publish: settings.proxies[i]?.publish ?? true, silent: silent.has(proxy.name), onRelay: facts?.firewalls ?? [] })));
   const reports = examined.flatMap(({ report }) => report ?? []);
   // Now, since its way out may lead through a proxy, and before the records, since nothing of what is told should wait for them.
-  const onRelay = (await outputValue(faults(began))) ?? [];
+  const onRelay = (await outputValue(faults())) ?? [];
   // A preview knows nothing yet of what it would make.
   const known = reports.length === proxies.length || !pulumi.runtime.isDryRun();
   const records = new MailDomain("mail-domain", {

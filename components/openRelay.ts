@@ -3,6 +3,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Knock } from "./hosts/silentHosts";
 import type { Before } from "./lastRun";
+import { operatorError } from "./operatorError";
 import { outputValue } from "./outputValue";
 import { stackMark, type ProxyRelayArgs } from "./proxyRelay";
 import { outboundOnly, Relay, relayFactsOnly, type ReachableRelay } from "./relay";
@@ -19,8 +20,8 @@ export interface OpenedRelay {
   readonly facts: RelayFacts | undefined;
   /** Those facts are not the remembered ones, which are to be had anew. */
   readonly stale: boolean;
-  /** What is wrong with the relay, its way out on port 25 among it: sentences. None where it cannot be asked. `began`: this run. */
-  readonly faults: (began: Date) => pulumi.Output<readonly string[]>;
+  /** What is wrong with the relay, its way out on port 25 among it: sentences. None where it cannot be asked. */
+  readonly faults: () => pulumi.Output<readonly string[]>;
   /** How a proxy reaches the relay. */
   readonly wayFor: (proxy: ProxySettings) => ProxyRelayArgs["way"];
 }
@@ -28,19 +29,21 @@ export interface OpenedRelay {
 export interface RelayLook {
   /** When the relay is asked what it has. */
   readonly asked: string | undefined;
+  /** When this run began. */
+  readonly began: Date;
   readonly before: Before | undefined;
   readonly knock: Knock;
 }
 
 /** Throws a RunError when the relay already uses what the plan needs: nothing should be made before that is known. */
-export async function openRelay({ relay: settings, tunnel, proxies, udpPorts, relaySshPrivateKey }: StackSettings, { asked, before, knock }: RelayLook): Promise<OpenedRelay> {
+export async function openRelay({ relay: settings, tunnel, proxies, udpPorts, relaySshPrivateKey }: StackSettings, { asked, began, before, knock }: RelayLook): Promise<OpenedRelay> {
   const reachable = settings.ssh ? (settings as ReachableRelay) : undefined;
   if (tunnel === "none") {
     const silent = reachable && !settings.gone && !(await knock(reachable.ssh.host, reachable.ssh.port));
     if (silent) await pulumi.log.warn(`The relay's SSH (${reachable.ssh.host}) does not answer from here, so nothing on it is looked at in this run: neither its postfix's limits and trusted networks, nor its way out on port 25.`);
     const there = silent || settings.gone ? undefined : reachable;
     const facts = there && (await outputValue(relayFactsOnly(there, relaySshPrivateKey, asked)));
-    const faults = (began: Date) => (there ? outboundOnly(there, relaySshPrivateKey, asked, began) : NOTHING_FOUND);
+    const faults = () => (there ? outboundOnly(there, relaySshPrivateKey, asked, began) : NOTHING_FOUND);
     return { relay: undefined, facts, stale: false, faults, wayFor: (proxy) => ({ kind: "direct", slot: slotOf(proxy, REBOOT_SLOTS) }) };
   }
   const plans = proxies.map((entry) => planTunnel(entry, tunnel));
@@ -54,9 +57,12 @@ export async function openRelay({ relay: settings, tunnel, proxies, udpPorts, re
   if (silent) refuse(newOnes(proxies, before));
   const relay = new Relay("relay", { settings: reachable, privateKey: relaySshPrivateKey, plans, asked, silent });
   const remembered = await outputValue(relay.facts);
+  // One that was never set up: nothing is made before it can be.
+  const hopeless = remembered === undefined && before?.relay.setup !== "ssh" ? ((await outputValue(relay.setUpFaults(began))) ?? []) : [];
+  if (hopeless.length > 0) throw operatorError(hopeless.map((fault) => `relay: ${fault}`).join("\n"));
   const conflicts = remembered && !settings.gone && !silent ? relayConflicts(plans, remembered, stackMark()) : [];
   const facts = conflicts.length > 0 ? await withoutConflicts(relay, plans, conflicts) : remembered;
-  return { relay, facts, stale: facts !== remembered, faults: (began) => relay.faults(began), wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
+  return { relay, facts, stale: facts !== remembered, faults: () => relay.faults(began), wayFor: (proxy) => ({ kind: "tunnel", settings: tunnel, plan: planTunnel(proxy, tunnel), relay }) };
 }
 
 const NOTHING_FOUND: pulumi.Output<readonly string[]> = pulumi.output([]);

@@ -1,11 +1,10 @@
 // The relay itself over SSH, as far as all tunnels share it: hostctl on it, what it uses already, the packages it needs.
 // What belongs to one tunnel is in tunnel/relayEnd.ts; a relay that is set up by a script is in relayScript.ts.
-import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { parseRelayFacts, type RelayFacts } from "./remote/facts";
 import { hostCommand, remoteCommand, type HostCommandArgs } from "./remote/hostCommand";
 import { attemptInstall, hostctlIfThere, hostctlProgram, runWithoutInstalling, type Become } from "./remote/hostctl";
-import { failuresOf, step, stepOf, type Step } from "./remote/step";
+import { failuresOf, step, stepOf, wentWell, type Step } from "./remote/step";
 import type { RelaySettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
 import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
@@ -41,12 +40,14 @@ export const RELAY_PACKAGES = ["wireguard-tools", "nftables", "iproute2", "iputi
 export class Relay extends pulumi.ComponentResource implements RelayEnds {
   readonly byHand = false;
   readonly silent: boolean;
-  readonly facts: pulumi.Output<RelayFacts>;
+  /** What it has; undefined where it could not be asked, which `faults` tells. */
+  readonly facts: pulumi.Output<RelayFacts | undefined>;
   /** Once it has gone well, tunnels can be installed. */
   readonly prepared: Step;
   /** How commands of others reach it. */
   readonly host: RelayHost;
   private readonly tool: Step;
+  private readonly look: Step;
 
   constructor(name: string, private readonly args: RelayArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:index:Relay", name, {}, opts);
@@ -54,8 +55,8 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     const host = (this.host = relayHost(args.settings, args.privateKey, args.silent));
     this.silent = args.silent;
 
-    // Again whenever the relay is asked anew, for another plan too: it may have been set back to an earlier day.
-    const again = `${args.asked ?? "never"}/${createHash("sha256").update(planLines(args.plans)).digest("hex").slice(0, 8)}`;
+    // Again whenever the relay is asked anew: it may have been set back to an earlier day.
+    const again = args.asked;
     this.tool = stepOf(
       `${name}-hostctl`,
       attemptInstall(host.become, again),
@@ -64,9 +65,9 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     );
 
     // Neither is read there, but a new one is a reason to look again.
-    const look = hostCommand(`${name}-facts`, { ...host, words: ["relay-facts"], stdin: planLines(args.plans) + askedLine(args.asked) }, { ...child, dependsOn: this.tool.resource });
-    this.facts = look.stdout.apply(parseRelayFacts);
-    this.prepared = step(`${name}-prepare`, { ...host, again, words: ["prepare", ...RELAY_PACKAGES], after: [this.tool], behind: [look] }, child);
+    this.look = step(`${name}-facts`, { ...host, again: undefined, words: ["relay-facts"], stdin: planLines(args.plans) + askedLine(args.asked), after: [], behind: [this.tool.resource] }, child);
+    this.facts = this.look.stdout.apply((stdout) => (wentWell(stdout) ? parseRelayFacts(stdout) : undefined));
+    this.prepared = step(`${name}-prepare`, { ...host, again, words: ["prepare", ...RELAY_PACKAGES], after: [this.tool], behind: [this.look.resource] }, child);
     this.registerOutputs({});
   }
 
@@ -79,6 +80,11 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     return hostCommand("relay-facts-now", { ...this.host, words: ["relay-facts"], stdin: askedLine(now.toISOString()) }, { parent: this }).stdout.apply(parseRelayFacts);
   }
 
+  /** Steps of its own set-up that failed: sentences. */
+  setUpFaults(began: Date): pulumi.Output<string[]> {
+    return failuresOf([this.tool, this.look, this.prepared], began).apply((failures) => failures.map(({ step: name, reason }) => `its set-up failed at ${name}: ${reason}`));
+  }
+
   /**
    * What is wrong with it: sentences. Its own set-up, which holds up nothing that is there, and its way out on port 25, which
    * is not for this program to mend. A relay that is not there now is no news.
@@ -86,7 +92,7 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   faults(began: Date): pulumi.Output<readonly string[]> {
     if (this.host.absent) return pulumi.output([]);
     const { settings, asked } = this.args;
-    const setUp = failuresOf([this.tool, this.prepared], began).apply((failures) => failures.map(({ step: name, reason }) => `its set-up failed at ${name}: ${reason}`));
+    const setUp = this.setUpFaults(began);
     if (settings.outboundCheck === false) return setUp;
     const check = step(
       "relay-outbound",

@@ -162,9 +162,17 @@ describe("a relay on which our part cannot be brought up to date", () => {
     expect(run.outputs).toMatchObject({ published: ["203.0.113.120", "2001:db8:c000:78::1"], lastRun: { looks: { unwell: ["relay"] } } });
   });
 
-  it("is brought up to date again for another plan too", async () => {
-    const line = (run: Run) => run.one(COMMAND, "relay-hostctl").inputs.create;
-    expect(line(await aStack({ settings: { tunnel: { ipv4Range: "10.99.0.0/20" } } }))).not.toBe(line(await aStack()));
+  it("is not touched for another plan's sake", async () => {
+    const lines = (run: Run) => ["relay-hostctl", "relay-prepare"].map((name) => run.one(COMMAND, name).inputs.create);
+    expect(lines(await aStack({ settings: { tunnel: { ipv4Range: "10.99.0.0/20" } } }))).toEqual(lines(await aStack()));
+  });
+
+  it("and that has lost it is told, where it had it before; else nothing is made before it has", async () => {
+    const relayFacts = "failed chatmail-proxy is not on this machine any more";
+    await expect(aStack({ relayFacts })).rejects.toThrow("relay: its set-up failed at relay-facts: chatmail-proxy is not on this machine any more");
+    const run = await aStack({ relayFacts, before: (await aStack()).outputs });
+    expect(run.errors).toEqual([expect.stringContaining("  - relay: its set-up failed at relay-facts: chatmail-proxy is not on this machine any more\n")]);
+    expect(run.outputs).toMatchObject({ published: ["203.0.113.120", "2001:db8:c000:78::1"], lastRun: { looks: { unwell: ["relay"] } } });
   });
 });
 
