@@ -50,11 +50,9 @@ async function inLane(root: string, name: string, files: string[]): Promise<Coun
       if (!opened.isOpen) throw new Error("it was ended from outside; is there too little memory?");
       return status;
     };
-    const destroy = nodeTs(join(root, "scripts/lab.ts"), "destroy");
-    // What a run that was killed left.
-    counts.push(verdict(await part("an empty place", destroy)));
+    counts.push(verdict(await part("an empty place", nodeTs(join(root, "scripts/test/emptyLane.ts")))));
     for (let file = files.shift(); file !== undefined; file = files.shift()) counts.push(await jest(file, root, part));
-    counts.push(verdict(await part("taken down", destroy)));
+    counts.push(verdict(await part("taken down", nodeTs(join(root, "scripts/lab.ts"), "destroy"))));
   } catch (error) {
     process.stdout.write(`\n== ${name}: FAILED: ${error instanceof Error ? error.message : String(error)}\n`);
     counts.push(verdict(1));
