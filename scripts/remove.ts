@@ -4,23 +4,19 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { knockFromHere } from "../components/proof/knock";
+import { readArguments, USAGE } from "./remove/arguments";
 import { readHistory } from "./remove/history";
 import { removeProxy } from "./remove/remove";
 
-const USAGE = "Usage: npm run remove -- NAME [--stack STACK] [--yes]";
 const root = join(__dirname, "..");
 
 async function main(args: readonly string[]): Promise<void> {
-  const flag = args.indexOf("--stack");
-  const given = flag < 0 ? undefined : args[flag + 1];
-  const [name, ...more] = args.filter((arg, i) => arg !== "--yes" && (flag < 0 || (i !== flag && i !== flag + 1)));
-  if (name === undefined || name.startsWith("-") || more.length > 0 || (flag >= 0 && given === undefined)) throw new Error(USAGE);
-
+  const { name, stack: given, yes } = readArguments(args);
   const stack = given ?? selectedStack();
   // A stack of Pulumi's cloud may be named with its organization.
   const file = join(root, `Pulumi.${stack.split("/").at(-1)}.yaml`);
   if (!existsSync(file)) throw new Error(`${file} is not there; is ${stack} the stack's name?`);
-  if (!args.includes("--yes") && !(await agreed(`Take the proxy ${name} of the stack ${stack} out of DNS, wait, and remove it for good?`))) return;
+  if (!yes && !(await agreed(`Take the proxy ${name} of the stack ${stack} out of DNS, wait, and remove it for good?`))) return;
 
   await removeProxy({
     name,

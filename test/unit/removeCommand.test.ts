@@ -4,9 +4,9 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symli
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { nodeTs } from "../../scripts/node";
+import { readArguments, USAGE } from "../../scripts/remove/arguments";
 
 const ROOT = join(__dirname, "../..");
-const USAGE = "Usage: npm run remove -- NAME [--stack STACK] [--yes]";
 /** ash1 was drained by an earlier run, so that there is nothing left to wait for. */
 const FILE = `config:
   chatmail-proxy:proxies:
@@ -58,15 +58,23 @@ it("removes a proxy of the selected stack", () => {
   expect(file).not.toContain("ash1");
 });
 
-it.each([[["--stack", "acme/prod", "--yes", "ash1"]], [["ash1", "--stack", "acme/prod", "--yes"]], [["--yes", "ash1", "--stack", "acme/prod"]]])("takes the stack that is given, in any order: %p", (args) => {
-  const { status, calls, file } = remove(...args);
+it.each([[["--stack", "acme/prod", "--yes", "ash1"]], [["ash1", "--stack", "acme/prod", "--yes"]], [["--yes", "ash1", "--stack", "acme/prod"]]])("reads its words in any order: %p", (args) => {
+  expect(readArguments(args)).toEqual({ name: "ash1", stack: "acme/prod", yes: true });
+});
+
+it("takes the stack that is given", () => {
+  const { status, calls, file } = remove("ash1", "--stack", "acme/prod", "--yes");
   expect(status).toBe(0);
   expect(calls).toEqual([`${HISTORY_OF} acme/prod`, `${UP} acme/prod`, `${UP} acme/prod`]);
   expect(file).not.toContain("ash1");
 });
 
-it.each([[[]], [["--yes"]], [["ash1", "hel1", "--yes"]], [["ash1", "--yes", "--stack"]], [["--force", "--yes"]], [["--stack", "prod", "--yes"]]])("says how it is used when started with %p", (args) => {
-  expect(remove(...args)).toMatchObject({ status: 1, stderr: `${USAGE}\n`, calls: [], file: FILE });
+it.each([[[]], [["--yes"]], [["ash1", "hel1", "--yes"]], [["ash1", "--yes", "--stack"]], [["--force", "--yes"]], [["--stack", "prod", "--yes"]]])("takes no words such as %p", (args) => {
+  expect(() => readArguments(args)).toThrow(USAGE);
+});
+
+it("says how it is used, and does nothing, when it is started with others", () => {
+  expect(remove("--force", "--yes")).toMatchObject({ status: 1, stderr: `${USAGE}\n`, calls: [], file: FILE });
 });
 
 it("does nothing unasked where nobody is there to answer", () => {
