@@ -1,6 +1,5 @@
 // What a run comes to know of a proxy, as plain values: the decisions about records and warnings stand on them.
 import * as pulumi from "@pulumi/pulumi";
-import type { Family } from "./addresses";
 import { outputValue } from "./outputValue";
 import type { ProxyRelay } from "./proxyRelay";
 import { reportOn, type ProxyReport, type Seen } from "./report";
@@ -26,7 +25,7 @@ export async function examine(proxy: ProxyRelay, { publish, silent, onRelay }: P
   const addresses = { ...(ipv4 ? { 4: ipv4 } : {}), ...(ipv6 ? { 6: ipv6 } : {}) };
   // Neither seen from here (no IPv6, say) nor by the proxy, which could not be asked: its set-up failed, or its SSH is shut
   // to this machine though it works.
-  const works = [4, 6].some((family) => outside?.[family as Family]?.some(({ answer }) => answer.kind === "answered"));
+  const works = Object.values(outside ?? {}).some((view) => view.some(({ answer }) => answer.kind === "answered"));
   const notAsked = silent ? works : failures.length > 0 && inside === "not asked";
   const unseen = ([4, 6] as const).filter((family) => notAsked && outside?.[family]?.every(({ answer }) => answer.kind === "unreachable"));
   return {

@@ -1,12 +1,12 @@
 // `npm test`: type check, lint, unit and golden tests, the lab. `npm run test:unit` is the unit part alone, and
 // `npm test -- hosts mail` two files of the lab's.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { nodeTs } from "./node";
+import { countJest } from "./test/jestRun";
 import { labTests } from "./test/labTests";
-import { closingLine, jestCount, labObstacle, sum, verdict, type Count } from "./test/parts";
+import { closingLine, labObstacle, sum, verdict, type Count } from "./test/parts";
 
 const root = join(__dirname, "..");
 const args = process.argv.slice(2);
@@ -26,18 +26,12 @@ function run(name: string, argv: readonly string[]): number {
 /** A tool of this clone's node_modules, started with this very Node. */
 const tool = (path: string, ...rest: string[]) => [process.execPath, join(root, "node_modules", path), ...rest];
 
-function unitTests(): Count {
-  const dir = mkdtempSync(join(tmpdir(), "chatmail-proxy-test-"));
-  const file = join(dir, "report.json");
-  try {
-    const [node = "", ...argv] = tool("jest/bin/jest.js", "--selectProjects", "unit", "--json", `--outputFile=${file}`, "--maxWorkers=100%");
+const unitTests = (): Promise<Count> =>
+  countJest((report) => {
+    const [node = "", ...argv] = tool("jest/bin/jest.js", "--selectProjects", "unit", ...report, "--maxWorkers=100%");
     // Programs are run by the hundred, and leave much that is not needed any more: a sixth of the time went into clearing it away.
-    const status = run("unit and golden tests", [node, "--max-semi-space-size=128", ...argv]);
-    return jestCount(existsSync(file) ? readFileSync(file, "utf8") : undefined, status);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
-}
+    return run("unit and golden tests", [node, "--max-semi-space-size=128", ...argv]);
+  });
 
 const shellScripts = () =>
   ["components", "scripts"].flatMap((dir) =>
@@ -58,8 +52,8 @@ async function labPart(): Promise<Count[]> {
 }
 
 async function main(): Promise<void> {
-  const checks = () => [verdict(run("type check", tool("typescript/bin/tsc", "--noEmit"))), verdict(run("lint", tool("eslint/bin/eslint.js", "."))), unitTests()];
-  const counts = unitOnly ? [unitTests()] : [...(wanted.length > 0 ? [] : checks()), ...(await labPart())];
+  const checks = async () => [verdict(run("type check", tool("typescript/bin/tsc", "--noEmit"))), verdict(run("lint", tool("eslint/bin/eslint.js", "."))), await unitTests()];
+  const counts = unitOnly ? [await unitTests()] : [...(wanted.length > 0 ? [] : await checks()), ...(await labPart())];
   const all = sum(counts);
   process.stdout.write(`\n${closingLine(all)}\n`);
   process.exitCode = all.failed > 0 ? 1 : 0;

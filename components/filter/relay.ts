@@ -27,8 +27,8 @@ const NO_CLIENT_IPV6 = "::/128, ::1/128, ::ffff:0:0/96, fc00::/7, fe80::/10, ff0
 /** Networks that nobody on a tunnel's other end can pretend to be in. */
 export const NO_CLIENTS: readonly string[] = [NO_CLIENT_IPV4, NO_CLIENT_IPV6].flatMap((list) => list.split(", "));
 
-const ICMP_ERRORS = "{ destination-unreachable, time-exceeded, parameter-problem }";
-const ICMPV6_ERRORS = "{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem }";
+const ICMP_ERRORS = "destination-unreachable, time-exceeded, parameter-problem";
+const ICMPV6_ERRORS = "destination-unreachable, packet-too-big, time-exceeded, parameter-problem";
 
 export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresses, egress }: RelayFilter): string {
   const tunnel = `"${plan.relayInterface}"`;
@@ -41,13 +41,13 @@ export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresse
       `meta nfproto ipv6 ip6 daddr != ${plan.relay.ipv6} drop`,
       // What tells of a packet of ours that did not get through comes from a router on its way, many of which have no public
       // address. Without it a connection hangs where the way to a client is narrower than the tunnel.
-      `ct state related icmp type ${ICMP_ERRORS} accept`,
-      `ct state related icmpv6 type ${ICMPV6_ERRORS} accept`,
+      `ct state related icmp type { ${ICMP_ERRORS} } accept`,
+      `ct state related icmpv6 type { ${ICMPV6_ERRORS} } accept`,
       `ip saddr != ${plan.proxy.ipv4} ip saddr { ${NO_CLIENT_IPV4} } drop`,
       `ip6 saddr != ${plan.proxy.ipv6} ip6 saddr { ${NO_CLIENT_IPV6} } drop`,
       "ct state established,related accept",
-      "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
-      "icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
+      `icmp type { echo-request, ${ICMP_ERRORS} } accept`,
+      `icmpv6 type { echo-request, ${ICMPV6_ERRORS} } accept`,
       `tcp dport { ${ascending(ports).join(", ")} } accept`,
       ...(udpPorts.length > 0 ? [`udp dport { ${udpPorts.map((range) => rangeText(range)).join(", ")} } accept`] : []),
       "drop",

@@ -1,11 +1,12 @@
 // The lab's tests, file by file, in as many lanes as the machine carries: much of a lab's time is waiting.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { withLock } from "../lab/lock";
 import { nodeTs } from "../node";
+import { countJest } from "./jestRun";
 import { Lane } from "./lane";
-import { jestCount, lanesFor, verdict, type Count } from "./parts";
+import { lanesFor, verdict, type Count } from "./parts";
 
 const TESTS = "test/lab";
 const END = ".test.ts";
@@ -62,16 +63,8 @@ async function inLane(root: string, name: string, files: string[]): Promise<Coun
   return counts;
 }
 
-async function jest(file: string, root: string, part: (what: string, argv: readonly string[]) => Promise<number>): Promise<Count> {
-  const dir = mkdtempSync(join(tmpdir(), "chatmail-proxy-test-"));
-  const report = join(dir, "report.json");
-  try {
-    const status = await part(file, [process.execPath, join(root, "node_modules/jest/bin/jest.js"), "--selectProjects", "lab", "--runInBand", "--verbose", "--json", `--outputFile=${report}`, "--runTestsByPath", join(root, TESTS, file)]);
-    return jestCount(existsSync(report) ? readFileSync(report, "utf8") : undefined, status);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
-}
+const jest = (file: string, root: string, part: (what: string, argv: readonly string[]) => Promise<number>): Promise<Count> =>
+  countJest((report) => part(file, [process.execPath, join(root, "node_modules/jest/bin/jest.js"), "--selectProjects", "lab", "--runInBand", "--verbose", ...report, "--runTestsByPath", join(root, TESTS, file)]));
 
 /** Every systemd watches some files, and so does every dovecot: with two labs more than the kernel's default allows one user. */
 const INOTIFY = "/proc/sys/fs/inotify/max_user_instances";

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # the other parts use these
-# What all parts of hostctl use, on every system: messages, atomic files, a lock, a look for taken ports. Each system says where its places are
-# (ETC, LIB, STATE, and RUN, which a reboot empties).
+# What all parts of hostctl use, on every system: messages, atomic files, a lock, a look for taken ports. Each system says
+# where its places are (ETC, LIB, STATE, and RUN, which a reboot empties).
 
 # Put before every path of a host. Empty; tests put a scratch directory here.
 ROOT=
