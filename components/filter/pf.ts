@@ -39,8 +39,10 @@ const defaults = [
   "# What nobody names, here or in rules of your own further down, is closed.",
   // log: seen by tcpdump on pflog0, where the operator turns pflog on.
   "block drop in log all",
-  // any: connections of the host itself that were there before pf go on.
-  "pass out all flags any keep state",
+  // The host's own connections, first those that are older than these rules, the session that loads them above all. Of
+  // such a one pf has not seen the window scale: a state that checks windows would drop what follows. sloppy checks none.
+  "pass out proto tcp all flags any keep state (sloppy)",
+  "pass out all flags S/SA keep state",
   "pass quick on lo0 all no state",
 ];
 
@@ -74,7 +76,9 @@ function tunnel(filter: ProxyFilter): string[][] {
       ...(to.egress
         ? targets(filter).map(({ af, address }) => `pass in quick on ${wg} ${af} proto tcp from ${address} to ! (self) port ${SMTP_PORT} tag ${EGRESS} flags S/SA keep state`)
         : []),
-      `pass out quick on ${wg} from (${wg}) to any flags any keep state`,
+      // As the host's own elsewhere; here the first of the two that matches decides.
+      `pass out quick on ${wg} from (${wg}) to any flags S/SA keep state`,
+      `pass out quick on ${wg} proto tcp from (${wg}) to any flags any keep state (sloppy)`,
       `block drop quick on ${wg} all`,
       ...(to.egress ? [`pass out quick on ${list(filter.wan)} proto tcp from any to any port ${SMTP_PORT} tagged ${EGRESS} flags S/SA keep state`, `block drop out quick all tagged ${EGRESS}`] : []),
     ],

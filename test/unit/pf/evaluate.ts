@@ -2,6 +2,13 @@
 // or quick. As pf.conf(5) of FreeBSD 14 says it, and sys/netpfil/pf/pf.c where that says more: a packet that goes out
 // has its key the other way round than one that comes in, so a state passes what goes on in its own direction and what
 // comes back in the other, and a forwarded connection needs two.
+//
+// Translation differs by version (pf_lb.c). 14: the first match anywhere ends the search. 15: it ends the search in its own
+// rule set only; what stands behind the anchor is asked too, and of several matches the last one counts, while tags of
+// those before it stay.
+//
+// A state of TCP that was made in the middle of a connection knows no window scale. Unless it is sloppy, what follows by it
+// mismatches and is dropped (to some it happens later than to others; here it happens to all).
 import * as ipaddr from "ipaddr.js";
 import { familyOf } from "../../../components/addresses";
 import { parsePf, type HostSpec, type Rule, type RuleSet } from "./parse";
@@ -26,7 +33,7 @@ export interface Packet {
 export interface Verdict {
   readonly pass: boolean;
   readonly packet: Packet;
-  /** The deciding rule's text; "state", "skip", or "no rule". */
+  /** The deciding rule's text; "state", "state mismatch", "skip", or "no rule". */
   readonly by: string;
   readonly stateMade: boolean;
 }
@@ -38,7 +45,22 @@ interface State {
   readonly wire: Packet;
   readonly stack: Packet;
   readonly maxMss: number | undefined;
+  /** Checks windows of a connection whose beginning pf has not seen. */
+  readonly blind: boolean;
 }
+
+/** What a rule set says of a packet; `ends`: nobody else is asked. */
+interface Translation {
+  readonly rule?: Rule | undefined;
+  readonly tag?: string | undefined;
+  readonly ends: boolean;
+}
+
+const NOTHING: RuleSet = { skip: [], ifBound: false, rules: [] };
+
+/** Major version of FreeBSD. */
+export type Version = 14 | 15;
+export const VERSIONS: readonly Version[] = [14, 15];
 
 export type Direction = "in" | "out";
 
@@ -49,7 +71,7 @@ export class Pf {
   private natPort = 50_000;
 
   /** `addresses`: of each interface; the first of a family is what :0 and a translation to it mean. */
-  constructor(main: string, anchors: Record<string, string>, private readonly addresses: Record<string, readonly string[]>) {
+  constructor(main: string, anchors: Record<string, string>, private readonly addresses: Record<string, readonly string[]>, private readonly version: Version = 14) {
     this.main = parsePf(main);
     this.anchors = Object.fromEntries(Object.entries(anchors).map(([name, text]) => [name, parsePf(text)]));
   }
@@ -62,17 +84,21 @@ export class Pf {
     if (this.main.skip.includes(iface)) return { pass: true, packet, by: "skip", stateMade: false };
     for (const state of this.states) {
       const seen = this.byState(state, direction, iface, packet);
+      if (seen && state.blind && packet.proto === "tcp") return { pass: false, packet, by: "state mismatch", stateMade: false };
       if (seen) return { pass: true, packet: clamp(seen, state.maxMss), by: "state", stateMade: false };
     }
-    const translation = this.translation(direction, iface, packet);
-    const translated = translation ? this.translate(translation, packet) : packet;
+    const found = this.translation(direction, iface, packet);
+    const translation = found.rule;
+    const tagged = { ...packet, ...(found.tag === undefined ? {} : { tag: found.tag }) };
+    const translated = translation ? this.translate(translation, tagged) : tagged;
     const { rule, packet: marked } = translation?.passes ? { rule: undefined, packet: translated } : this.filter(direction, iface, translated);
     if (rule?.kind === "block") return { pass: false, packet: marked, by: rule.text, stateMade: false };
     // "Matching translation rules make a state as long as the filter does not block": also by the default pass.
     const stateMade = rule?.state ?? translation !== undefined;
     if (stateMade) {
       const [wire, stack] = direction === "in" ? [packet, marked] : [marked, packet];
-      this.states.push({ direction, iface, wire, stack, maxMss: rule?.maxMss });
+      const blind = packet.proto === "tcp" && !/^[^A]*S[^A]*$/.test(packet.flags ?? "S") && rule?.sloppy !== true;
+      this.states.push({ direction, iface, wire, stack, maxMss: rule?.maxMss, blind });
     }
     return { pass: true, packet: clamp(marked, rule?.maxMss), by: rule?.text ?? translation?.text ?? "no rule", stateMade };
   }
@@ -91,22 +117,26 @@ export class Pf {
     return { ...packet, src: becomes.src, dst: becomes.dst, sport: becomes.sport, dport: becomes.dport };
   }
 
-  private translation(direction: Direction, iface: string, packet: Packet, set = this.main): Rule | undefined {
+  private translation(direction: Direction, iface: string, packet: Packet, set = this.main): Translation {
     const kind = direction === "in" ? "rdr" : "nat";
+    let found: Translation = { ends: false };
     for (const rule of set.rules) {
-      if (rule.kind === `${kind}-anchor` && this.matches(rule, direction, iface, packet)) {
-        const inner = this.translation(direction, iface, packet, this.anchors[rule.anchor ?? ""]);
-        if (inner) return inner;
+      if (!rule.kind.startsWith(kind) || !this.matches(rule, direction, iface, packet)) continue;
+      if (rule.kind === kind) {
+        // Of `no rdr` version 15 only takes that it ends the search.
+        const chosen = this.version === 14 || !rule.no ? { rule: rule.no ? undefined : rule, tag: rule.tag ?? found.tag } : found;
+        return { ...chosen, ends: this.version === 14 };
       }
-      if (rule.kind === kind && this.matches(rule, direction, iface, packet)) return rule.no ? undefined : rule;
+      const inner = this.translation(direction, iface, packet, this.anchors[rule.anchor ?? ""] ?? NOTHING);
+      found = { rule: inner.rule ?? found.rule, tag: inner.tag ?? found.tag, ends: false };
+      if (inner.ends) return { ...found, ends: true };
     }
-    return undefined;
+    return found;
   }
 
   private translate(rule: Rule, packet: Packet): Packet {
     const target = this.one(rule.target ?? "", familyOf(packet.dst));
-    const tagged = rule.tag ? { ...packet, tag: rule.tag } : packet;
-    return rule.kind === "rdr" ? { ...tagged, dst: target } : { ...tagged, src: target, ...(packet.sport === undefined ? {} : { sport: ++this.natPort }) };
+    return rule.kind === "rdr" ? { ...packet, dst: target } : { ...packet, src: target, ...(packet.sport === undefined ? {} : { sport: ++this.natPort }) };
   }
 
   private filter(direction: Direction, iface: string, packet: Packet, set = this.main): { rule: Rule | undefined; packet: Packet; final: boolean } {

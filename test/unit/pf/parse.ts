@@ -28,6 +28,8 @@ export interface Rule {
   flags?: "any" | [string, string];
   icmpTypes: string[];
   state: boolean;
+  /** `keep state (sloppy)`: a state that checks no TCP window. */
+  sloppy: boolean;
   tag?: string;
   tagged?: string;
   /** nat, rdr: where to. */
@@ -87,7 +89,7 @@ function option(line: string, set: { skip: string[]; ifBound: boolean }): void {
 function rule(tokens: Tokens, text: string): Rule {
   const no = tokens.take("no");
   const kind = tokens.next() as Kind;
-  const made: Rule = { kind, text, no, quick: false, protos: [], from: [ANY], to: [ANY], fromPorts: [], toPorts: [], icmpTypes: [], state: kind === "pass", passes: false };
+  const made: Rule = { kind, text, no, quick: false, protos: [], from: [ANY], to: [ANY], fromPorts: [], toPorts: [], icmpTypes: [], state: kind === "pass", sloppy: false, passes: false };
   if (kind.endsWith("anchor")) made.anchor = tokens.next().replace(/"/g, "");
   while (!tokens.done) clause(tokens.next(), tokens, made);
   return made;
@@ -111,7 +113,7 @@ function clause(word: string, tokens: Tokens, made: Rule): void {
     case "port": fail(made.text, "a port without from or to"); break;
     case "flags": made.flags = flags(tokens.next()); break;
     case "icmp-type": case "icmp6-type": made.icmpTypes = tokens.list(); break;
-    case "keep": case "modulate": tokens.expect("state"); made.state = true; tokens.group(); break;
+    case "keep": case "modulate": tokens.expect("state"); made.state = true; made.sloppy = /\bsloppy\b/.test(tokens.group()); break;
     case "no": tokens.expect("state"); made.state = false; break;
     case "tag": made.tag = tokens.next(); break;
     case "tagged": made.tagged = tokens.next(); break;

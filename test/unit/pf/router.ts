@@ -1,7 +1,7 @@
 // A host that forwards, around the evaluator: what comes in is filtered, delivered or routed, and filtered again.
 import { ANCHOR } from "../../../components/filter/pf";
 import { familyOf } from "../../../components/addresses";
-import { Pf, type Packet } from "./evaluate";
+import { Pf, type Packet, type Version } from "./evaluate";
 
 /** pf.conf as hostctl writes it where there is none. */
 export const MAIN_RULES = [
@@ -47,8 +47,9 @@ export class Router {
     private readonly addresses = ADDRESSES,
     /** Where the default route of each family goes. */
     private readonly ways = { 4: "em0", 6: "em0" },
+    version: Version = 14,
   ) {
-    this.pf = new Pf(main, anchor === undefined ? {} : { [ANCHOR]: anchor }, addresses);
+    this.pf = new Pf(main, anchor === undefined ? {} : { [ANCHOR]: anchor }, addresses, version);
   }
 
   static withTwoWans(main: string, anchor: string): Router {

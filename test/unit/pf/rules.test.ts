@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { renderPf } from "../../../components/filter/pf";
 import { PF_CASES } from "../../golden/cases";
 import { CLIENT, HOST, MAIN_RULES, RELAY, Router, TWO_WANS, type Outcome } from "./router";
-import { reversed, type Packet } from "./evaluate";
+import { reversed, VERSIONS, type Packet } from "./evaluate";
 import { parsePf } from "./parse";
 
 const PORTS = [25, 80, 143, 443, 465, 587, 993];
@@ -114,10 +114,31 @@ describe("a host that is ours alone", () => {
       expect(fresh.arrive("em0", session).end).toBe("delivered");
       expect(fresh.leave({ ...reversed(session), flags: "A" }).end).toBe("forwarded");
     }
-    const speaksFirst = host();
-    const output = reversed(tcp(CLIENT.ipv4, HOST.ipv4, 22, { flags: "A" }));
-    expect(speaksFirst.leave(output).end).toBe("forwarded");
-    expect(speaksFirst.arrive("em0", { ...reversed(output), flags: "A" }).end).toBe("delivered");
+  });
+
+  it("does not cut that session either when the host speaks first, as a shell that prints does", () => {
+    for (const name of ["proxy-routed", "proxy-two-wans"])
+      for (const family of FAMILIES) {
+        const session = tcp(CLIENT[family], HOST[family], 22, { flags: "A" });
+        const fresh = router(name);
+        for (let packet = 0; packet < 3; packet++) expect(fresh.leave(reversed(session))).toMatchObject({ end: "forwarded" });
+        expect(fresh.arrive("em0", session).end).toBe("delivered");
+      }
+  });
+
+  it("keeps connections to the relay through the tunnel that are older than pf", () => {
+    const one = host();
+    const look = tcp("192.0.2.5", RELAY.ipv4, 993, { flags: "A" });
+    for (let packet = 0; packet < 2; packet++) expect(one.leave(look).end).toBe("forwarded");
+    expect(one.arrive("wg5182", reversed(look)).end).toBe("delivered");
+  });
+
+  it("checks the windows of connections that begin under it", () => {
+    const rules = parsePf(anchor("proxy-routed")).rules;
+    for (const [to, iface] of [[CLIENT.ipv4, "em0"], [RELAY.ipv4, "wg5182"]] as const) {
+      const { by } = host().pf.test("out", iface, tcp(iface === "em0" ? HOST.ipv4 : "192.0.2.5", to, 443));
+      expect(rules.find(({ text }) => text === by)).toMatchObject({ state: true, sloppy: false });
+    }
   });
 
   it("keeps its own connections, new and old, and loopback", () => {
@@ -208,6 +229,20 @@ describe("an SSH session on a host that others use too", () => {
     expect(host.arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 22)).end).toBe("blocked in");
     const arrives = (src: string) => fresh(name).arrive("em0", tcp(src, HOST.ipv4, 22)).end;
     expect([arrives("192.0.2.200"), arrives(CLIENT.ipv4)]).toEqual(["delivered", "blocked in"]);
+  });
+});
+
+describe("a translation of the host's own behind ours", () => {
+  const at = (version: 14 | 15, rule: string, port = 25) => new Router(`${MAIN_RULES.replace(/^anchor/m, `${rule}\nanchor`)}pass all\n`, anchor("proxy-shared"), true, undefined, undefined, version).arrive("em0", mail("ipv4", port));
+
+  it("leaves mail to us on every version where it does not meet ours", () => {
+    for (const version of VERSIONS) expect(brief(at(version, "rdr on em0 inet proto tcp from any to (em0) port 8080 -> 10.0.0.2"))).toEqual(["forwarded", "wg5182", CLIENT.ipv4, RELAY.ipv4]);
+  });
+
+  it("takes a port of ours on FreeBSD 15, where neither works then: so it is refused when rules are checked", () => {
+    const rule = "rdr on em0 inet proto tcp from any to (em0) port 25 -> 10.0.0.2";
+    expect(at(14, rule)).toMatchObject({ end: "forwarded", out: "wg5182" });
+    expect(at(15, rule)).toMatchObject({ end: "blocked out", by: "block drop out quick all tagged chatmail_proxy", packet: { dst: "10.0.0.2" } });
   });
 });
 

@@ -1,10 +1,10 @@
 // The evaluator against sentences of pf.conf(5), FreeBSD 14: whoever trusts it about our rules must be able to trust it.
-import { Pf, reversed, type Packet } from "./evaluate";
+import { Pf, reversed, VERSIONS, type Packet, type Version } from "./evaluate";
 import { parsePf } from "./parse";
 
 const ADDRESSES = { em0: ["198.51.100.2", "198.51.100.3"], em1: ["10.0.0.1"] };
 const syn: Packet = { proto: "tcp", src: "203.0.113.9", dst: "198.51.100.2", sport: 40000, dport: 22, flags: "S" };
-const pf = (text: string, anchors: Record<string, string> = {}) => new Pf(text, anchors, ADDRESSES);
+const pf = (text: string, anchors: Record<string, string> = {}, version?: Version) => new Pf(text, anchors, ADDRESSES, version);
 
 describe("the filter", () => {
   it.each([
@@ -37,6 +37,18 @@ describe("states", () => {
 
   it("are created from intermediate packets by flags any", () => expect(pf("block in all\npass in proto tcp all flags any").test("in", "em0", { ...syn, flags: "A" })).toMatchObject({ pass: true, stateMade: true }));
 
+  it("drop what follows in a connection whose beginning pf has not seen, unless they are sloppy", () => {
+    for (const [state, by] of [["keep state", "state mismatch"], ["keep state (sloppy)", "state"]]) {
+      const one = pf(`block all\npass out proto tcp all flags any ${state}`);
+      const said: Packet = { ...reversed(syn), flags: "A" };
+      expect(one.test("out", "em0", said).stateMade).toBe(true);
+      expect([one.test("out", "em0", said).by, one.test("in", "em0", { ...syn, flags: "A" }).by]).toEqual([by, by]);
+    }
+    const begun = pf("block all\npass out all flags any");
+    begun.test("out", "em0", { ...reversed(syn), flags: "S" });
+    expect(begun.test("in", "em0", { ...syn, flags: "SA" }).by).toBe("state");
+  });
+
   it("are not made by no state, whose default is no flags either", () => expect(pf("block in all\npass in proto tcp all no state").test("in", "em0", { ...syn, flags: "A" })).toMatchObject({ pass: true, stateMade: false }));
 
   it("pass a connection on one side only: in is not out", () => {
@@ -68,6 +80,37 @@ describe("translation", () => {
     const rules = "rdr on em0 inet proto tcp to any port 22 -> 10.0.0.5\nrdr on em0 inet proto tcp to any port 22 -> 10.0.0.6";
     expect(pf(rules).test("in", "em0", syn).packet.dst).toBe("10.0.0.5");
     expect(pf(`no rdr on em0 from 203.0.113.9 to any\n${rules}`).test("in", "em0", syn).packet.dst).toBe(syn.dst);
+  });
+
+  describe("in an anchor", () => {
+    const ours = "rdr on em0 inet proto tcp to any port 22 tag OURS -> 10.0.0.5";
+    const to = (main: string, version: Version, anchors: Record<string, string> = { ours }) => {
+      const { dst, tag } = pf(main, anchors, version).test("in", "em0", syn).packet;
+      return [dst, tag];
+    };
+    const later = 'rdr-anchor "ours"\nrdr on em0 inet proto tcp to any port 22 -> 10.0.0.6';
+
+    it("ends the search on 14; on 15 a rule behind it wins, and the tag stays", () => {
+      expect(to(later, 14)).toEqual(["10.0.0.5", "OURS"]);
+      expect(to(later, 15)).toEqual(["10.0.0.6", "OURS"]);
+      const two = 'rdr-anchor "ours"\nrdr-anchor "theirs"';
+      const theirs = "rdr on em0 inet proto tcp to any port 22 -> 10.0.0.7";
+      expect([to(two, 14, { ours, theirs }), to(two, 15, { ours, theirs })]).toEqual([["10.0.0.5", "OURS"], ["10.0.0.7", "OURS"]]);
+    });
+
+    it("holds on both where nothing behind it matches, and is not undone by a `no rdr` there", () => {
+      for (const version of VERSIONS) {
+        expect(to(later.replace("port 22", "port 23"), version)).toEqual(["10.0.0.5", "OURS"]);
+        expect(to('rdr-anchor "ours"\nno rdr on em0', version)).toEqual(["10.0.0.5", "OURS"]);
+        // Before it, a match of the main rule set ends the search.
+        expect(to('no rdr on em0\nrdr-anchor "ours"', version)).toEqual([syn.dst, undefined]);
+        expect(to(`rdr on em0 inet proto tcp to any port 22 -> 10.0.0.6\nrdr-anchor "ours"`, version)).toEqual(["10.0.0.6", undefined]);
+      }
+    });
+
+    it("ends the search in its own rule set on both", () => {
+      for (const version of VERSIONS) expect(to('rdr-anchor "ours"', version, { ours: `${ours}\n${ours.replace("10.0.0.5", "10.0.0.8")}` })).toEqual(["10.0.0.5", "OURS"]);
+    });
   });
 
   it("occurs before filtering: the filter sees the translated packet", () => {
