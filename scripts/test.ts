@@ -34,7 +34,7 @@ const unitTests = (): Promise<Count> =>
   });
 
 const shellScripts = () =>
-  ["components", "scripts"].flatMap((dir) =>
+  ["components", "findings", "scripts"].flatMap((dir) =>
     readdirSync(join(root, dir), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name.endsWith(".sh"))
       .map((entry) => join(entry.parentPath, entry.name)),
