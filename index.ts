@@ -48,7 +48,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const before = await readLastRun();
   refuse(checkAgainst(before, settings));
   const names = settings.proxies.map(({ name }) => name);
-  const asked = whenToLook(before?.looks, [RELAY, ...names], began);
+  const asked = whenToLook(before?.looks, [RELAY, ...names], began, pulumi.runtime.isDryRun());
   const way = settings.tunnel === "none" ? "none" : "tunnel";
   const anew = whenBegun(before?.attempts, names, way, began);
   const labels = { [MANAGED_BY]: "chatmail-proxy", stack: pulumi.getStack() };

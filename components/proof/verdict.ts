@@ -71,14 +71,14 @@ export function judge(family: Family, outside: OutsideView, inside: Inside, onRe
 
 /**
  * What was seen, in the short form by which a host knows that something has changed since it was asked last. Where all is
- * well it says the same at every time; what does not answer is asked after in every run, what cannot be seen from here
- * once a day. `asked`: when the host is asked, as far as it is asked at all.
+ * well it says the same at every time, and so it does of what cannot be seen from here; what does not answer is asked after in
+ * every run. `asked`: when the host is asked, as far as it is asked at all: once a day.
  */
 export function summary(views: Readonly<Partial<Record<Family, OutsideView>>>, now: Date, asked?: string): string {
   const families = ([4, 6] as const).flatMap((family) => (views[family] ? [{ family, view: views[family] }] : []));
   const lines = families.map(({ family, view }) => `IPv${family}: ${view.map(({ port, answer }) => `${port} ${answer.kind}`).join(", ")}`);
   const kinds = new Set(families.flatMap(({ view }) => view.filter(({ port, answer }) => !(port === 25 && answer.kind === "silent")).map(({ answer }) => answer.kind)));
-  const again = kinds.has("silent") || kinds.has("refused") ? now.toISOString() : kinds.has("unreachable") ? now.toISOString().slice(0, 10) : undefined;
+  const again = kinds.has("silent") || kinds.has("refused") ? now.toISOString() : undefined;
   return [...lines, ...(again ? [`asked: ${again}`] : []), ...(asked ? [`look of ${asked}`] : []), ""].join("\n");
 }
 

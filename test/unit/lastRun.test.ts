@@ -3,7 +3,9 @@ import { unwellHosts, whenToLook } from "../../components/looks";
 import { checkSettings, formatComplaints } from "../../components/settings/check";
 import type { Settings } from "../../components/settings/schema";
 import { checkAgainst, leftBehind } from "../../components/steps";
-import { aStack, HOST_KEY, INSIDE, noneAnswers } from "./aStack";
+import type { ProbeTarget } from "../../components/proof/probe";
+import type { OutsideView } from "../../components/proof/verdict";
+import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers } from "./aStack";
 import type { Run } from "./engine";
 
 const OTHER_KEY = `ssh-ed25519 ${"B".repeat(68)}`;
@@ -118,6 +120,7 @@ describe("a host is asked what it sees", () => {
     ["when it never was", [undefined, ["hel1"], T(5)], T(5)],
     ["not again on the same day", [looks(), ["hel1"], T(23)], T(0)],
     ["again on another day", [looks(), ["hel1"], T(24)], T(24)],
+    ["not again in a preview on another day", [looks(), ["hel1"], T(25), true], T(0)],
     ["again when it was not well", [looks(["hel1"]), ["hel1"], T(1)], T(1)],
     ["not again for another's sake", [looks(["ash1"]), ["hel1"], T(1)], T(0)],
   ])("%s", (_when, args, at) => expect(whenToLook(...args)).toEqual({ hel1: at.toISOString() }));
@@ -158,6 +161,18 @@ describe("a run", () => {
     expect(asked(second)[1]).toBe(asked(first)[1]);
     const dead = await aStack({ ...at(0), outside: noneAnswers, inside: INSIDE.replaceAll("open", "shut") });
     expect(asked(await aStack({ ...at(1), before: dead.outputs }))[1]).not.toBe(asked(dead)[1]);
+  });
+
+  it("shows no change in a preview 25 hours later where nothing has changed, and an update looks again", async () => {
+    const proxies = ["hel1", { name: "deb1", host: "linux", ipv4: "192.0.2.140", ssh: { hostKey: OTHER_KEY } }];
+    // A home without IPv6, as most are.
+    const outside = (target: ProbeTarget): OutsideView => (target.address.includes(":") ? target.ports.map((port) => ({ port, answer: { kind: "unreachable", code: "ENETUNREACH" } })) : allAnswer(target));
+    const stack = { proxies, outside, settings: { egress: "hel1" } };
+    const inputs = (run: Run) => run.registered.map(({ name, inputs: each }) => [name, each]);
+    const first = await aStack({ ...stack, now: new Date("2026-11-24T23:30:00Z") });
+    const tomorrow = new Date("2026-11-26T00:30:00Z");
+    expect(inputs(await aStack({ ...stack, before: first.outputs, now: tomorrow, preview: true }))).toEqual(inputs(await aStack({ ...stack, before: first.outputs, now: new Date("2026-11-24T23:31:00Z"), preview: true })));
+    expect(inputs(await aStack({ ...stack, before: first.outputs, now: tomorrow }))).not.toEqual(inputs(first));
   });
 
   it("has no objection where the last one left no word, or one of another version", async () => {

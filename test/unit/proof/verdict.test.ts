@@ -98,6 +98,8 @@ describe("summary", () => {
     const views = { 4: seen("answered"), 6: seen("answered") };
     expect(sum(views)).toBe(sum({ 4: seen("answered"), 6: seen("answered") }));
     expect(sum(views)).not.toBe(sum({ ...views, 6: seen("unreachable") }));
+    const elsewhere = { ...views, 6: seen("unreachable") };
+    expect(sum(elsewhere, new Date(NOW.getTime() + 25 * 3600 * 1000))).toBe(sum(elsewhere));
     expect(sum(views)).toBe("IPv4: 25 answered, 80 answered, 443 answered\nIPv6: 25 answered, 80 answered, 443 answered\n");
   });
 });
