@@ -27,7 +27,7 @@ export async function examine(proxy: ProxyRelay, { publish, silent, onRelay }: P
   // to this machine though it works.
   const works = Object.values(outside ?? {}).some((view) => view.some(({ answer }) => answer.kind === "answered"));
   const notAsked = silent ? works : failures.length > 0 && inside === "not asked";
-  const unseen = ([4, 6] as const).filter((family) => notAsked && outside?.[family]?.every(({ answer }) => answer.kind === "unreachable"));
+  const unseen = ([4, 6] as const).filter((family) => notAsked && outside?.[family]?.every(({ answer }) => answer.kind === "notFromHere"));
   return {
     // What is not wanted there goes whatever is known of it.
     unknown: !publish ? [] : outside ? unseen.flatMap((family) => addresses[family] ?? []) : Object.values(addresses),

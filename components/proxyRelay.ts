@@ -166,7 +166,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     const through = take("through", {
       words: ["through", way.kind === "tunnel" ? platform.tunnelInterface : "-", relay.ipv4, relay.ipv6, check, ...shared.ports],
       // When what is seen from outside changes, the proxy is asked again what it sees.
-      stdin: this.outside.apply((views) => summary(views, new Date(), args.asked)),
+      stdin: this.outside.apply((views) => summary(views, args.began, args.asked)),
       // Of a proxy that goes on as it was, though something new could not be brought in, its view counts as well.
       after: [prepared],
       behind: [tidy, ...ends].map(({ resource }) => resource),

@@ -2,18 +2,21 @@
 // word of the protocol that belongs there. Looks, and does not judge (see verdict.ts).
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { familyOf } from "../addresses";
+import { hasFamily, type HasFamily } from "./ownRoutes";
 
 /**
  * answered: the port's own protocol was spoken; `note` says what is odd about it.
- * refused: the connection was reset; a proxy drops what it does not forward, so the relay itself said no.
- * silent: nothing came back in time.
- * unreachable: this machine has no way to the address at all (no IPv6 at home, say).
+ * refused: the connection was reset; a proxy drops what it does not forward, so the relay itself said no, or a firewall that rejects.
+ * silent: no connection came about. `code` is the error by which a router or firewall on the way said why, where one did:
+ *   they do so for some packets only (ICMP is rate-limited), so that it is no kind of its own.
+ * notFromHere: this machine has no address of that family towards the internet (no IPv6 at home, say).
  */
 export type Answer =
   | { readonly kind: "answered"; readonly note?: string }
   | { readonly kind: "refused" }
-  | { readonly kind: "silent" }
-  | { readonly kind: "unreachable"; readonly code: string };
+  | { readonly kind: "silent"; readonly code?: string }
+  | { readonly kind: "notFromHere" };
 
 export interface PortAnswer {
   readonly port: number;
@@ -40,14 +43,17 @@ export interface ProbePatience {
 }
 
 /** Probes all ports side by side. Once something answers, what is still silent gets two more attempts. */
-export async function probe(target: ProbeTarget, patience: ProbePatience): Promise<PortAnswer[]> {
+export async function probe(target: ProbeTarget, patience: ProbePatience, has: HasFamily = hasFamily): Promise<PortAnswer[]> {
   const deadline = Date.now() + patience.total;
   const answers = new Map<number, Answer>();
   for (let attemptsLeft = 2; ; ) {
     const open = target.ports.filter((port) => answers.get(port)?.kind !== "answered");
     await Promise.all(open.map(async (port) => answers.set(port, await ask(target, port, patience.attempt))));
     const kinds = [...answers.values()].map(({ kind }) => kind);
-    if (kinds.every((kind) => kind === "answered" || kind === "unreachable") || Date.now() >= deadline) break;
+    // "No way" is what a machine says that lacks the family, and also what a router says of a target that is dead: which of
+    // the two it is, this machine's own routes tell.
+    if ([...answers.values()].every(wordOfTheWay) && !(await has(familyOf(target.address) ?? 4))) return target.ports.map((port) => ({ port, answer: { kind: "notFromHere" } }));
+    if (kinds.every((kind) => kind === "answered") || Date.now() >= deadline) break;
     if (kinds.includes("answered") && attemptsLeft-- === 0) break;
     await pause(1000);
   }
@@ -61,7 +67,13 @@ type Opening = "greets" | "http" | "tls" | "unknown";
 
 const OPENINGS: Readonly<Record<number, Opening>> = { 25: "greets", 143: "greets", 587: "greets", 80: "http", 443: "tls", 465: "tls", 993: "tls" };
 
-const UNREACHABLE = new Set(["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "ENETDOWN", "EACCES", "EPERM"]);
+const wordOfTheWay = (answer: Answer) => answer.kind === "silent" && answer.code !== undefined;
+
+/** What an error in place of a connection says. */
+function answerTo(code: string): Answer {
+  if (code === "ECONNREFUSED" || code === "ECONNRESET" || code === "EPIPE") return { kind: "refused" };
+  return { kind: "silent", ...(code === "ETIMEDOUT" ? {} : { code }) };
+}
 
 function ask(target: ProbeTarget, port: number, timeout: number): Promise<Answer> {
   return new Promise((resolve) => {
@@ -72,11 +84,7 @@ function ask(target: ProbeTarget, port: number, timeout: number): Promise<Answer
       socket.destroy();
       resolve(answer);
     };
-    socket.on("error", (error: NodeJS.ErrnoException) => {
-      const code = error.code ?? "";
-      if (UNREACHABLE.has(code)) done({ kind: "unreachable", code });
-      else done({ kind: code === "ETIMEDOUT" ? "silent" : "refused" });
-    });
+    socket.on("error", ({ code = "ECONNRESET" }: NodeJS.ErrnoException) => done(answerTo(code)));
     socket.once("connect", () => open(OPENINGS[target.opensLike?.[port] ?? port] ?? "unknown", socket, target.mailDomain, done));
   });
 }

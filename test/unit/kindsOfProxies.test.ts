@@ -119,7 +119,7 @@ describe("a machine that is there and does not answer", () => {
 
   it("keeps an address that nobody here can look at, if it works at its other one", async () => {
     const own = deb1.ipv6;
-    const see = (ipv4: (target: ProbeTarget) => OutsideView) => (target: ProbeTarget): OutsideView => (target.address === own ? target.ports.map((port) => ({ port, answer: { kind: "unreachable", code: "ENETUNREACH" } })) : target.address.startsWith("198") ? ipv4(target) : allAnswer(target));
+    const see = (ipv4: (target: ProbeTarget) => OutsideView) => (target: ProbeTarget): OutsideView => (target.address === own ? target.ports.map((port) => ({ port, answer: { kind: "notFromHere" } })) : target.address.startsWith("198") ? ipv4(target) : allAnswer(target));
     const rrsets = [rrset("chat", "AAAA", [own], OURS)];
     const works = await aStack({ ...stack, outside: see(allAnswer), rrsets });
     expect(values(works, "mail-domain-AAAA")).toContain(own);

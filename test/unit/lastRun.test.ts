@@ -166,7 +166,7 @@ describe("a run", () => {
   it("shows no change in a preview 25 hours later where nothing has changed, and an update looks again", async () => {
     const proxies = ["hel1", { name: "deb1", host: "linux", ipv4: "192.0.2.140", ssh: { hostKey: OTHER_KEY } }];
     // A home without IPv6, as most are.
-    const outside = (target: ProbeTarget): OutsideView => (target.address.includes(":") ? target.ports.map((port) => ({ port, answer: { kind: "unreachable", code: "ENETUNREACH" } })) : allAnswer(target));
+    const outside = (target: ProbeTarget): OutsideView => (target.address.includes(":") ? target.ports.map((port) => ({ port, answer: { kind: "notFromHere" } })) : allAnswer(target));
     const stack = { proxies, outside, settings: { egress: "hel1" } };
     const inputs = (run: Run) => run.registered.map(({ name, inputs: each }) => [name, each]);
     const first = await aStack({ ...stack, now: new Date("2026-11-24T23:30:00Z") });

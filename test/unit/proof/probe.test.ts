@@ -1,6 +1,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { probe, type PortAnswer } from "../../../components/proof/probe";
+import { hasFamily } from "../../../components/proof/ownRoutes";
+import type { Family } from "../../../components/addresses";
 import { certificate, key } from "./certificate";
 
 const running: { server: Server; sockets: Set<Socket> }[] = [];
@@ -61,10 +63,19 @@ describe("probe", () => {
     expect(await at(await closedPort())).toEqual({ kind: "refused" });
   });
 
-  it("tells an address to which there is no way", async () => {
+  it("takes an error of the way for the target's fault where this machine has the family, and for its own lack where it has not", async () => {
     // The broadcast address: no connection can be made to it, whatever network the machine has.
-    const [answer] = await probe({ address: "255.255.255.255", ports: [25], mailDomain: "chat.example.org" }, QUICK);
-    expect(answer?.answer.kind).toBe("unreachable");
+    const asked = (has: boolean) => probe({ address: "255.255.255.255", ports: [25, 80], mailDomain: "chat.example.org" }, QUICK, () => Promise.resolve(has)).then((answers) => answers.map(({ answer }) => answer));
+    const error = { kind: "silent", code: expect.stringMatching(/^E/) as string };
+    expect(await asked(true)).toEqual([error, error]);
+    expect(await asked(false)).toEqual([{ kind: "notFromHere" }, { kind: "notFromHere" }]);
+  });
+
+  it.each<[boolean, Family, string | undefined]>([
+    [true, 4, "192.168.1.7"], [true, 6, "2001:db8::7"], [true, 6, "fd00::7"],
+    [false, 4, undefined], [false, 4, "127.0.0.1"], [false, 4, "169.254.3.4"], [false, 6, undefined], [false, 6, "::1"], [false, 6, "::"], [false, 6, "fe80::1%eth0"],
+  ])("holds it for %s that a machine has IPv%s which would send from %s", async (has, family, source) => {
+    expect(await hasFamily(family, () => Promise.resolve(source))).toBe(has);
   });
 
   it("takes any certificate, and notes one for another name", async () => {

@@ -6,7 +6,7 @@ const PORTS = [25, 80, 443];
 
 /** What is seen from here, the same at every port but those given. */
 const seen = (kind: Answer["kind"], others: Record<number, Answer> = {}) =>
-  PORTS.map((port) => ({ port, answer: others[port] ?? (kind === "unreachable" ? { kind, code: "ENETUNREACH" } : { kind }) }));
+  PORTS.map((port) => ({ port, answer: others[port] ?? { kind } }));
 
 /** What the proxy sees: open ports by family. */
 const inside = (open: { 4?: number[]; 6?: number[] }, handshake = 3) =>
@@ -71,8 +71,31 @@ describe("judge", () => {
   });
 
   it("goes by what the proxy sees where this machine has no such family", () => {
-    expect(judge(6, seen("unreachable"), inside({}))).toMatchObject({ proven: true, notes: [expect.stringContaining("IPv6 is not checkable from here")] });
-    expect(judge(6, seen("unreachable"), inside({ 6: [] })).proven).toBe(false);
+    expect(judge(6, seen("notFromHere"), inside({}))).toMatchObject({ proven: true, notes: [expect.stringContaining("IPv6 is not checkable from here")] });
+    expect(judge(6, seen("notFromHere"), inside({ 6: [] })).proven).toBe(false);
+  });
+
+  it.each([
+    ["EHOSTUNREACH", 'a firewall on the proxy or at its provider answers "prohibited"'],
+    ["ENETUNREACH", "does its provider route this address to the machine (an IPv6 block"],
+    ["EACCES", "unless a route or firewall of this machine forbids it"],
+  ])("holds an address against the proxy where the way there ends with %s, and says what that is", (code, words) => {
+    const verdict = judge(6, seen("silent", Object.fromEntries(PORTS.map((port) => [port, { kind: "silent", code }]))), inside({}));
+    expect(verdict).toMatchObject({ proven: false, faults: [expect.stringContaining("no answer from here on ports 25, 80, 443"), expect.stringContaining(words)] });
+  });
+
+  it("is the same whichever of the ports an error came for, since routers send few of them", () => {
+    const [some, others, none] = [{ 25: { kind: "silent", code: "EHOSTUNREACH" } }, { 80: { kind: "silent", code: "EHOSTUNREACH" } }, {}].map((few) => seen("silent", few as Record<number, Answer>));
+    const verdicts = [some, others, none].map((view) => judge(4, view as ReturnType<typeof seen>, inside({})));
+    expect(verdicts.map(({ proven }) => proven)).toEqual([false, false, false]);
+    expect(verdicts[0]).toEqual(verdicts[1]);
+    expect(new Set([some, others, none].map((view) => sum({ 4: view as ReturnType<typeof seen> }))).size).toBe(1);
+  });
+
+  it("finds a firewall that refuses what the relay takes from the proxy, and does not blame the relay", () => {
+    expect(judge(4, seen("refused"), inside({}))).toMatchObject({ proven: false, faults: ["refused from here on ports 25, 80, 443, though the relay answers through the tunnel: something in between (a firewall that rejects?) refuses it"], notes: [] });
+    expect(judge(4, seen("answered", { 443: { kind: "refused" } }), inside({})).proven).toBe(false);
+    expect(judge(4, seen("answered", { 25: { kind: "refused" } }), inside({}))).toMatchObject({ proven: true, notes: [expect.stringContaining("port 25 is not checkable from here")] });
   });
 
   it("notes a port on which the relay itself says no, since the way there works", () => {
@@ -84,7 +107,7 @@ describe("judge", () => {
   });
 
   it("is not said to be dead by a machine that cannot reach it at all, where its SSH does not answer", () => {
-    const verdict = judge(6, seen("unreachable"), "silent");
+    const verdict = judge(6, seen("notFromHere"), "silent");
     expect(verdict).toMatchObject({ proven: false, faults: [expect.stringContaining("neither can its ports be looked at from here, nor does its SSH answer")], notes: [expect.stringContaining("IPv6 is not checkable from here")] });
   });
 
@@ -97,8 +120,8 @@ describe("summary", () => {
   it("is the same for the same answers and another for others", () => {
     const views = { 4: seen("answered"), 6: seen("answered") };
     expect(sum(views)).toBe(sum({ 4: seen("answered"), 6: seen("answered") }));
-    expect(sum(views)).not.toBe(sum({ ...views, 6: seen("unreachable") }));
-    const elsewhere = { ...views, 6: seen("unreachable") };
+    expect(sum(views)).not.toBe(sum({ ...views, 6: seen("notFromHere") }));
+    const elsewhere = { ...views, 6: seen("notFromHere") };
     expect(sum(elsewhere, new Date(NOW.getTime() + 25 * 3600 * 1000))).toBe(sum(elsewhere));
     expect(sum(views)).toBe("IPv4: 25 answered, 80 answered, 443 answered\nIPv6: 25 answered, 80 answered, 443 answered\n");
   });
