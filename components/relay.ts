@@ -2,9 +2,10 @@
 // What belongs to one tunnel is in tunnel/relayEnd.ts; a relay that is set up by a script is in relayScript.ts.
 import * as pulumi from "@pulumi/pulumi";
 import { parseRelayFacts, type RelayFacts } from "./remote/facts";
-import { hostCommand, remoteCommand, type HostCommandArgs } from "./remote/hostCommand";
+import { operatorError } from "./operatorError";
+import { hostCommand, remoteCommand, saidBy, type HostCommandArgs } from "./remote/hostCommand";
 import { attemptInstall, hostctlIfThere, hostctlProgram, runWithoutInstalling, type Become } from "./remote/hostctl";
-import { failuresOf, step, stepOf, wentWell, type Step } from "./remote/step";
+import { failureOf, failuresOf, step, stepOf, wentWell, type Step } from "./remote/step";
 import type { RelaySettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
 import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
@@ -77,7 +78,7 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
 
   /** What it has at this very moment: the other facts may be of an earlier run, and since mended. */
   factsNow(now: Date): pulumi.Output<RelayFacts> {
-    return hostCommand("relay-facts-now", { ...this.host, words: ["relay-facts"], stdin: askedLine(now.toISOString()) }, { parent: this }).stdout.apply(parseRelayFacts);
+    return factsFrom(hostCommand("relay-facts-now", { ...this.host, words: ["relay-facts"], stdin: askedLine(now.toISOString()) }, { parent: this }));
   }
 
   /** Steps of its own set-up that failed: sentences. */
@@ -118,8 +119,16 @@ function relayHost({ ssh, gone }: ReachableRelay, privateKey: pulumi.Output<stri
 /** A look at a relay on which nothing is to be installed. */
 export function relayFactsOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined, asked: string | undefined): pulumi.Output<RelayFacts> {
   const host = relayHost(settings, privateKey);
-  return remoteCommand("relay-look", { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: programLines(asked) }, {}).stdout.apply(parseRelayFacts);
+  return factsFrom(remoteCommand("relay-look", { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: programLines(asked) }, {}));
 }
+
+/** Facts without which the run cannot go on. */
+const factsFrom = (look: Parameters<typeof saidBy>[0]): pulumi.Output<RelayFacts> =>
+  saidBy(look).apply((said) => {
+    const reason = failureOf(said);
+    if (reason !== undefined) throw operatorError(`relay: ${reason}`);
+    return parseRelayFacts(said);
+  });
 
 /** The same for its own way out on port 25: why mail does not leave. */
 export function outboundOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined, asked: string | undefined, began: Date): pulumi.Output<readonly string[]> {

@@ -1,6 +1,7 @@
 // A command on a host over SSH: what every one of ours has in common.
 import * as command from "@pulumi/command";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
+import { framed } from "./frame";
 import { hostctl, type Become } from "./hostctl";
 
 /** How to reach a host. The host key is not optional: without one the provider would talk to anybody. */
@@ -61,6 +62,11 @@ export function remoteCommand(name: string, args: Omit<HostCommandArgs, "words">
     { ...opts, deleteBeforeReplace: true, ...(args.absent ? { ignoreChanges: WHAT_RUNS } : {}), ...(args.absent === "gone" ? { retainOnDelete: true } : {}) },
   );
 }
+
+/** What the host said, or `failed` and why that is not known. */
+export const saidBy = ({ stdout, create }: command.remote.Command): pulumi.Output<string> =>
+  // In a preview, the answer is still the one to the command line of the last run.
+  pulumi.all([stdout, create]).apply(([said, line]) => framed(said, pulumi.runtime.isDryRun() ? "" : (line ?? "")));
 
 // Not `triggers`: another machine is set up whatever the old one did.
 const WHAT_RUNS = ["create", "stdin", "delete", "connection", "logging"];

@@ -1,6 +1,7 @@
 // hostctl: the one program of ours on every host, put together from its parts. Knows no Pulumi.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { inFrame } from "./frame";
 
 /** Where hostctl lives on a host. */
 export const HOSTCTL = "/usr/local/lib/chatmail-proxy/hostctl";
@@ -30,7 +31,9 @@ const TIME_LIMIT = 1800;
 export type Become = "root" | "sudo";
 
 /** The command that runs a verb of hostctl. Arguments are words of ours: names, numbers, addresses; never secrets. */
-export const hostctl = (become: Become, ...words: Words): string => sudo(become, `timeout ${TIME_LIMIT} ${HOSTCTL} ${plain(words)}`);
+export const hostctl = (become: Become, ...words: Words): string => asRoot(become, verb(words));
+
+const verb = (words: Words) => `timeout ${TIME_LIMIT} ${HOSTCTL} ${plain(words)}`;
 
 /**
  * The same, for a verb whose failure is told on stdout and does not end the run. `again`: another value than last time
@@ -38,13 +41,11 @@ export const hostctl = (become: Become, ...words: Words): string => sudo(become,
  */
 export const attemptHostctl = (become: Become, again: string | undefined, ...words: Words): string =>
   // A machine that was installed anew, or set back to an earlier day, is set up again by the next run.
-  asRoot(become, `[ -x ${HOSTCTL} ] || { cat >/dev/null; echo "failed chatmail-proxy is not on this machine any more"; exit 0; }; exec ${HOSTCTL} ${attempt(TIME_LIMIT, again, words)}`);
+  asRoot(become, `[ -x ${HOSTCTL} ] || { echo "failed chatmail-proxy is not on this machine any more"; exit 0; }; ${HOSTCTL} ${attempt(TIME_LIMIT, again, words)}`);
 
 type Words = readonly (string | number)[];
 
 const attempt = (limit: number, again: string | undefined, words: Words) => plain(["attempt", limit, again ?? "-", ...words]);
-
-const sudo = (become: Become, line: string) => (become === "sudo" ? `sudo -n ${line}` : line);
 
 function plain(words: Words): string {
   const odd = words.find((word) => !/^[\w./:@=-]+$/.test(String(word)));
@@ -68,7 +69,7 @@ export const runWithoutInstalling = (become: Become, ...words: Words) => asRoot(
 
 /** The command that runs a verb for leaving; a host on which hostctl is gone already has nothing to leave. */
 export function hostctlIfThere(become: Become, ...words: string[]): string {
-  return asRoot(become, `[ ! -x ${HOSTCTL} ] || ${hostctl("root", ...words)}`);
+  return asRoot(become, `[ ! -x ${HOSTCTL} ] || ${verb(words)}`);
 }
 
 const dir = (path: string) => path.slice(0, path.lastIndexOf("/"));
@@ -76,4 +77,7 @@ const dir = (path: string) => path.slice(0, path.lastIndexOf("/"));
 // Beside the one that is there: only when it has found that the host is the right one does it take its place.
 const BRING = `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; false; }; } && chmod 755 ${HOSTCTL}.new`;
 
-const asRoot = (become: Become, script: string) => sudo(become, `sh -c '${script}'`);
+/** The command of a step that is held back. */
+export const HOLD = `sh -c '${inFrame("echo held")}'`;
+
+const asRoot = (become: Become, script: string) => `${become === "sudo" ? "sudo -n " : ""}sh -c '${inFrame(script)}'`;

@@ -2,12 +2,13 @@
 // it is held back; other proxies, and the records of those that work, go on.
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { remoteCommand, type HostCommandArgs } from "./hostCommand";
-import { attemptHostctl } from "./hostctl";
+import { remoteCommand, saidBy, type HostCommandArgs } from "./hostCommand";
+import { attemptHostctl, HOLD } from "./hostctl";
 
 export interface Step {
   readonly name: string;
   readonly resource: command.remote.Command;
+  /** What the host said, out of its frame. */
   readonly stdout: pulumi.Output<string>;
 }
 
@@ -30,14 +31,12 @@ export const step = (name: string, args: StepArgs & Pick<HostCommandArgs, "words
 
 /** Any command line as a step, which must say itself on stdout when it has failed. */
 export function stepOf(name: string, line: string, { after, behind = [], again: _, ...args }: StepArgs, opts: pulumi.CustomResourceOptions): Step {
+  // HOLD is another command than the step's own, so that the step is taken as soon as what it waits for has gone well.
   // A preview takes it that all will go well, and so shows what will change; it cannot know the outcome of anything new.
   const create = pulumi.runtime.isDryRun() ? line : pulumi.all(after.map(({ stdout }) => stdout)).apply((outcomes) => (outcomes.every(wentWell) ? line : HOLD));
   const resource = remoteCommand(name, { ...args, line: create }, { ...opts, dependsOn: [...after.map((each) => each.resource), ...behind] });
-  return { name, resource, stdout: resource.stdout };
+  return { name, resource, stdout: saidBy(resource) };
 }
-
-// Another command than the step's own, so that the step is taken as soon as what it waits for has gone well.
-const HOLD = "sh -c 'cat >/dev/null; echo held'";
 
 /** Whether a step was taken, and went well. */
 export const wentWell = (stdout: string): boolean => failureOf(stdout) === undefined && stdout.trim() !== "held";

@@ -57,6 +57,8 @@ describe("an existing machine and a relay where root may not log in", () => {
   beforeAll(async () => {
     for (const host of HOSTS) {
       await the.sh(host, "useradd -m -s /bin/bash admin && install -d -m 700 -o admin /home/admin/.ssh && install -m 600 -o admin /root/.ssh/authorized_keys /home/admin/.ssh/ && echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin && echo 'PermitRootLogin no' >/etc/ssh/sshd_config.d/00-test.conf && systemctl restart ssh");
+      // What a login shell may print before any command of ours, here with words that ours begin with, too.
+      await the.sh(host, `printf '%s\n' 'printf "\\033]0;admin\\007failed logins: 3\\nheld\\nwan eth9 0\\nno newline"' >/home/admin/.bashrc`);
     }
   });
   afterAll(async () => {
@@ -64,7 +66,7 @@ describe("an existing machine and a relay where root may not log in", () => {
     for (const host of HOSTS) await the.sh(host, "rm /etc/ssh/sshd_config.d/00-test.conf /etc/sudoers.d/admin; systemctl restart ssh; userdel -rf admin", "any");
   });
 
-  it("are set up by sudo, here with IPv4 alone", async () => {
+  it("are set up by sudo, here with IPv4 alone, whatever their login shell prints", async () => {
     succeeded(await the.up(asAdmin));
     expect(await published()).toEqual(["192.0.2.140"]);
     await proveMail(the.lab, "192.0.2.140");

@@ -4,6 +4,7 @@ import type { OutsideView } from "../../components/proof/verdict";
 import type { ProbeTarget } from "../../components/proof/probe";
 import type { DnsWorld } from "../../components/dns/openZone";
 import type { Agent } from "../../components/settings/agent";
+import { frame } from "../../components/remote/frame";
 import { run, type Expectations, type Run } from "./engine";
 
 export const HOST_KEY = `ssh-ed25519 ${"A".repeat(68)}`;
@@ -102,9 +103,9 @@ function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts =
       "hcloud:index/zoneRrset:ZoneRrset": () => ({}),
       "command:local:Command": () => ({ stdout: "", stderr: "" }),
       "command:remote:Command": ({ name, inputs }) => {
-        if (name === "relay-facts-now") return { stdout: relayFactsNow, stderr: "" };
+        if (name === "relay-facts-now") return { stdout: frame(relayFactsNow), stderr: "" };
         const verb = /(?:hostctl(?: attempt \d+ \S+)?|sh -s) ([\w-]+)/.exec(String(inputs.create))?.[1] ?? "";
-        return { stdout: verb === "" ? "held" : (prints[name] ?? stdout[verb] ?? ""), stderr: "" };
+        return { stdout: frame(verb === "" ? "held" : (prints[name] ?? stdout[verb] ?? "")), stderr: "" };
       },
     },
   };

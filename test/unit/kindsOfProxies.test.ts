@@ -59,10 +59,10 @@ describe("a proxy on an existing machine", () => {
 
   it("is asked whether the ports are free before any rule is loaded", async () => {
     const run = await aStack({ proxies });
-    expect(run.one(COMMAND, "deb1-free").inputs.create).toMatch(/hostctl attempt 1800 - free 51820 10\.213\.\S+ fd6d:\S+ 25 80 143 443 465 587 993'$/);
+    expect(run.one(COMMAND, "deb1-free").inputs.create).toMatch(/hostctl attempt 1800 - free 51820 10\.213\.\S+ fd6d:\S+ 25 80 143 443 465 587 993 \)/);
     expect(run.one(COMMAND, "deb1-filter").dependsOn).toContain("deb1-free");
     const udp = await aStack({ proxies, settings: { udpPorts: [3478, "50000-50999"] } });
-    expect(udp.one(COMMAND, "deb1-free").inputs.create).toMatch(/ 993 3478-3478\/udp 50000-50999\/udp'$/);
+    expect(udp.one(COMMAND, "deb1-free").inputs.create).toMatch(/ 993 3478-3478\/udp 50000-50999\/udp \)/);
   });
 
   it("may have one family alone, by which the relay then dials", async () => {
@@ -76,7 +76,7 @@ describe("a proxy on an existing machine", () => {
 
   it("has its interface given where it cannot be found", async () => {
     const run = await aStack({ proxies: [{ ...deb1, wan: ["ens3", "he-ipv6"] }] });
-    expect(run.one(COMMAND, "deb1-wan").inputs.create).toMatch(/hostctl attempt 1800 - wan ens3 he-ipv6'$/);
+    expect(run.one(COMMAND, "deb1-wan").inputs.create).toMatch(/hostctl attempt 1800 - wan ens3 he-ipv6 \)/);
   });
 
   it("that is gone for good is asked nothing any more, not even when it leaves", async () => {
@@ -155,8 +155,8 @@ describe("direct forwarding", () => {
     const run = await aStack(direct);
     const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { protocol: string }[];
     expect(rules.some(({ protocol }) => protocol === "udp")).toBe(false);
-    expect(run.one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades'$/);
-    expect((await aStack()).one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades tunnel-keys tunnel'$/);
+    expect(run.one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades \)/);
+    expect((await aStack()).one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades tunnel-keys tunnel \)/);
   });
 
   it("warns that clients share an address, with the relay's own limit where it can be asked", async () => {
@@ -164,7 +164,7 @@ describe("direct forwarding", () => {
     const asked = await aStack({ settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } }, relayFacts: `${RELAY_FACTS}\npostfix smtpd_client_connection_count_limit 1000` });
     expect(asked.warnings).toContainEqual(expect.stringContaining("smtpd_client_connection_count_limit = 1000 on this relay"));
     // Asked, and nothing left there.
-    expect(asked.one(COMMAND, "relay-look").inputs.create).toBe("sh -c 'timeout 1800 sh -s relay-facts'");
+    expect(asked.one(COMMAND, "relay-look").inputs.create).toContain("( timeout 1800 sh -s relay-facts )");
     expect(commands(asked, "relay-").map(({ name }) => name)).toEqual(["relay-look", "relay-outbound"]);
   });
 
@@ -173,7 +173,7 @@ describe("direct forwarding", () => {
     const prints = { "relay-outbound": "failed 2026-11-24T03:01:00Z this relay cannot reach mx.example.net on port 25" };
     const run = await aStack({ ...stack({ outboundCheck: "mx.example.net" }), prints });
     const { inputs } = run.one(COMMAND, "relay-outbound");
-    expect(inputs.create).toBe("sh -c 'timeout 1800 sh -s way-out mx.example.net'");
+    expect(inputs.create).toContain("( timeout 1800 sh -s way-out mx.example.net )");
     expect(run.errors).toEqual([expect.stringContaining("  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T03:01:00Z)\n")]);
     const again = await aStack({ ...stack({ outboundCheck: "mx.example.net" }), before: run.outputs, now: new Date("2026-11-24T03:05:00Z") });
     expect(text(again.one(COMMAND, "relay-outbound"))).not.toBe(inputs.stdin);
@@ -444,7 +444,7 @@ describe("a proxy on an existing FreeBSD machine", () => {
     expect(run.errors).toEqual([]);
     expect(text(run.one(COMMAND, "bsd1-hostctl"))).toContain("sysrc");
     expect(text(run.one(COMMAND, "bsd1-hostctl"))).not.toContain("systemctl");
-    expect(run.one(COMMAND, "bsd1-prepare").inputs.create).toMatch(/hostctl attempt 1800 - prepare'$/);
+    expect(run.one(COMMAND, "bsd1-prepare").inputs.create).toMatch(/hostctl attempt 1800 - prepare \)/);
     const rules = text(run.one(COMMAND, "bsd1-filter"));
     expect(rules).toContain("rdr on eth0 inet proto tcp");
     // Its default: what nobody named is shut, as in the guide.

@@ -96,11 +96,11 @@ describe("a stack with one proxy", () => {
 
   it("takes its things off the relay again", () => {
     const undone = rows(run, COMMAND).filter(({ inputs }) => inputs.delete !== undefined).map(({ name, inputs }) => [name, /hostctl (remove \S+|leave|uninstall)/.exec(String(inputs.delete))?.[1]]);
-    expect(Object.fromEntries(undone as [string, string][])).toEqual({ "relay-hostctl": "leave", "hel1-relay-end-keys": "remove keys-hel1'", "hel1-relay-end": "remove tunnel-hel1'" });
+    expect(Object.fromEntries(undone as [string, string][])).toEqual({ "relay-hostctl": "leave", "hel1-relay-end-keys": "remove keys-hel1", "hel1-relay-end": "remove tunnel-hel1" });
   });
 
   it("redirects only when both ends of the tunnel are there, by rules that a second connection confirms", () => {
-    expect(run.one(COMMAND, "hel1-filter").inputs.create).toMatch(/hostctl attempt 1800 - arm filter 60'$/);
+    expect(run.one(COMMAND, "hel1-filter").inputs.create).toMatch(/hostctl attempt 1800 - arm filter 60 \)/);
     expect(run.one(COMMAND, "hel1-filter-confirm").dependsOn).toContain("hel1-filter");
     expect(run.one(COMMAND, "hel1-filter-in-force").dependsOn).toContain("hel1-filter-confirm");
     expect(run.one(COMMAND, "hel1-filter").dependsOn).toEqual(expect.arrayContaining(["hel1-tunnel", "hel1-relay-end"]));

@@ -1,4 +1,5 @@
 // A proxy whose set-up fails: a verdict on it alone, and tried again by the next run.
+import { HOLD } from "../../components/remote/hostctl";
 import { failureOf, wentWell } from "../../components/remote/step";
 import type { ProbeTarget } from "../../components/proof/probe";
 import { allAnswer, aStack, noneAnswers, OURS, rrset, type StackCase } from "./aStack";
@@ -9,12 +10,11 @@ const RRSET = "hcloud:index/zoneRrset:ZoneRrset";
 const REASON = "port 25 is in use on this host (by exim4), and a proxy hands it on to the relay: stop that service, or take the port out of ports";
 const deb1 = { name: "deb1", host: "linux", ipv4: "192.0.2.140", ssh: { hostKey: `ssh-ed25519 ${"B".repeat(68)}` } };
 const AT = (minute: number) => new Date(Date.UTC(2026, 10, 24, 3, minute));
-const HELD = "sh -c 'cat >/dev/null; echo held'";
 
 const failing = (name: string, rest: StackCase = {}) =>
   aStack({ proxies: ["hel1", deb1], prints: { [name]: `a line\nfailed ${REASON}` }, outside: (target) => (target.address === deb1.ipv4 ? noneAnswers(target) : allAnswer(target)), ...rest });
 const values = (resource: Registered) => (resource.inputs.records as { value: string }[]).map(({ value }) => value);
-const held = (run: Run) => run.registered.filter(({ type, inputs }) => type === COMMAND && inputs.create === HELD).map(({ name }) => name).sort();
+const held = (run: Run) => run.registered.filter(({ type, inputs }) => type === COMMAND && inputs.create === HOLD).map(({ name }) => name).sort();
 
 describe("the word of a step", () => {
   it.each([

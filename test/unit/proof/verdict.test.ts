@@ -1,5 +1,5 @@
 import type { Answer } from "../../../components/proof/probe";
-import { judge, summary } from "../../../components/proof/verdict";
+import { judge, summary, type OutsideView } from "../../../components/proof/verdict";
 import { parseInsideView } from "../../../components/remote/facts";
 
 const PORTS = [25, 80, 443];
@@ -85,11 +85,11 @@ describe("judge", () => {
   });
 
   it("is the same whichever of the ports an error came for, since routers send few of them", () => {
-    const [some, others, none] = [{ 25: { kind: "silent", code: "EHOSTUNREACH" } }, { 80: { kind: "silent", code: "EHOSTUNREACH" } }, {}].map((few) => seen("silent", few as Record<number, Answer>));
-    const verdicts = [some, others, none].map((view) => judge(4, view as ReturnType<typeof seen>, inside({})));
+    const views = [{ 25: { kind: "silent", code: "EHOSTUNREACH" } }, { 80: { kind: "silent", code: "EHOSTUNREACH" } }, {}].map((few): OutsideView => seen("silent", few as Record<number, Answer>));
+    const verdicts = views.map((view) => judge(4, view, inside({})));
     expect(verdicts.map(({ proven }) => proven)).toEqual([false, false, false]);
     expect(verdicts[0]).toEqual(verdicts[1]);
-    expect(new Set([some, others, none].map((view) => sum({ 4: view as ReturnType<typeof seen> }))).size).toBe(1);
+    expect(new Set(views.map((view) => sum({ 4: view }))).size).toBe(1);
   });
 
   it("finds a firewall that refuses what the relay takes from the proxy, and does not blame the relay", () => {

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { attemptHostctl, HOSTCTL } from "../../../components/remote/hostctl";
+import { framed } from "../../../components/remote/frame";
 import { failureOf } from "../../../components/remote/step";
 
 const PARTS = join(__dirname, "../../../components/remote/host");
@@ -72,9 +73,9 @@ describe("a failure", () => {
 
   it("is data as well where the machine has lost what was installed there", () => {
     const { status, stdout } = spawnSync("sh", ["-c", attemptHostctl("root", undefined, "wan").replaceAll(HOSTCTL, join(dir, "nowhere"))], { input: "long", encoding: "utf8" });
-    expect([status, failureOf(stdout)]).toEqual([0, "chatmail-proxy is not on this machine any more"]);
+    expect([status, failureOf(framed(stdout, "")), stdout]).toEqual([0, "chatmail-proxy is not on this machine any more", expect.stringContaining("begin")]);
     const there = spawnSync("sh", ["-c", attemptHostctl("root", undefined, "well").replaceAll(HOSTCTL, join(dir, "hostctl"))], { input: "long", encoding: "utf8" });
-    expect([there.status, there.stdout]).toEqual([0, "longa fact\n"]);
+    expect([there.status, framed(there.stdout, "")]).toEqual([0, "longa fact\n"]);
   });
 });
 

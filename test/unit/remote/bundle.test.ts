@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { bundle } from "../../../components/remote/bundle";
-import { attemptHostctl, attemptInstall, hostctl, hostctlIfThere, hostctlProgram, runWithoutInstalling } from "../../../components/remote/hostctl";
+import { inFrame } from "../../../components/remote/frame";
+import { attemptHostctl, attemptInstall, HOLD, hostctl, hostctlIfThere, hostctlProgram, runWithoutInstalling } from "../../../components/remote/hostctl";
 
 const file = (content: string) => ({ path: "/etc/a", mode: "0644", content });
 
@@ -35,10 +36,10 @@ describe("bundle", () => {
 
 describe("hostctl's command lines", () => {
   it("are short, and go by sudo -n for another user than root", () => {
-    expect(hostctl("root", "arm", "filter", 60)).toBe("timeout 1800 /usr/local/lib/chatmail-proxy/hostctl arm filter 60");
-    expect(hostctl("sudo", "prepare")).toBe("sudo -n timeout 1800 /usr/local/lib/chatmail-proxy/hostctl prepare");
-    expect(attemptHostctl("sudo", undefined, "prepare")).toMatch(/^sudo -n sh -c '.*; exec \/usr\/local\/lib\/chatmail-proxy\/hostctl attempt 1800 - prepare'$/);
-    expect(attemptHostctl("root", "2026-11-24T03:00:00.000Z", "prepare")).toMatch(/^sh -c '.*; exec \/usr\/local\/lib\/chatmail-proxy\/hostctl attempt 1800 2026-11-24T03:00:00.000Z prepare'$/);
+    expect(hostctl("root", "arm", "filter", 60)).toBe(`sh -c '${inFrame("timeout 1800 /usr/local/lib/chatmail-proxy/hostctl arm filter 60")}'`);
+    expect(hostctl("sudo", "prepare")).toBe(`sudo -n ${hostctl("root", "prepare")}`);
+    expect(attemptHostctl("sudo", undefined, "prepare")).toMatch(/^sudo -n sh -c '.*; \/usr\/local\/lib\/chatmail-proxy\/hostctl attempt 1800 - prepare \).*'$/);
+    expect(attemptHostctl("root", "2026-11-24T03:00:00.000Z", "prepare")).toMatch(/^sh -c '.*; \/usr\/local\/lib\/chatmail-proxy\/hostctl attempt 1800 2026-11-24T03:00:00.000Z prepare \).*'$/);
   });
 
   it.each(["a b", "a;b", "$(a)", "`a`", "a'b", "a\nb", ""])("take no word such as %p", (word) => {
@@ -48,14 +49,14 @@ describe("hostctl's command lines", () => {
 
   // FreeBSD's root has had csh for long, and people use fish: single quotes mean the same in all of them, as long as
   // nothing within them is a quote, a newline, a backslash (fish) or a history reference (csh: ! before a word).
-  it.each([attemptInstall("root", undefined), hostctlIfThere("root", "uninstall"), hostctl("sudo", "arm", "filter", 60), attemptHostctl("root", undefined, "wan"), runWithoutInstalling("sudo", "way-out", "mx.example.net"), attemptInstall("sudo", "2026-11-24T03:00:00.000Z", "chatmail-proxy/prod/hel1")])("mean the same to sh, csh, tcsh and fish: %s", (line) => {
+  it.each([attemptInstall("root", undefined), hostctlIfThere("root", "uninstall"), hostctl("sudo", "arm", "filter", 60), attemptHostctl("root", undefined, "wan"), runWithoutInstalling("sudo", "way-out", "mx.example.net"), attemptInstall("sudo", "2026-11-24T03:00:00.000Z", "chatmail-proxy/prod/hel1"), HOLD])("mean the same to sh, csh, tcsh and fish: %s", (line) => {
     expect(line).toMatch(/^[^'\\\n]*('[^'\\\n]*')?$/);
     expect(line).not.toMatch(/!(?![ ]|$)/);
     expect(line.split("'")[0]).not.toMatch(/[$`"&|;<>()*?[\]{}~^#!]/);
   });
 
   it("leave nothing half installed when the transfer is cut off", () => {
-    expect(attemptInstall("root", undefined)).toMatch(/cat >(\S+)\.new && .*tail -n 1 \1\.new \| grep -qx "# end".* && chmod 755 \1\.new; \} \|\| \{ echo "failed .*; exit 0; \}; \1\.new attempt 0 - setup'$/);
+    expect(attemptInstall("root", undefined)).toMatch(/cat >(\S+)\.new && .*tail -n 1 \1\.new \| grep -qx "# end".* && chmod 755 \1\.new; \} \|\| \{ echo "failed .*; exit 0; \}; \1\.new attempt 0 - setup \)/);
   });
 });
 
