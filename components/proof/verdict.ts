@@ -103,7 +103,7 @@ export function summary(views: Readonly<Partial<Record<Family, OutsideView>>>, n
   return [...lines, ...(again ? [`asked: ${again}`] : []), ...(asked ? [`look of ${asked}`] : []), ""].join("\n");
 }
 
-const SSH_SILENT = "its SSH does not answer from here (adminNetworks, a ban by fail2ban, sshd?), so nothing was changed on it in this run";
+const SSH_SILENT = "its SSH does not answer from here (adminNetworks, a ban by fail2ban, a limit on new connections such as `ufw limit`, sshd?), so nothing was changed on it in this run";
 
 const passed = (notes: string[]): FamilyVerdict => ({ proven: true, notOffered: false, faults: [], notes });
 

@@ -31,7 +31,7 @@ export interface HostCommandArgs {
    * gone: neither now nor when the resource goes, since the machine never comes back.
    */
   readonly absent?: "silent" | "gone" | undefined;
-  /** How many attempts to reach the host; some 5 s each when it refuses, 15 s when it is silent. Default 10. */
+  /** How many attempts to reach the host; some 5 s each when it refuses, 15 s when it is silent. Default 24. */
   readonly attempts?: number;
   /** Command line that undoes this one when the resource goes. */
   readonly undo?: string;
@@ -47,7 +47,7 @@ export function remoteCommand(name: string, args: Omit<HostCommandArgs, "words">
   return new command.remote.Command(
     name,
     {
-      connection: connection(args.reach, args.attempts ?? 10),
+      connection: connection(args.reach, args.attempts ?? ATTEMPTS),
       create: args.line,
       ...(args.stdin === undefined ? {} : { stdin: args.stdin }),
       ...(args.undo === undefined ? {} : { delete: args.undo }),
@@ -62,6 +62,10 @@ export function remoteCommand(name: string, args: Omit<HostCommandArgs, "words">
     { ...opts, deleteBeforeReplace: true, ...(args.absent ? { ignoreChanges: WHAT_RUNS } : {}), ...(args.absent === "gone" ? { retainOnDelete: true } : {}) },
   );
 }
+
+// A host that has just answered, and now refuses, most likely limits new connections: as long as such limits last (a minute or
+// two), and no longer than an impatient operator does.
+const ATTEMPTS = 24;
 
 /** What the host said, or `failed` and why that is not known. */
 export const saidBy = ({ stdout, create }: command.remote.Command): pulumi.Output<string> =>

@@ -29,7 +29,8 @@ const open = async (address: string, ...ports: [number?]) => (await the.client.s
 
 type Firewall = "ufw" | "firewalld";
 const SWITCH: Record<Firewall, Record<"on" | "reload" | "off", string>> = {
-  ufw: { on: "ufw allow ssh && ufw --force enable", reload: "ufw reload", off: "ufw --force disable && nft delete table ip filter && nft delete table ip6 filter" },
+  // With its limit on new SSH connections, which one run of ours would exceed.
+  ufw: { on: "ufw limit ssh && ufw --force enable", reload: "ufw reload", off: "ufw --force disable && nft delete table ip filter && nft delete table ip6 filter" },
   firewalld: { on: "systemctl unmask firewalld && systemctl enable --now firewalld", reload: "firewall-cmd --reload", off: "systemctl disable --now firewalld" },
 };
 /** Debian's own, and switched off: firewalld would start at once. */

@@ -1,6 +1,9 @@
 # shellcheck shell=sh
 # The verbs that only FreeBSD knows: those of its services.
 
+# pf has no counter of connections that could be cleared for one address.
+forgive_client() { :; }
+
 system_verb() {
 	verb=$1
 	shift

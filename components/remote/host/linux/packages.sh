@@ -10,6 +10,7 @@ prepare() {
 	if ipv_six_is_off; then
 		fail "IPv6 is switched off in this host's kernel (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 even where the host has no IPv6 address: switch it on"
 	fi
+	ssh_limits
 	have apt-get || fail "this host has no apt-get; Debian 12 or 13 is what is supported here"
 	if have cloud-init; then
 		# Status 2 is "done, with warnings of its own"; what counts is that it has ended.
