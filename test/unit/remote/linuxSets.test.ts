@@ -216,6 +216,30 @@ describe("a UDP port that is to be handed on", () => {
   });
 });
 
+describe("a tunnel that is an egress", () => {
+  /** What becomes of the relay's mail while the other side's WireGuard has sent so many bytes at each look. */
+  const watched = (received: readonly number[], ping: "answers" | "is filtered") => {
+    for (const name of ["etc", "run"]) mkdirSync(join(dir, name), { recursive: true });
+    writeFileSync(join(dir, "etc/wg-hel1.conf"), "TABLE=77\nPRIORITY=4710\nIPV4=10.213.0.1\nIPV6=fd00::1\nPEER_IPV4=10.213.0.2\nPEER_IPV6=fd00::2\nEGRESS=0\nEGRESS_ELSE=nowhere\n");
+    writeFileSync(join(dir, "received"), `${received.join("\n")}\n`);
+    // Rules that are there, by their words behind `add`; every one is there for both families.
+    stub("ip", `family=$1; case "$2 $3" in "rule show") sed -n "s/^$1 \\(.*priority $5\\)/\\1/p" "${dir}/rules" 2>/dev/null || true ;; "rule add") shift 3; echo "$family $*" >>"${dir}/rules" ;; "rule del") grep -q "dport 25 lookup 77" "${dir}/rules" || exit 1; grep -v "dport 25 lookup 77" "${dir}/rules" >"${dir}/rest"; mv "${dir}/rest" "${dir}/rules" ;; esac; exit 0`);
+    stub("ping", ping === "answers" ? "exit 0" : "exit 1");
+    stub("sysctl", "");
+    stub("wg", `[ "$3" = transfer ] || exit 0; line=$(sed -n 1p "${dir}/received"); sed -i 1d "${dir}/received"; printf 'KEY\t%s\t999\n' "$line"`);
+    // The look that finds no number left is the end.
+    stub("sleep", `if grep -q "dport 25 lookup 77" "${dir}/rules"; then echo out >>"${dir}/way"; else echo waits >>"${dir}/way"; fi; [ -s "${dir}/received" ] || kill -TERM $PPID`);
+    spawnSync(join(dir, "lib/hostctl"), ["watch", "wg-hel1"], { encoding: "utf8", env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` }, timeout: 10_000 });
+    return readFileSync(join(dir, "way"), "utf8").trim().split("\n");
+  };
+
+  it("is taken though ping is filtered there, as long as its WireGuard is heard", () => expect(watched([500, 500, 532, 532, 564, 564, 564, 596], "is filtered")).toEqual(["waits", "out", "out", "out", "out", "out", "out"]));
+
+  it("is left when nothing is heard for three looks, and taken again with the next word", () => expect(watched([500, 600, 600, 600, 600, 600, 632], "is filtered")).toEqual(["out", "out", "out", "waits", "waits", "out"]));
+
+  it("is taken again after its interface has begun to count anew", () => expect(watched([500, 600, 0, 0, 0, 92], "answers")).toEqual(["out", "out", "out", "waits", "out"]));
+});
+
 describe("at boot, before any tunnel is up", () => {
   const UNREACHABLE = "rule add iif lo ipproto tcp dport 25 unreachable priority 4810";
   /** What is asked of ip beside tunnels of these settings; the rules stay from one boot's verb to the next. */
@@ -300,7 +324,7 @@ it("is not held up by a lock whose holder is dead, or is another program by now"
 describe("the relay's routes for a tunnel", () => {
   const rules = () => [4, 6].flatMap((family) => readFileSync(join(dir, `rules-${family}`), "utf8").split("\n").filter(Boolean));
   const settings = (place: string, table: number) => {
-    mkdirSync(join(dir, "etc"), { recursive: true });
+    for (const name of ["etc", "run"]) mkdirSync(join(dir, name), { recursive: true });
     writeFileSync(join(dir, "etc/wg-hel1.conf"), `TABLE=${table}\nPRIORITY=4710\nIPV4=10.${place}.0.2\nIPV6=fd${place}::2\nPEER_IPV4=10.${place}.0.1\nPEER_IPV6=fd${place}::1\nSTACK=a/b\n`);
   };
 

@@ -102,6 +102,7 @@ egress_unused() {
 watch() {
 	read_tunnel "$1"
 	unanswered=0
+	heard=$(received "$1")
 	while :; do
 		if ! ip link show dev "$1" >/dev/null 2>&1; then
 			say "$1 is gone; bringing it up again"
@@ -109,7 +110,10 @@ watch() {
 		else
 			routes "$1" || true
 			heal_filters || true
-			if ping -n -q -c 1 -W 2 -I "$IPV4" "$PEER_IPV4" >/dev/null 2>&1; then unanswered=0; else unanswered=$((unanswered + 1)); fi
+			ping -n -q -c 1 -W 2 -I "$IPV4" "$PEER_IPV4" >/dev/null 2>&1 || true
+			before=$heard
+			heard=$(received "$1")
+			if [ "$heard" != "$before" ] && [ "$heard" != 0 ]; then unanswered=0; else unanswered=$((unanswered + 1)); fi
 			# A single lost packet is no reason to move mail to another sender's address.
 			if [ -n "$EGRESS" ] && [ "$unanswered" = 0 ]; then egress_on; fi
 			if [ -n "$EGRESS" ] && [ "$unanswered" -ge 3 ]; then egress_off; fi
@@ -117,6 +121,10 @@ watch() {
 		sleep 5
 	done
 }
+
+# received INTERFACE: bytes that have come from the other side, WireGuard's own packets counted. Where echo is filtered there,
+# nothing answers the ping but WireGuard itself: whoever got a packet and has none to send says so within 10 s, by an empty one.
+received() { wg show "$1" transfer 2>/dev/null | awk 'NR == 1 { print $2 + 0; said = 1 } END { if (!said) print 0 }'; }
 
 # load_filters: all our rules, at boot and whenever nftables.service has flushed everything. The egress's frame too: wg-quick
 # may come up after postfix, or not at all, and mail would leave by the home line until then.
