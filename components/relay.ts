@@ -1,7 +1,7 @@
 // The relay itself over SSH, as far as all tunnels share it: hostctl on it, what it uses already, the packages it needs.
 // What belongs to one tunnel is in tunnel/relayEnd.ts; a relay that is set up by a script is in relayScript.ts.
 import * as pulumi from "@pulumi/pulumi";
-import { parseRelayFacts, type RelayFacts } from "./remote/facts";
+import { parseRelayFacts, warningsIn, type RelayFacts } from "./remote/facts";
 import { operatorError } from "./operatorError";
 import { hostCommand, remoteCommand, saidBy, type HostCommandArgs } from "./remote/hostCommand";
 import { attemptInstall, hostctlIfThere, hostctlProgram, runWithoutInstalling, type Become } from "./remote/hostctl";
@@ -104,7 +104,12 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   }
 }
 
-const reasonsOf = (check: Step, began: Date) => failuresOf([check], began).apply((failures) => failures.map(({ reason }) => reason));
+/** Why mail does not leave; where only one family is shut, a warning. */
+const reasonsOf = (check: Step, began: Date) =>
+  pulumi.all([check.stdout, failuresOf([check], began)]).apply(async ([said, failures]) => {
+    for (const warning of warningsIn(said)) await pulumi.log.warn(`relay: ${warning}`);
+    return failures.map(({ reason }) => reason);
+  });
 
 type RelayHost = Pick<HostCommandArgs, "reach" | "become" | "absent"> & { readonly become: Become };
 

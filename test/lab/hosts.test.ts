@@ -119,6 +119,7 @@ describe("an existing machine with Debian 12", () => {
     await everywhere(({ host, name }) => install(host, name).then(() => the.sh(host, SWITCH[name].on)));
     try {
       const output = failed(await the.up(both));
+      expect(output).toContain("ufw limits new SSH connections to 6 in 30 s");
       expect(output).toMatch(/deb1 \(192\.0\.2\.140\): no WireGuard handshake from the relay/);
       expect(output).toMatch(/old1 \(\S+\): the relay answers none of the ports through the tunnel/);
       // Once by their names is enough.

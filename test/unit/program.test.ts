@@ -380,6 +380,11 @@ describe("the check of the relay's own way out", () => {
     expect(await asked(second, run.outputs)).not.toBe(await asked(first));
   });
 
+  it("is a warning where one family alone is shut", async () => {
+    const run = await aStack({ prints: { "relay-outbound": "warning mail leaves over IPv4, but not over IPv6" } });
+    expect([run.errors, run.warnings]).toEqual([[], expect.arrayContaining(["relay: mail leaves over IPv4, but not over IPv6"])]);
+  });
+
   it("is a warning in a preview, and no news from a relay that does not answer", async () => {
     const prints = { "relay-outbound": "failed 2026-11-24T02:59:00Z this relay cannot reach mx.example.net on port 25" };
     const preview = await aStack({ prints, preview: true });

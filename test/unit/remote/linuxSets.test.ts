@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundle } from "../../../components/remote/bundle";
+import { warningsIn } from "../../../components/remote/facts";
 import { hostctlProgram } from "../../../components/remote/hostctl";
 import { failureOf } from "../../../components/remote/step";
 
@@ -158,18 +159,52 @@ describe("a tunnel fits on a relay", () => {
 });
 
 describe("the relay's way out, tried by a program that came on stdin", () => {
-  const tried = (greeting: string) => {
-    stub("timeout", `echo "${greeting}"`);
+  interface Line {
+    /** Families over which the other server answers. */
+    readonly open: readonly number[];
+    /** Families in which it has an address, and those to which the relay has a route. */
+    readonly named?: readonly number[];
+    readonly routed?: readonly number[];
+    readonly postfix?: string;
+    readonly rules?: string;
+  }
+  const ADDRESS = { 4: "192.0.2.25", 6: "2001:db8::25" } as Record<number, string>;
+  const tried = ({ open, named = [4, 6], routed = [4, 6], postfix = "all", rules = "" }: Line) => {
+    const cases = (families: readonly number[], what: (family: number) => string) => families.map(what).join(" ");
+    stub("getent", `case $1 in ${cases(named, (family) => `ahostsv${family}) echo "${ADDRESS[family]} STREAM $2" ;;`)} ahostsv6) echo "::ffff:192.0.2.25 STREAM" ;; *) exit 2 ;; esac`);
+    stub("ip", `case "$*" in *"rule show") printf '%s' "${rules}" ;; ${cases(routed, (family) => `"-${family} route get ${ADDRESS[family]} ipproto tcp dport 25") ;;`)} *) exit 2 ;; esac`);
+    stub("postconf", `[ "$*" = "-hx inet_protocols" ] && echo "${postfix}"`);
+    stub("timeout", `shift 4; case $* in ${cases(open, (family) => `*${ADDRESS[family]}) echo "220 mx.example.net ready" ;;`)} *) exit 124 ;; esac`);
     const { status, stdout, stderr } = spawnSync("sh", ["-s", "way-out", "mx.example.net"], { input: `${readFileSync(join(dir, "lib/hostctl"), "utf8")}# look of today\n`, encoding: "utf8" });
-    return [status, stdout, stderr];
+    expect(status).toBe(0);
+    return { fault: failureOf(stdout), warnings: warningsIn(stdout), said: stderr };
   };
+  const works = (family: number) => ({ fault: undefined, warnings: [], said: `chatmail-proxy: port 25 outbound works over IPv${family}: mx.example.net greets with 220 mx.example.net ready\n` });
 
   it("is told as data where there is none", () => {
-    const [status, stdout, stderr] = tried("");
-    expect([status, failureOf(String(stdout)), stderr]).toEqual([0, expect.stringMatching(/^this relay cannot reach mx\.example\.net on port 25, .* \(at 20\S+Z\)$/), ""]);
+    expect(tried({ open: [] })).toEqual({ fault: expect.stringMatching(/^this relay cannot reach mx\.example\.net on port 25, .* \(at 20\S+Z\)$/) as string, warnings: [], said: "" });
+    expect(tried({ open: [], named: [] }).fault).toContain("cannot reach");
   });
 
-  it("is shown where there is one", () => expect(tried("220 mx.example.net ready")).toEqual([0, "", "chatmail-proxy: port 25 outbound works: mx.example.net greets with 220 mx.example.net ready\n"]));
+  it("is shown where there is one", () => expect(tried({ open: [4, 6] })).toEqual(works(4)));
+
+  it.each([[4, 6], [6, 4]])("is a warning with its cure where IPv%s alone works, and both are in use", (open, shut) => {
+    expect(tried({ open: [open] }).warnings).toEqual([expect.stringMatching(new RegExp(`^mail leaves over IPv${open}, but not over IPv${shut}: .*postconf -e smtp_address_preference=ipv${open} && systemctl reload postfix$`))]);
+    expect(tried({ open: [open] }).fault).toBe(undefined);
+  });
+
+  it("does not count a family that postfix does not use, the relay has no way by, or the other server has no address of", () => {
+    expect(tried({ open: [4], postfix: "ipv4" })).toEqual(works(4));
+    expect(tried({ open: [6], postfix: "ipv6" })).toEqual(works(6));
+    expect(tried({ open: [4], routed: [4] })).toEqual(works(4));
+    expect(tried({ open: [4], named: [4] })).toEqual(works(4));
+    expect(tried({ open: [6], postfix: "ipv4" }).fault).toContain("cannot reach");
+  });
+
+  it("does not blame the provider where the proxies that mail is to leave through are dead", () => {
+    const rules = "4720: from all iif lo ipproto tcp dport 25 lookup main suppress_prefixlength 0\n4810: from all iif lo ipproto tcp dport 25 unreachable\n";
+    expect(tried({ open: [], routed: [], rules }).fault).toContain("none of the proxies in egress is heard through its tunnel, so mail to other servers waits in the queue");
+  });
 });
 
 it("says whether somebody listens on TURN's port", () => {

@@ -92,18 +92,3 @@ route_of_others() {
 	case $1 in *:*) family=6 ;; *) family=4 ;; esac
 	ip -"$family" route show to match "$1" 2>/dev/null | grep -v -e '^default' -e '^0.0.0.0/1' -e '^128.0.0.0/1' -e '^::/1' -e '^8000::/1' -e "dev $2" | head -n 1 || true
 }
-
-# outbound HOST: can this relay reach another mail server on port 25?
-outbound() {
-	# shellcheck disable=SC2016 # expanded by the inner shell
-	line=$(timeout 20 bash -c 'exec 3<>"/dev/tcp/$1/25" && IFS= read -r -t 15 -u 3 line && printf "%s" "$line"' - "$1" 2>/dev/null) || line=
-	case $line in
-	220*) say "port 25 outbound works: $1 greets with $line" ;;
-	*) fail "this relay cannot reach $1 on port 25, so mail to other servers does not leave. Providers of home lines and of new servers often block port 25 outbound: ask yours to open it. (If only this one server is out of order, name another as relay.outboundCheck, or false to skip this check.)" ;;
-	esac
-}
-
-# way_out HOST: the same, told as data. For a program that came on stdin: attempt could not call it a second time.
-way_out() {
-	if said=$(outbound "$1" 2>&1); then printf '%s\n' "$said" >&2; else failed "${said#chatmail-proxy: }"; fi
-}
