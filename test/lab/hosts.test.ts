@@ -1,5 +1,7 @@
 // Hosts and relays that are not the plain case: another user than root, Debian 12, one family alone, another SSH port, SSH
 // from some networks alone, UDP, a shared machine that is closed.
+import { join } from "node:path";
+import { judge, type OutsideView } from "../../components/proof/verdict";
 import { logLines, newAccount, proveMail, relayTarget } from "../../scripts/lab/mail";
 import { MAIL_PORTS, OPERATOR_LEG } from "../../scripts/lab/plan";
 import { waitFor } from "../../scripts/lab/wait";
@@ -71,6 +73,24 @@ describe("an existing machine and a relay where root may not log in", () => {
     succeeded(await the.up(asAdmin));
     expect(await published()).toEqual(["192.0.2.140"]);
     await proveMail(the.lab, "192.0.2.140");
+  });
+
+  it("are seen to be dead, and not taken for machines that cannot be checked from here, where a firewall rejects", async () => {
+    const root = join(__dirname, "../..");
+    const LOOK = `require("${root}/node_modules/sucrase/register/ts"); require("${root}/components/proof/probe").probe({ address: "192.0.2.140", ports: [${MAIL_PORTS.join()}], mailDomain: "chat.example.org" }, { attempt: 3000, total: 0 }).then((view) => console.log(JSON.stringify(view)))`;
+    const look = async (...inside: string[]) => JSON.parse((await the.lab.run("operator", [...inside, process.execPath, "-e", LOOK], { timeout: 30_000 })).stdout) as OutsideView;
+    // As Oracle's images have it.
+    await the.sh("deb1", "nft 'add table inet strict; add chain inet strict forward { type filter hook forward priority -5; }; add rule inet strict forward ct state new meta nfproto ipv4 reject with icmp type host-prohibited'");
+    try {
+      const view = await look();
+      expect([...new Set(view.map(({ answer }) => answer.kind))]).toEqual(["silent"]);
+      expect(judge(4, view, "not asked")).toMatchObject({ proven: false, faults: expect.arrayContaining([expect.stringContaining("the way there ends with EHOSTUNREACH: a firewall on the proxy")]) as string[] });
+      // A machine without any network, by its own routes.
+      expect([...new Set((await look("unshare", "--net")).map(({ answer }) => answer.kind))]).toEqual(["notFromHere"]);
+    } finally {
+      await the.sh("deb1", "nft delete table inet strict");
+    }
+    expect([...new Set((await look()).map(({ answer }) => answer.kind))]).toEqual(["answered"]);
   });
 });
 
