@@ -22,6 +22,9 @@ export interface DnsWorld {
 
 export const REAL_DNS: DnsWorld = { cloudflareApi: CLOUDFLARE_API, openLookup: lookupFromHere };
 
+/** A proxy's own name. */
+export const proxyName = (proxy: string, { proxySubdomain, zone }: Pick<StackSettings["dns"], "proxySubdomain" | "zone">) => `${proxy}.${proxySubdomain}.${zone}`;
+
 /** Reads the zone. Throws a RunError when it is not there, or not ours to change. `labels`: Hetzner's, on our record sets. */
 export async function openZone(settings: ZoneSettings, labels: Record<string, string>, world: DnsWorld): Promise<DnsZone> {
   const opened = await adapterFor(settings, labels, world);
@@ -33,7 +36,15 @@ export async function openZone(settings: ZoneSettings, labels: Record<string, st
   );
 }
 
-type ZoneSettings = Pick<StackSettings, "dns" | "mailDomain" | "relay" | "dnsSecret" | "hcloud">;
+type ZoneSettings = Pick<StackSettings, "dns" | "mailDomain" | "relay" | "dnsSecret" | "hcloud" | "proxies">;
+
+const BOTH = ["A", "AAAA"] as const;
+
+/** A machine that is there already says its addresses; one that is bought gets both. */
+function familiesOf(proxy: { readonly name: string; readonly ipv4?: string | undefined; readonly ipv6?: string | undefined }) {
+  const given = [...(proxy.ipv4 ? (["A"] as const) : []), ...(proxy.ipv6 ? (["AAAA"] as const) : [])];
+  return given.length > 0 ? given : BOTH;
+}
 
 async function adapterFor(settings: ZoneSettings, labels: Record<string, string>, world: DnsWorld): Promise<DnsZone> {
   const { dns, mailDomain, relay: { ipv4, ipv6 }, hcloud } = settings;
@@ -50,7 +61,7 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
       return hetznerZone({ zone, ttl, labels, stack, farewell, ...hcloud });
     case "rfc2136": {
       const { server, port, tsig } = dns;
-      const sets = await readRfc2136Zone({ server, port, zone, key: { ...tsig, secret: plain } }, mailDomain);
+      const sets = await readRfc2136Zone({ server, port, zone, key: { ...tsig, secret: plain } }, [{ name: mailDomain, types: BOTH }, ...settings.proxies.map((proxy) => ({ name: proxyName(proxy.name, dns), types: familiesOf(proxy) }))]);
       const access = secret.apply((value): Access => ({ provider: "rfc2136", zone, server, port, key: { ...tsig, secret: value } }));
       return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
     }

@@ -57,8 +57,11 @@ export interface Change {
 export interface Backend {
   /** The A, AAAA and CNAME sets of a name: those that are there, or bear a mark. */
   read(name: string): Promise<Standing[]>;
-  /** Makes the changes in one go, as far as the provider can. Throws Meanwhile when something else stands there by now. */
-  apply(changes: readonly Change[]): Promise<void>;
+  /**
+   * Makes the changes in one go, as far as the provider can, and gives notes for the operator. Throws Meanwhile when something
+   * else is there by now.
+   */
+  apply(changes: readonly Change[]): Promise<readonly string[] | void>;
 }
 
 /** Somebody changed the set between our look and our change. */

@@ -17,11 +17,10 @@ export async function runErrand(errand: Errand, open = openBackend): Promise<rea
   for (let attempt = 1; ; attempt++) {
     const { changes, notes } = decide(errand, await backend.read(name));
     try {
-      if (changes.length > 0) await backend.apply(changes);
-      return notes;
+      return [...notes, ...((changes.length > 0 && (await backend.apply(changes))) || [])];
     } catch (error) {
       if (!(error instanceof Meanwhile)) throw error;
-      if (attempt === ATTEMPTS) throw new Error(`${name} was changed by somebody else each time that we tried: ${error.message} Run pulumi up again.`);
+      if (attempt === ATTEMPTS) throw new Error(`${name} was changed by somebody else each time that we tried: ${error.message} Run pulumi up again. If nobody changes it, dns.server may be a secondary that hands updates on to the primary: name the primary.`);
     }
   }
 }

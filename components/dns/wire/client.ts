@@ -1,8 +1,8 @@
 // A client of an authoritative name server: signed queries, zone transfers and updates, whose answers are checked.
 import { randomInt } from "node:crypto";
-import { exchange, type NameServer } from "./exchange";
+import { exchange, NoAnswer, type NameServer } from "./exchange";
 import { CLASS, encodeMessage, OPCODE, parseMessage, TYPE, type Answer, type Message, type Rr } from "./message";
-import { rcodeText, tsigErrorText } from "./refusals";
+import { noAnswerText, RCODE, rcodeText, tsigErrorText } from "./refusals";
 import { macFits, sign, tsigOf, TSIG_ERROR, withoutTsig, type TsigKey } from "./tsig";
 
 export interface ClientOptions extends NameServer {
@@ -22,8 +22,6 @@ export class Refusal extends Error {
   }
 }
 
-const RCODE = { NOERROR: 0, NXDOMAIN: 3 };
-
 export type DnsClient = ReturnType<typeof dnsClient>;
 
 /** All functions throw an Error, or a Refusal, in words for the operator. */
@@ -32,69 +30,109 @@ export function dnsClient(options: ClientOptions) {
   const now = () => Math.floor(Date.now() / 1000);
   const request = (part: Partial<Message>): Message => ({ id: randomInt(65536), opcode: OPCODE.QUERY, questions: [], answers: [], authorities: [], additionals: [], ...part });
 
-  function read(bytes: Buffer): Answer {
-    try {
-      return parseMessage(bytes);
-    } catch {
-      throw new Error(`${options.server} port ${options.port} answered something that is no DNS message: is that port the name server's?`);
-    }
-  }
-
-  async function ask(message: Message, complete: (answers: readonly Answer[]) => boolean): Promise<Answer[]> {
+  /** The answer's messages until `isLast` says so of one, or one is a refusal: each is read and checked once, as it comes. */
+  async function ask(message: Message, isLast: (answer: Answer) => boolean): Promise<Answer[]> {
     const signed = sign(encodeMessage(message), key, now());
-    const done = (all: readonly Buffer[]) => {
-      const answers = all.map(read);
-      return (answers.at(-1)?.rcode ?? 0) !== RCODE.NOERROR || complete(answers);
-    };
-    const bytes = await exchange(options, signed.bytes, done);
-    const answers = bytes.map(read);
-    check(bytes, answers, message, signed.mac);
+    const check = signatureCheck(options, message, signed.mac, now);
+    const answers: Answer[] = [];
+    try {
+      await exchange(options, signed.bytes, (bytes) => {
+        const answer = parsed(options, bytes);
+        check.take(bytes, answer);
+        answers.push(answer);
+        return (answer.rcode !== RCODE.NOERROR || isLast(answer)) && (check.end(), true);
+      });
+    } catch (error) {
+      throw error instanceof NoAnswer && message.opcode === OPCODE.UPDATE ? new NoAnswer(noAnswerText(error.message, options)) : error;
+    }
+    const rcode = answers.at(-1)?.rcode ?? RCODE.NOERROR;
+    if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) throw new Refusal(rcodeText(rcode, options, message.opcode === OPCODE.UPDATE), rcode);
     return answers;
   }
 
-  // RFC 8945, 5.3: the first and the last message are signed, in between some; each signature covers all since the last.
-  function check(bytes: readonly Buffer[], answers: readonly Answer[], message: Message, requestMac: Buffer): void {
-    let before = requestMac;
-    let unsigned: Buffer[] = [];
-    answers.forEach((answer, i) => {
-      const raw = bytes[i] as Buffer;
-      const tsig = tsigOf(answer);
-      if (answer.id !== message.id) throw new Error(`${options.server} answered another question than ours`);
-      if (tsig && tsig.error !== 0) throw new Refusal(tsigErrorText(tsig, options, now()), answer.rcode);
-      if (!tsig) {
-        // Some servers do not sign a refusal. It is taken for what it says: all it can do is to make us stop.
-        if (answer.rcode !== RCODE.NOERROR && answer.rcode !== RCODE.NXDOMAIN) throw new Refusal(rcodeText(answer.rcode, options, message.opcode === OPCODE.UPDATE), answer.rcode);
-        unsigned.push(raw);
-        return;
-      }
-      if (!macFits(key, tsig, [...unsigned, withoutTsig(raw, answer, tsig)], before, i === 0)) throw new Error(`the answer of ${options.server} bears a wrong signature: somebody in between changed it, or another server answers there`);
-      if (Math.abs(tsig.time - now()) > tsig.fudge) throw new Error(tsigErrorText({ ...tsig, error: TSIG_ERROR.BADTIME }, options, now()));
-      before = tsig.mac;
-      unsigned = [];
-    });
-    if (unsigned.length > 0) throw new Error(`the answer of ${options.server} is not signed, though our question was: is dns.server the zone's own name server, and not a resolver?`);
-    const rcode = answers.at(-1)?.rcode ?? RCODE.NOERROR;
-    if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) throw new Refusal(rcodeText(rcode, options, message.opcode === OPCODE.UPDATE), rcode);
+  const question = async (name: string, type: number): Promise<Answer> => (await ask(request({ questions: [{ name, type, class: CLASS.IN }] }), () => true))[0] as Answer;
+
+  /** All of it, or nothing. */
+  async function update({ prerequisites, updates }: Update): Promise<void> {
+    await ask(request({ opcode: OPCODE.UPDATE, questions: [{ name: zone, type: TYPE.SOA, class: CLASS.IN }], answers: prerequisites, authorities: updates }), () => true);
+  }
+
+  /** The records of this name and type, those among them that a wildcard gives. Throws when the server does not speak for the name. */
+  async function query(name: string, type: number): Promise<Rr[]> {
+    const answer = await question(name, type);
+    if (!answer.authoritative) throw new Error(`${options.server} does not speak for ${name}: check dns.server (the zone's primary name server) and dns.zone (${zone})`);
+    return answer.answers.filter((rr) => rr.name === name && rr.type === type);
+  }
+
+  /**
+   * Whether the zone has this very set. A query cannot tell: it is answered from a wildcard too (or, by some servers, from
+   * an ALIAS or a DNAME). Prerequisites of updates never match one (RFC 2136, 3.2).
+   */
+  async function exists(name: string, type: number): Promise<boolean> {
+    try {
+      await update({ prerequisites: [{ name, type, class: CLASS.ANY, ttl: 0, data: Buffer.alloc(0) }], updates: [] });
+      return true;
+    } catch (error) {
+      if (error instanceof Refusal && error.rcode === RCODE.NXRRSET) return false;
+      throw error;
+    }
   }
 
   return {
-    /** The records of this name and type. Throws when the server does not speak for the name. */
-    async query(name: string, type: number): Promise<Rr[]> {
-      const [answer] = (await ask(request({ questions: [{ name, type, class: CLASS.IN }] }), () => true)) as [Answer];
-      if (!answer.authoritative) throw new Error(`${options.server} does not speak for ${name}: check dns.server (the zone's primary name server) and dns.zone (${zone})`);
-      return answer.answers.filter((rr) => rr.name === name && rr.type === type);
+    question,
+    query,
+    exists,
+    update,
+
+    /** The records that the zone has under this very name. */
+    async records(name: string, type: number): Promise<Rr[]> {
+      const rrs = await query(name, type);
+      return rrs.length > 0 && (await exists(name, type)) ? rrs : [];
     },
 
-    /** All records of the zone; a Refusal where the server does not hand them out. */
+    /** All records of the zone. A Refusal where the server does not hand them out. */
     async transfer(): Promise<Rr[]> {
-      const isSoa = ({ type }: Rr) => type === TYPE.SOA;
-      const twice = (answers: readonly Answer[]) => answers.flatMap(({ answers: rrs }) => rrs.filter(isSoa)).length >= 2;
-      return (await ask(request({ questions: [{ name: zone, type: TYPE.AXFR, class: CLASS.IN }] }), twice)).flatMap(({ answers: rrs }) => rrs);
+      let soas = 0;
+      const isLast = ({ answers }: Answer) => (soas += answers.filter(({ type }) => type === TYPE.SOA).length) >= 2;
+      return (await ask(request({ questions: [{ name: zone, type: TYPE.AXFR, class: CLASS.IN }] }), isLast)).flatMap(({ answers }) => answers);
     },
+  };
+}
 
-    /** All of it, or nothing. */
-    async update({ prerequisites, updates }: Update): Promise<void> {
-      await ask(request({ opcode: OPCODE.UPDATE, questions: [{ name: zone, type: TYPE.SOA, class: CLASS.IN }], answers: prerequisites, authorities: updates }), () => true);
+function parsed({ server, port }: NameServer, bytes: Buffer): Answer {
+  try {
+    return parseMessage(bytes);
+  } catch {
+    throw new Error(`${server} port ${port} answered something that is no DNS message: is that port the name server's?`);
+  }
+}
+
+/** RFC 8945, 5.3: the first and the last message are signed, in between some; each signature covers all since the last. */
+function signatureCheck(options: ClientOptions, request: Message, requestMac: Buffer, now: () => number) {
+  const { server, key } = options;
+  let before = requestMac;
+  let unsigned: Buffer[] = [];
+  let first = true;
+  return {
+    take(raw: Buffer, answer: Answer): void {
+      const tsig = tsigOf(answer);
+      if (answer.id !== request.id) throw new Error(`${server} answered another question than ours`);
+      if (tsig && tsig.error !== 0) throw new Refusal(tsigErrorText(tsig, options, now()), answer.rcode);
+      if (tsig) {
+        if (!macFits(key, tsig, [...unsigned, withoutTsig(raw, answer, tsig)], before, first)) throw new Error(`the answer of ${server} bears a wrong signature: somebody in between changed it, or another server answers there`);
+        if (Math.abs(tsig.time - now()) > tsig.fudge) throw new Error(tsigErrorText({ ...tsig, error: TSIG_ERROR.BADTIME }, options, now()));
+        before = tsig.mac;
+        unsigned = [];
+      } else {
+        // Some servers do not sign a refusal. It is taken for what it says: all it can do is to make us stop.
+        const refused = answer.rcode !== RCODE.NOERROR && answer.rcode !== RCODE.NXDOMAIN;
+        if (refused) throw new Refusal(rcodeText(answer.rcode, options, request.opcode === OPCODE.UPDATE, "unsigned"), answer.rcode);
+        unsigned.push(raw);
+      }
+      first = false;
+    },
+    end(): void {
+      if (unsigned.length > 0) throw new Error(`the answer of ${server} is not signed, though our question was: is dns.server the zone's own name server, and not a resolver?`);
     },
   };
 }

@@ -2,7 +2,8 @@
 // data, of which updates consist, nor where in the bytes a record begins, which a signature's check must know.
 import * as ipaddr from "ipaddr.js";
 
-export const TYPE = { A: 1, NS: 2, CNAME: 5, SOA: 6, TXT: 16, AAAA: 28, TSIG: 250, AXFR: 252 } as const;
+// ALIAS is PowerDNS' own, of the range for private use.
+export const TYPE = { A: 1, NS: 2, CNAME: 5, SOA: 6, TXT: 16, AAAA: 28, DNAME: 39, TSIG: 250, AXFR: 252, ALIAS: 65401 } as const;
 export const CLASS = { IN: 1, NONE: 254, ANY: 255 } as const;
 export const OPCODE = { QUERY: 0, UPDATE: 5 } as const;
 

@@ -3,7 +3,7 @@
 import { createHmac } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
-import { CLASS, decodeValue, encodeMessage, encodeValue, OPCODE, parseMessage, TYPE, type Answer, type Message, type Rr, type ValueType } from "../../../components/dns/wire/message";
+import { CLASS, decodeValue, encodeMessage, encodeName, encodeValue, OPCODE, parseMessage, TYPE, type Answer, type Message, type Rr, type ValueType } from "../../../components/dns/wire/message";
 import { macFits, sign, tsigOf, tsigRr, TSIG_ERROR, withoutTsig, type Tsig, type TsigKey } from "../../../components/dns/wire/tsig";
 
 export const KEY: TsigKey = { name: "chatmail-proxy", algorithm: "hmac-sha256", secret: Buffer.from("an unguessable secret of a test").toString("base64") };
@@ -18,6 +18,20 @@ export interface Whims {
   /** Seconds that its clock is ahead. */
   readonly clock?: number;
   readonly garbage?: boolean;
+  /** Answers from a wildcard at the zone's apex: records as `TTL type value`. */
+  readonly wildcard?: readonly string[];
+  /** Updates of these names and types are left out without a word, as some policies do it. */
+  readonly leavesOut?: RegExp;
+  /** Updates of these names and types are refused. */
+  readonly forbids?: RegExp;
+  /** Compares the text of addresses, not their value. */
+  readonly comparesText?: boolean;
+  /** Hangs up in the middle of a transfer. */
+  readonly breaksTransfers?: boolean;
+  /** The mail domain lies in this zone of its own, to which the server refers, or which it serves itself. */
+  readonly child?: { readonly zone: string; readonly served: boolean };
+  /** The highest TTL that it takes. */
+  readonly highestTtl?: number;
   /** Called before an update is looked at: somebody else was faster. */
   readonly before?: (server: TestNameServer) => void;
 }
@@ -76,7 +90,12 @@ export class TestNameServer {
       if (rest.length < 2 || rest.length < 2 + rest.readUInt16BE(0)) return;
       const bytes = rest.subarray(2, 2 + rest.readUInt16BE(0));
       this.received.push(bytes);
-      for (const answer of this.whims.garbage ? [Buffer.from("HTTP/1.1 400")] : this.answer(bytes)) {
+      const answers = this.whims.garbage ? [Buffer.from("HTTP/1.1 400")] : this.answer(bytes);
+      if (this.whims.breaksTransfers && answers.length > 2) {
+        answers.splice(1);
+        setImmediate(() => socket.end());
+      }
+      for (const answer of answers) {
         const length = Buffer.alloc(2);
         length.writeUInt16BE(answer.length);
         socket.write(Buffer.concat([length, answer]));
@@ -107,12 +126,24 @@ export class TestNameServer {
   private query(question: Answer): Buffer[] {
     const [{ name, type }] = question.questions as [Message["questions"][number]];
     if (name !== this.zone && !name.endsWith(`.${this.zone}`)) return [reply(question, 5)];
-    const soa: Rr = { name: this.zone, type: TYPE.SOA, class: CLASS.IN, ttl: 60, data: Buffer.alloc(22) };
+    const { child, wildcard = [] } = this.whims;
+    const soaOf = (zone: string): Rr => ({ name: zone, type: TYPE.SOA, class: CLASS.IN, ttl: 60, data: Buffer.alloc(22) });
+    const soa = soaOf(this.zone);
+    if (child && (name === child.zone || name.endsWith(`.${child.zone}`))) {
+      if (child.served) return [reply(question, 0, type === TYPE.SOA && name === child.zone ? [soaOf(child.zone)] : [], true, [soaOf(child.zone)])];
+      return [reply(question, 0, [], false, [{ name: child.zone, type: TYPE.NS, class: CLASS.IN, ttl: 60, data: encodeName("ns.example.net") }])];
+    }
     const rrs = this.records.map((record): Rr => ({ name: record.name, type: TYPE[record.type], class: CLASS.IN, ttl: record.ttl, data: encodeValue(record.type, record.value) }));
     if (type === TYPE.AXFR) return this.whims.transfers ? [reply(question, this.whims.transfers)] : [soa, ...rrs, soa].map((rr) => reply(question, 0, [rr]));
-    if (type === TYPE.SOA) return [reply(question, 0, [soa])];
-    const found = rrs.filter((rr) => rr.name === name && (rr.type === type || rr.type === TYPE.CNAME));
-    return [reply(question, rrs.some((rr) => rr.name === name) ? 0 : 3, found, !this.whims.notAuthoritative)];
+    if (type === TYPE.SOA) return [reply(question, 0, name === this.zone ? [soa] : [], true, [soa])];
+    const matches = (rr: Rr) => rr.type === type || rr.type === TYPE.CNAME;
+    const synthesized = wildcard.map((line): Rr => {
+      const [ttl, of = "A", value = ""] = line.split(" ") as [string, ValueType, string];
+      return { name, type: TYPE[of], class: CLASS.IN, ttl: Number(ttl), data: encodeValue(of, value) };
+    });
+    const there = rrs.filter((rr) => rr.name === name || rr.name.endsWith(`.${name}`));
+    const found = (there.length > 0 ? there.filter((rr) => rr.name === name) : synthesized).filter(matches);
+    return [reply(question, there.length > 0 || wildcard.length > 0 ? 0 : 3, found, !this.whims.notAuthoritative)];
   }
 
   private update({ questions, answers: prerequisites, authorities: updates }: Answer): number {
@@ -121,8 +152,12 @@ export class TestNameServer {
     if (updates.length > 0) this.whims.before?.(this);
     if ([...prerequisites, ...updates].some(({ name }) => name !== this.zone && !name.endsWith(`.${this.zone}`))) return RCODE.NOTZONE;
     const typeOf = (rr: Rr) => Object.entries(TYPE).find(([, number]) => number === rr.type)?.[0] as ValueType;
-    const there = (rr: Rr) => this.records.filter(({ name, type }) => name === rr.name && type === typeOf(rr)).map(({ value }) => value);
+    const { forbids, leavesOut, comparesText, highestTtl = Infinity } = this.whims;
+    const spelled = (value: string) => (comparesText ? value : value.includes(":") ? (decodeValue({ type: TYPE.AAAA, data: encodeValue("AAAA", value) } as Rr) as string) : value);
+    const there = (rr: Rr) => (rr.type === TYPE.SOA ? ["the zone's"] : this.records.filter(({ name, type }) => name === rr.name && type === typeOf(rr)).map(({ value }) => spelled(value)));
+    if (updates.some((rr) => forbids?.test(`${rr.name} ${typeOf(rr)}`))) return 5;
     if (prerequisites.some((rr) => rr.class === CLASS.NONE && there(rr).length > 0)) return RCODE.YXRRSET;
+    if (prerequisites.some((rr) => rr.class === CLASS.ANY && there(rr).length === 0)) return RCODE.NXRRSET;
     const wanted = new Map<string, { rr: Rr; values: string[] }>();
     for (const rr of prerequisites.filter((each) => each.class === CLASS.IN)) {
       const set = wanted.get(`${rr.name} ${rr.type}`) ?? { rr, values: [] };
@@ -130,17 +165,17 @@ export class TestNameServer {
       wanted.set(`${rr.name} ${rr.type}`, set);
     }
     if ([...wanted.values()].some(({ rr, values }) => values.sort().join() !== there(rr).sort().join())) return RCODE.NXRRSET;
-    for (const rr of updates) {
+    for (const rr of updates.filter((each) => !leavesOut?.test(`${each.name} ${typeOf(each)}`))) {
       if (rr.class === CLASS.ANY) this.records = this.records.filter(({ name, type }) => name !== rr.name || type !== typeOf(rr));
-      else this.records.push({ name: rr.name, type: typeOf(rr), ttl: rr.ttl, value: decodeValue(rr) as string });
+      else this.records.push({ name: rr.name, type: typeOf(rr), ttl: Math.min(rr.ttl, highestTtl), value: decodeValue(rr) as string });
     }
     if (updates.length > 0) this.updates++;
     return 0;
   }
 }
 
-function reply(question: Answer, rcode: number, answers: readonly Rr[] = [], authoritative = true): Buffer {
-  const bytes = encodeMessage({ id: question.id, opcode: question.opcode, questions: question.questions, answers, authorities: [], additionals: [] });
+function reply(question: Answer, rcode: number, answers: readonly Rr[] = [], authoritative = true, authorities: readonly Rr[] = []): Buffer {
+  const bytes = encodeMessage({ id: question.id, opcode: question.opcode, questions: question.questions, answers, authorities, additionals: [] });
   bytes.writeUInt16BE(bytes.readUInt16BE(2) | 0x8000 | (authoritative ? 0x400 : 0) | rcode, 2);
   return bytes;
 }

@@ -71,6 +71,41 @@ describe("put", () => {
   });
 });
 
+describe("put, where the server", () => {
+  it.each([
+    ["an address", "300 A 192.0.2.77"],
+    ["a CNAME", "300 CNAME home.example.net"],
+  ])("answers from a wildcard with %s, makes the set: nothing of that name is there", async (_what, wildcard) => {
+    server.whims = { wildcard: [wildcard] };
+    expect(await put(["203.0.113.1"])).toEqual([]);
+    expect(server.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.1`]);
+    await put(["203.0.113.2"]);
+    await drop(["203.0.113.2"]);
+    expect(server.lines()).toEqual([]);
+  });
+
+  it("compares the text of an address that is written in another way, replaces it all the same", async () => {
+    server.whims = { comparesText: true };
+    server.hold(`${CHAT} 300 AAAA 2001:0db8:0000:0000:0000:0000:0000:0001`);
+    expect(await put(["2001:db8::2"], { type: "AAAA" })).toEqual([`${CHAT} AAAA held 2001:db8::1, of others: adopted`]);
+    expect(server.lines(CHAT)).toEqual([`${CHAT} 300 AAAA 2001:db8::2`]);
+  });
+
+  it.each([
+    ["all of a change", / (A|TXT)$/, `${CHAT} A holds nothing instead of 203.0.113.1; and ${MARK} TXT, by which a later destroy knows the set, is not there`],
+    ["the marks of a change", / TXT$/, `${MARK} TXT, by which a later destroy knows the set, is not there`],
+  ])("says yes and leaves out %s, fails and says what is missing", async (_what, leavesOut, expected) => {
+    server.whims = { leavesOut };
+    const refused = put(["203.0.113.1"]);
+    await expect(refused).rejects.toThrow(`127.0.0.1 said that the change was made, but ${expected}. Does a policy there leave records out (PowerDNS: lua-dnsupdate-policy-script)`);
+  }, 10_000);
+
+  it("cuts the TTL, says so", async () => {
+    server.whims = { highestTtl: 60 };
+    expect(await put(["203.0.113.1"])).toEqual([`${CHAT} A has a TTL of 60 s there, not 300 s: the server limits it. Set dns.ttl to that.`]);
+  });
+});
+
 describe("drop", () => {
   it("takes away set and mark", async () => {
     await put(["203.0.113.1"]);
@@ -132,7 +167,7 @@ describe("restore", () => {
 });
 
 describe("the zone as it is read", () => {
-  const read = (more: object = {}) => readRfc2136Zone(access(more), CHAT);
+  const read = (more: object = {}) => readRfc2136Zone(access(more), [{ name: CHAT, types: ["A", "AAAA"] }, { name: "hel1.proxy.example.org", types: ["A"] }]);
 
   it("comes by a transfer of several messages, of which some are not signed", async () => {
     server.hold(`${CHAT} 300 A 198.51.100.20`, `blog.example.org 300 A 198.51.100.20`, `${CHAT} 300 TXT v=spf1 a ~all`, `x.example.org 60 CNAME ${CHAT}`);
@@ -151,7 +186,36 @@ describe("the zone as it is read", () => {
     expect((await read()).map(({ name, type }) => `${name} ${type}`)).toEqual([`${CHAT} A`, `${MARK} TXT`, `mta-sts.${CHAT} A`]);
   });
 
+  it("comes by single questions where a transfer breaks off, and takes nothing from a wildcard for a record", async () => {
+    server.hold(`${CHAT} 300 A 198.51.100.20`);
+    server.whims = { breaksTransfers: true, wildcard: ["300 A 192.0.2.77"] };
+    expect(await read()).toEqual([{ name: CHAT, type: "A", values: ["198.51.100.20"] }]);
+  });
+
+  it("shows a CNAME of the mail domain where there is no transfer", async () => {
+    server.hold(`${CHAT} 300 CNAME home.example.net`);
+    server.whims = { transfers: 5 };
+    expect(await read()).toEqual([{ name: CHAT, type: "CNAME", values: ["home.example.net"] }]);
+  });
+
+  it("comes in seconds where it is large: each message of a transfer is read once", async () => {
+    const started = Date.now();
+    server.hold(...Array.from({ length: 4000 }, (_, i) => `host${i}.example.org 300 A 192.0.2.1`));
+    expect(await read()).toHaveLength(4000);
+    expect(Date.now() - started).toBeLessThan(3000);
+  });
+
+  it("is asked of with nothing changed: the rights of the key are seen by a condition that never holds", async () => {
+    await read();
+    expect([server.updates, server.lines()]).toEqual([0, []]);
+  });
+
   it.each<[string, () => object, object, string]>([
+    ["a key that may write addresses and not their marks", () => ({}), { forbids: / TXT$/ }, `It is refused for ${MARK} TXT, _aaaa._chatmail-proxy.${CHAT} TXT, _a._chatmail-proxy.hel1.proxy.example.org TXT; the key chatmail-proxy must be allowed to change all of these`],
+    ["a key that may not write a proxy's own name", () => ({}), { forbids: /^hel1/ }, "It is refused for hel1.proxy.example.org A; the key"],
+    ["a mail domain that is delegated", () => ({}), { child: { zone: CHAT, served: false } }, `${CHAT} is not in the zone example.org, but in ${CHAT}, which is a zone of its own, delegated to other name servers: nobody asks example.org for it. Set dns.zone to ${CHAT}`],
+    ["a mail domain in a zone of its own on the same server", () => ({}), { child: { zone: CHAT, served: true } }, `${CHAT} is not in the zone example.org, but in ${CHAT}, which is a zone of its own: nobody asks`],
+    ["a frozen zone, or a secondary", () => ({}), { updates: 5 }, "The same answer comes where the zone is frozen (BIND: rndc thaw example.org), where dns.server is a secondary"],
     ["a key that is not allowed to change the zone", () => ({}), { updates: 5 }, "127.0.0.1 does not let the key chatmail-proxy change example.org (REFUSED). Allow it there"],
     ["a server that takes no updates", () => ({}), { updates: 4 }, "cannot do that (NOTIMP): does it take dynamic updates, and is it the zone's primary?"],
     ["a server in trouble", () => ({}), { updates: 2 }, "failed to change example.org (SERVFAIL): its log says why."],
@@ -162,7 +226,7 @@ describe("the zone as it is read", () => {
     ["a server that does not sign", () => ({}), { unsigned: true }, "is not signed, though our question was: is dns.server the zone's own name server, and not a resolver?"],
     ["a server that signs with another secret", () => ({}), { wrongSignature: true }, "bears a wrong signature: somebody in between changed it"],
     ["another zone", () => ({ zone: "example.net" }), {}, "refuses to answer questions about example.net (REFUSED): check that dns.server is its primary name server, and dns.zone."],
-    ["a server that says no more of a wrong key", () => ({}), { updates: 9 }, "does not serve the zone example.org, or not to this key (NOTAUTH; some servers say no more of a wrong key). Check dns.zone"],
+    ["a server that says no more of a wrong key", () => ({}), { updates: 9 }, "does not serve the zone example.org, or not to this key (NOTAUTH; some servers say no more of a wrong key). Check dns.zone, that dns.server is its primary name server, dns.tsig, and the key's secret in dnsSecret. Knot answers so for a key that no acl of the zone names; PowerDNS for a key"],
     ["something else on that port", () => ({}), { garbage: true }, "answered something that is no DNS message: is that port the name server's?"],
     ["nothing on that port", () => ({ port: 1 }), {}, "127.0.0.1 port 1 (TCP) cannot be reached: connect ECONNREFUSED 127.0.0.1:1. Check dns.server and dns.port"],
   ])("is refused with %s, and with what to do", async (_what, more, whims, expected) => {
