@@ -3,6 +3,7 @@
 // speciality of one. Needs the package busybox, not the lab; it stands here because it takes its time.
 import { existsSync } from "node:fs";
 import { hostSuite } from "../unit/freebsd/hostSuite";
+import { pfConfSuite } from "../unit/freebsd/pfConfSuite";
 import { rulesSuite } from "../unit/freebsd/rulesSuite";
 
 jest.setTimeout(60_000);
@@ -17,5 +18,6 @@ const shells = { dash: { interpreter: "/bin/dash" }, ...(busybox === undefined ?
 
 describe.each(Object.entries(shells))("hostctl on FreeBSD, under %s", (_name, shell) => {
   describe("new rules", () => rulesSuite(shell));
+  describe("the host's own pf", () => pfConfSuite(shell));
   describe("the host", () => hostSuite(shell));
 });

@@ -58,7 +58,7 @@ export class FakeHost {
 
   /** What the stand-ins were asked to change by the last verb. */
   get done(): string[] {
-    return this.get("log").split("\n").filter((line) => line !== "" && !/^pfctl (-n|-s|-a \S+ -s)/.test(line)).map((line) => line.replaceAll(this.root, ""));
+    return this.get("log").split("\n").filter((line) => line !== "" && !/^pfctl (-n|-s|(-P )?-a \S+ -s)/.test(line)).map((line) => line.replaceAll(this.root, ""));
   }
 
   remove(path: string): void {

@@ -5,7 +5,7 @@ import { Pf, type Packet, type Version } from "./evaluate";
 
 /** pf.conf as hostctl writes it where there is none. */
 export const MAIN_RULES = [
-  "# Written for chatmail-proxy, since this host had no pf.conf. Rules of your own go below. # chatmail-proxy",
+  "# Written for chatmail-proxy, since this host had no rules for pf. Rules of your own go below. # chatmail-proxy",
   "set skip on lo0 # chatmail-proxy",
   "set reassemble yes # chatmail-proxy",
   'nat-anchor "chatmail_proxy" # chatmail-proxy',

@@ -33,7 +33,7 @@ free() {
 			continue
 			;;
 		esac
-		user=$(sockstat -46lq -P tcp -p "$port" 2>/dev/null | awk '$6 !~ /^(127\.|\[?::1\]?:)/ { print $2; exit }')
+		user=$(sockstat -46lq -P tcp -p "$port" 2>/dev/null | awk '$6 !~ /^(127\.|\[?::1\]?:)/ { print $2 ~ /^\?+$/ ? "something" : $2; exit }')
 		[ -z "$user" ] || fail "port $port is in use on this host (by $user), and a proxy hands it on to the relay: stop that service, or take the port out of ports"
 	done
 	[ "$udp" != - ] || return 0
@@ -52,13 +52,13 @@ free() {
 	done
 }
 
-# The kernel's own, such as wg(4)'s, have no name.
+# The kernel's own, such as wg(4)'s, have no name: `?`, and `??` from FreeBSD 15 on.
 udp_users() {
 	sockstat -46lq -P udp -p "$1" 2>/dev/null | awk '
 		$6 !~ /^(127\.|\[?::1\]?:)/ {
 			port = $6
 			sub(/.*:/, "", port)
-			print port, ($2 == "?" ? "something" : $2)
+			print port, ($2 ~ /^\?+$/ ? "something" : $2)
 		}'
 }
 
@@ -83,7 +83,13 @@ out_by() {
 	esac
 }
 
-# pf's own rules are told when ours are loaded; ipfw filters beside it.
+# pf's own rules are told when ours are loaded; what others have loaded since may take what is ours. ipfw filters beside it.
 firewalls() {
+	if pf_is_on && pf_calls_us && [ "$(major)" -ge 15 ]; then
+		{ pfctl -P -a "$ANCHOR" -s nat; pfctl -P -a "$ANCHOR" -s rules; } >"$STATE/pf.ours" 2>/dev/null || true
+		loaded_translations
+		theirs=$(meeting "$STATE/pf.ours" "$STATE/pf.loaded" 0 | some)
+		[ -z "$theirs" ] || echo "firewall pf on the proxy also has rules of others that take what is for the relay, and on FreeBSD 15 they come before ours: $theirs; take those ports out of them"
+	fi
 	[ "$(sysctl -n net.inet.ip.fw.enable 2>/dev/null)" != 1 ] || echo 'firewall ipfw is active on the proxy: let the forwarded ports and the tunnel pass in it too'
 }

@@ -16,29 +16,35 @@ pf_module() { [ -c /dev/pf ] || run kldload -n pf || fail "the kernel module pf 
 
 # conf_with_anchor FILE: the host's pf.conf with our lines, the anchor's rules from FILE. pf wants its statements in
 # order (options, scrub, queues, translation, filter), so ours stand before the first of the host's of their kind; there
-# they are also the first to be asked. An included file counts as what is in it.
+# they are also the first to be asked. An included file counts as what is in it; where one has both kinds, there is no such
+# place, unless pf is told not to mind the order.
 conf_with_anchor() {
 	conf=$(pf_conf)
-	if [ -z "$(without_ours "$conf")" ]; then
-		printf "%s $MARK\n" "# Written for chatmail-proxy, since this host had no pf.conf. Rules of your own go below." "set skip on lo0" "set reassemble yes"
+	if ! has_statements "$conf" || grep -qsx "set reassemble yes $MARK" "$conf"; then
+		printf "%s $MARK\n" "# Written for chatmail-proxy, since this host had no rules for pf. Rules of your own go below." "set skip on lo0" "set reassemble yes"
 	fi
 	# shellcheck disable=SC2016 # awk's own
 	without_ours "$conf" | awk -v root="$ROOT" -v anchor="\"$ANCHOR\"" -v file="\"$1\"" -v mark=" $MARK" '
-		function kind(line,    name, inner, found, text) {
+		# What a line is: translation, filter, both, or nothing of that. What cannot be told from here (a macro, a file that
+		# is not where it seems to be) may be both.
+		function kind(line,    name, inner, found, text, more) {
 			sub(/^[ \t]+/, "", line)
 			sub(/^no[ \t]+/, "", line)
 			if (line ~ /^(nat|rdr|binat)(-anchor)?[ \t]/) return "translation"
 			if (line ~ /^(pass|block|match|anchor|antispoof)([ \t{]|$)/) return "filter"
+			if (line ~ /^[$]/) return "both"
 			if (line !~ /^include[ \t]/) return ""
 			name = line
 			sub(/^include[ \t]+"?/, "", name)
 			sub(/["#].*$/, "", name)
-			while ((getline text < (root name)) > 0) {
+			sub(/[ \t]+$/, "", name)
+			while ((more = (getline text < (root name))) > 0) {
 				inner = kind(text)
-				if (inner == "translation") return inner
-				if (inner != "") found = inner
+				if (found == "" || inner == "both") found = inner
+				else if (inner != "" && inner != found) found = "both"
 			}
-			return found
+			close(root name)
+			return more < 0 ? "both" : found
 		}
 		function translation() {
 			if (translated++) return
@@ -52,34 +58,38 @@ conf_with_anchor() {
 			print "load anchor " anchor " from " file mark
 		}
 		{
-			if (!continued) {
-				what = kind($0)
-				if (what == "translation") translation()
-				if (what == "filter") filter()
-			}
-			continued = /\\$/
-			print
+			line[NR] = $0
+			if (!continued && (what[NR] = kind($0)) == "both") mixed = 1
+			continued = match($0, /\\+$/) && RLENGTH % 2
 		}
-		END { filter() }'
+		END {
+			if (mixed) print "set require-order no" mark
+			for (i = 1; i <= NR; i++) {
+				if (what[i] == "translation" && !mixed) translation()
+				else if (what[i] != "") filter()
+				print line[i]
+			}
+			# A line that runs on would take our first one with it.
+			if (continued && !filtered) print substr(mark, 2)
+			filter()
+		}'
 }
 
-# check_pf COPY PATH: refuses what pfctl refuses, with the host's own rules around it.
+# check_pf COPY PATH: refuses what pfctl refuses, with the host's own rules around it, and what would not work beside them.
 check_pf() {
 	pf_module
 	conf=$(pf_conf)
 	if pf_is_on && ! pf_calls_us && [ -z "$(without_ours "$conf")" ] && [ -n "$(pfctl -s rules 2>/dev/null)" ]; then
 		fail "pf runs with rules that are not from $conf, so they could not be kept; say in rc.conf where they are (pf_rules). Nothing was changed"
 	fi
-	pfctl -n -a "$ANCHOR" -f "$1" >&2 || fail "pfctl refuses the new $2; the old rules are still in force"
-	# shellcheck disable=SC2013 # names of interfaces, which are words
-	for wan in $(sed -n 's/^rdr on \([^ ]*\) .*/\1/p' "$1" | sort -u); do
-		! without_ours "$conf" | grep -q "^[[:space:]]*set[[:space:]]*skip[[:space:]]*on.*[[:space:]{,]$wan\([[:space:],}]\|\$\)" ||
-			fail "$conf says: set skip on $wan. pf does not look at that interface then, and nothing would be redirected; take $wan out of that line. Nothing was changed"
-	done
 	mkdir -p "$STATE"
+	resolve "$STATE/pf.ours" -a "$ANCHOR" -f "$1" || fail "pfctl refuses the new $2; the old rules are still in force"
 	conf_with_anchor "$1" >"$STATE/pf.conf.checked"
-	pfctl -n -f "$STATE/pf.conf.checked" >&2 ||
+	resolve "$STATE/pf.all" -f "$STATE/pf.conf.checked" ||
 		fail "pfctl refuses $conf with our lines in it ($STATE/pf.conf.checked is how it would look); the old rules are still in force"
+	check_skip "$STATE/pf.ours" "$STATE/pf.all"
+	check_place "$STATE/pf.ours" "$STATE/pf.all"
+	check_translations "$STATE/pf.ours" "$STATE/pf.all"
 }
 
 # load_pf COPY: into force, from where it lies; pf.conf is not touched. Where the main rules call us already, only the
@@ -99,12 +109,12 @@ load_pf() {
 	review_pf
 }
 
-# Rules of the host that meet ours, named. It is the operator's business which of them are meant.
+# Filter rules of the host that meet ours, named (translations that do are refused before). It is the operator's business which of them are meant.
 review_pf() {
 	pfctl -s rules 2>/dev/null | awk -v ours="anchor \"$ANCHOR\"" 'index($0, ours) == 1 { exit } / quick( |$)/' | while read -r rule; do
 		say "this rule of the host stands before ours and decides first: $rule"
 	done
-	without_ours "$(pf_conf)" | grep -E '^[[:space:]]*((nat|rdr|binat)[[:space:]]|block.*[[:space:]]quick([[:space:]]|$))' | while read -r rule; do
+	without_ours "$(pf_conf)" | grep -E '^[[:space:]]*block.*[[:space:]]quick([[:space:]]|$)' | while read -r rule; do
 		say "this rule of the host comes after ours, and sees only what ours leave: $rule"
 	done
 }
@@ -134,7 +144,7 @@ unload_pf() {
 	for what in rules nat; do
 		run pfctl -q -a "$ANCHOR" -F "$what" >&2 || true
 	done
-	rm -f "$STATE/pf.before" "$STATE/pf.conf.armed" "$STATE/pf.conf.checked"
+	rm -f "$STATE"/pf.*
 }
 
 flush_pf() {
