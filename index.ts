@@ -22,6 +22,7 @@ import { announce, failingFamilies, provenAddresses, readmePage } from "./compon
 import { readSettings, refuse } from "./components/settings";
 import { findAgent, type Agent } from "./components/settings/agent";
 import { OWN_LINE } from "./components/settings/check";
+import { resolveFromHere, sshHostAdvice, sshHostsOf, type Resolve } from "./components/sshHosts";
 import { checkAgainst, checkStillNamed, leftBehind } from "./components/steps";
 
 /** What the program meets outside the engine: the operator's machine, and the internet as seen from there. */
@@ -31,6 +32,7 @@ interface World {
   readonly knock: Knock;
   readonly dns: DnsWorld;
   readonly reverse: ReverseLookup;
+  readonly resolve: Resolve;
   readonly now: () => Date;
   /** Makes the run fail, though all of it is done. */
   readonly fail: () => void;
@@ -39,7 +41,7 @@ interface World {
 /** The exit code by which the engine knows that the program has said itself what is wrong. */
 const SAID_ALREADY = 32;
 
-const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, dns: REAL_DNS, reverse: reverseFromHere, now: () => new Date(), fail: () => void (process.exitCode = SAID_ALREADY) };
+const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, dns: REAL_DNS, reverse: reverseFromHere, resolve: resolveFromHere, now: () => new Date(), fail: () => void (process.exitCode = SAID_ALREADY) };
 
 async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const settings = readSettings(await world.agent());
@@ -106,7 +108,8 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const situation = { settings, facts, reports, published: records.published };
   const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: zone.existing.find(({ name, type }) => name === mailDomain && type === "TXT")?.values ?? [] });
   const reverse = await reverseAdvice(foreignAddresses(situation), world.reverse);
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...reverse.warnings, ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed, stops)];
+  const reached = await sshHostAdvice(sshHostsOf(settings), { mailDomain, names: Object.fromEntries(proxies.map(({ name, dnsName }) => [name, dnsName])), addresses: { ...before?.addresses, ...Object.fromEntries(examined.flatMap(({ addresses }, i) => (addresses.length > 0 ? [[names[i] ?? "", addresses]] : []))) } }, world.resolve);
+  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...reached, ...reverse.warnings, ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed, stops)];
   const well = await announce({ proxies: faultyOnes(situation), onRelay, published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {

@@ -6,17 +6,17 @@ import type { Platform } from "../platforms/platform";
 import type { Reach } from "../remote/hostCommand";
 import { anyProxy } from "../settings/anyProxy";
 import { list, object } from "../settings/object";
-import { flag, hostAddress, interfaceName, keyWithoutComment, port, publicAddress, sshPublicKey, unixUser, wholeNumber } from "../settings/values";
+import { flag, interfaceName, keyWithoutComment, port, publicAddress, sshHost, sshHostKey, unixUser, wholeNumber } from "../settings/values";
 import type { Host, HostArgs, HostKind, Traits } from "./host";
 
 /** Keys of an entry, but for those that are the kind's own: host, and closed with its default. */
 export const existingKeys = {
   ...anyProxy,
   ssh: object("how to reach the machine over SSH", {
-    host: hostAddress.optional(),
+    host: sshHost.optional(),
     port: port.default(22),
     user: unixUser.default("root"),
-    hostKey: sshPublicKey,
+    hostKey: sshHostKey,
   }),
   ipv4: publicAddress(4, "203.0.113.5").optional(),
   ipv6: publicAddress(6, "2001:db8::5").optional(),
@@ -37,7 +37,7 @@ export const existingMachine = <Name extends string>(platform: Platform): Omit<E
   operatorKey: true,
   reverseDns: false,
   traits: existingTraits,
-  doors: (entries) => Promise.resolve(new Map(entries.map((proxy) => [proxy.name, { host: sshHost(proxy), ports: [proxy.ssh.port] }]))),
+  doors: (entries) => Promise.resolve(new Map(entries.map((proxy) => [proxy.name, { host: doorOf(proxy), ports: [proxy.ssh.port] }]))),
   open: (name, args, opts) => new ExistingHost(name, { ...args, platform }, opts),
   remember: ({ host, ssh, gone }) => ({ host, hostKey: keyWithoutComment(ssh.hostKey), gone }),
   identity: ({ hostKey, gone }) => ({ id: hostKey, gone }),
@@ -51,6 +51,7 @@ function existingTraits({ ssh, ipv4, ipv6, closed, autonomousSystem }: ExistingP
   const addresses = [ipv4, ipv6].flatMap((address) => address ?? []);
   return {
     sshPort: ssh.port,
+    sshHost: ssh.host,
     autonomousSystem,
     closed,
     rebootTime: () => undefined,
@@ -60,7 +61,7 @@ function existingTraits({ ssh, ipv4, ipv6, closed, autonomousSystem }: ExistingP
 }
 
 /** Where its SSH is: as given, or at its public address. */
-const sshHost = ({ ssh, ipv4, ipv6 }: ExistingProxy): string => ssh.host ?? ipv4 ?? ipv6 ?? "";
+const doorOf = ({ ssh, ipv4, ipv6 }: ExistingProxy): string => ssh.host ?? ipv4 ?? ipv6 ?? "";
 
 class ExistingHost extends pulumi.ComponentResource implements Host {
   readonly platform: Platform;
@@ -83,7 +84,7 @@ class ExistingHost extends pulumi.ComponentResource implements Host {
     this.platform = args.platform;
     this.ipv4 = ipv4 === undefined ? undefined : pulumi.output(ipv4);
     this.ipv6 = ipv6 === undefined ? undefined : pulumi.output(ipv6);
-    this.reach = { host: sshHost(settings), port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.operatorKey };
+    this.reach = { host: doorOf(settings), port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.operatorKey };
     this.become = ssh.user === "root" ? ("root" as const) : ("sudo" as const);
     // A machine is who its host key says; one that was installed anew has another, or its operator kept it on purpose.
     this.machine = pulumi.output(keyWithoutComment(ssh.hostKey));

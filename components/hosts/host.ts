@@ -89,6 +89,8 @@ export type SchemaOf<Output> = z.ZodType<Output> & z.core.$ZodTypeDiscriminable;
 export interface Traits {
   /** TCP port of its SSH. */
   readonly sshPort: number;
+  /** Where its SSH is, where a setting says so. */
+  readonly sshHost?: string | undefined;
   /** The number of the network that it stands in, where that is known. */
   readonly autonomousSystem: number | undefined;
   /** What nobody named is closed there; else others' services stay open, and who reaches its SSH is not ours to say. */

@@ -127,7 +127,7 @@ function readableParts(raw: Record<string, unknown>): ReadableParts {
 }
 
 function crossChecks(parts: ReadableParts): Complaint[] {
-  return [checkZone, checkRelay, checkFarewell, checkPorts, checkUdpPorts, checkNames, checkHosts, checkEgress, checkPlan].flatMap((check) => check(parts));
+  return [checkZone, checkRelay, checkSshHosts, checkFarewell, checkPorts, checkUdpPorts, checkNames, checkHosts, checkEgress, checkPlan].flatMap((check) => check(parts));
 }
 
 function checkZone({ mailDomain, dns }: ReadableParts): Complaint[] {
@@ -148,19 +148,35 @@ function checkRelay({ relay, tunnel }: ReadableParts): Complaint[] {
   return [];
 }
 
+/** Names whose records this program changes lead to a proxy once it has: "host key mismatch", from the second run on. */
+function checkSshHosts({ mailDomain, relay, dns, proxies }: ReadableParts): Complaint[] {
+  const changed = (name: string): string | undefined => {
+    if (name === mailDomain) return "is the mail domain, whose addresses are the proxies' once this program has run";
+    const proxy = proxies.find((each) => each && dns && name === `${each.name}.${dns.proxySubdomain}.${dns.zone}`);
+    return proxy ? `is the name that this program gives to the proxy ${proxy.name}` : undefined;
+  };
+  const hosts = [
+    { key: "relay.ssh.host", host: relay?.gone ? undefined : relay?.ssh?.host, cure: "Use the relay's own address as you reach it: at home, the one in your own network. (chatmail's cmdeploy needs it too, as --ssh-host.)" },
+    ...proxies.map((proxy, i) => ({ key: `proxies[${i}].ssh.host`, host: proxy?.whole && traitsOf(proxy.whole).sshHost, cure: "Use the machine's own address, or leave it out." })),
+  ];
+  return hosts.flatMap(({ key, host, cure }) => {
+    const why = host === undefined ? undefined : changed(host);
+    return why === undefined ? [] : [{ key, text: `${shown(host)} ${why}. ${cure}` }];
+  });
+}
+
 function checkFarewell({ dns, relayAddress }: ReadableParts): Complaint[] {
   if (!dns || dns.provider === "manual" || dns.onDestroy !== "relay" || relayAddress) return [];
   return [{ key: "dns.onDestroy", text: '"relay" needs an address to put there. Set relay.ipv4 or relay.ipv6, the relay\'s own public address.' }];
 }
 
-function checkPorts({ ports, tunnel, proxies }: ReadableParts): Complaint[] {
+function checkPorts({ ports, proxies }: ReadableParts): Complaint[] {
   const sshPorts = new Set([22, ...proxies.flatMap((proxy) => (proxy?.whole ? traitsOf(proxy.whole).sshPort : []))]);
   return ports.flatMap((number, i) => {
     const key = `ports[${i}]`;
     if (number === undefined) return [];
     if (ports.indexOf(number) < i) return [{ key, text: `${number} is named twice. Remove one.` }];
     if (sshPorts.has(number)) return [{ key, text: `${number} is the proxy's own SSH port; forwarding it would lock you out. Remove it.` }];
-    if (tunnel !== "none" && number === tunnel?.port) return [{ key, text: `${number} is also tunnel.port. Change one of them.` }];
     return [];
   });
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { KINDS } from "../hosts/kinds";
 import { dnsSchema } from "./dnsSchema";
 import { list, object } from "./object";
-import { anyCidr, cidr, domainName, flag, hostAddress, port, portRange, proxyName, publicAddress, shown, sshPublicKey, unixUser, wholeNumber } from "./values";
+import { anyCidr, cidr, flag, hostAddress, mailDomain, port, portRange, proxyName, publicAddress, shown, sshHost, sshHostKey, sshPublicKey, unixUser, wholeNumber } from "./values";
 
 /** The ports of a chatmail relay: SMTP, HTTP, IMAP, HTTPS, submissions, submission, IMAPS. */
 export const CHATMAIL_PORTS = [25, 80, 143, 443, 465, 587, 993];
@@ -13,10 +13,10 @@ const oneOf = <const T extends readonly [string, ...string[]]>(words: T, what: s
   z.enum(words, { error: (issue) => `${issue.input === undefined ? "is missing." : `${shown(issue.input)} is not ${what}.`} Use ${words.map((word) => `"${word}"`).join(" or ")}.` });
 
 const relaySsh = object("how to reach the relay over SSH", {
-  host: hostAddress,
+  host: sshHost,
   port: port.default(22),
   user: unixUser.default("root"),
-  hostKey: sshPublicKey,
+  hostKey: sshHostKey,
 });
 
 const relay = object("the relay", {
@@ -62,7 +62,7 @@ const tunnel = z.unknown().transform((value, context): "none" | TunnelSettings =
 
 /** All settings of a stack below the project's own namespace, as they stand in the stack file. */
 export const settingsSchema = object("the settings", {
-  mailDomain: domainName,
+  mailDomain,
   relay,
   relaySshKey: z.string().optional(),
   hostSshKey: z.string().optional(),

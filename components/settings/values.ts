@@ -58,7 +58,21 @@ const HOST_NAME = new RegExp(`^(?=.{1,253}$)(${LABEL}\\.)+${LABEL}$`);
 /** A domain name of at least two labels, without a final dot; upper case is folded. */
 export const domainName = kind<string>("Use a domain name such as chat.example.org.", (value) => {
   const name = typeof value === "string" ? value.toLowerCase() : "";
-  return HOST_NAME.test(name) ? { ok: name } : { no: "is not a domain name. Use one such as chat.example.org, without a final dot." };
+  return HOST_NAME.test(name) && familyOf(name) === undefined ? { ok: name } : { no: "is not a domain name. Use one such as chat.example.org, without a final dot." };
+});
+
+/** chatmail takes a name that begins with "_" for a relay with a certificate of its own making. */
+const MAIL_DOMAIN = new RegExp(`^(?=.{1,253}$)(_(?!.{63}))?(${LABEL}\\.)+${LABEL}$`);
+
+/** The name behind the @; chatmail also has relays without one. */
+export const mailDomain = kind<string>("Use a domain name such as chat.example.org.", (value) => {
+  const name = typeof value === "string" ? value.toLowerCase() : "";
+  if (familyOf(name.replace(/^\[(ipv6:)?(.*)\]$/, "$2")) !== undefined) {
+    return {
+      no: "is an address, not a domain name. The users of such a relay have its one address in their own, so that no proxy can stand in for it, and there are no DNS records to change. Set the relay up with a domain name (mail_domain in its chatmail.ini), and use that here.",
+    };
+  }
+  return MAIL_DOMAIN.test(name) ? { ok: name } : { no: "is not a domain name. Use one such as chat.example.org, without a final dot." };
 });
 
 /** One label or several, below a zone. */
@@ -90,6 +104,24 @@ export const hostAddress = kind<string>("Use an address or a name.", (value) => 
   // All digits and dots, yet no address: a mistyped one, which no name server will ever know.
   if (/^[\d.:/]+$/.test(value) || !HOST_NAME.test(value.toLowerCase())) {
     return { no: "is neither an IP address nor a domain name. Use one such as 192.168.1.10 or relay.example.org." };
+  }
+  return { ok: value.toLowerCase() };
+});
+
+/** A link-local address is one only together with the interface behind which it is. */
+const LINK_LOCAL = /^(fe[89ab][0-9a-f]:[0-9a-f:]*)(%[A-Za-z0-9_.-]+)$/i;
+
+/** What the operator's own machine makes an address of, its hosts file among other things: so one label will do. */
+const LOCAL_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
+
+/** Where an SSH server is, as seen from the operator's machine. */
+export const sshHost = kind<string>("Use an address or a name.", (value) => {
+  if (typeof value !== "string") return { no: "is not an address or a name." };
+  const [, linkLocal = "", zone = ""] = LINK_LOCAL.exec(value) ?? [];
+  const address = canonicalAddress(value) ?? (familyOf(linkLocal) === 6 ? `${linkLocal.toLowerCase()}${zone}` : undefined);
+  if (address) return { ok: address };
+  if (/^[\d.:/]+$/.test(value) || !LOCAL_NAME.test(value.toLowerCase())) {
+    return { no: "is neither an IP address nor a name. Use one such as 192.168.1.10, fe80::1%eth0 or relay.example.org, without user and port." };
   }
   return { ok: value.toLowerCase() };
 });
@@ -157,17 +189,31 @@ export const labels = z.record(z.string(), labelText, { error: (issue) => `${sho
   }
 });
 
+const KEY = "[A-Za-z0-9+/]{40,}={0,2}( [^\\n]*)?$";
+const PUBLIC_KEY = new RegExp(`^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|sk-ssh-ed25519@openssh\\.com|sk-ecdsa-sha2-nistp256@openssh\\.com) ${KEY}`);
+const KEY_MISSING = 'Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.';
+
+/** The key as one line: YAML's "|" leaves a line's end behind it. */
+const keyLine = (value: unknown): string => (typeof value === "string" ? value.trim() : "");
+
 /** A public SSH key in the form of a line of authorized_keys or of a .pub file; a comment may follow. */
-export const sshPublicKey = matching(
-  /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,}={0,2}( [^\n]*)?$/,
-  'is not a public SSH key. Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.',
-  'Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.',
-);
+export const sshPublicKey = kind<string>(KEY_MISSING, (value) => (PUBLIC_KEY.test(keyLine(value)) ? { ok: keyLine(value) } : { no: `is not a public SSH key. ${KEY_MISSING}` }));
+
+/** Types for which the signature's algorithm bears the key's own name: the command provider asks the host for no other. */
+const PINNED_KEY = new RegExp(`^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) ${KEY}`);
+
+/** A host's public key, by which it is known again. */
+export const sshHostKey = kind<string>(KEY_MISSING, (value) => {
+  const line = keyLine(value);
+  if (PINNED_KEY.test(line)) return { ok: line };
+  if (!PUBLIC_KEY.test(line)) return { no: `is not a public SSH key. ${KEY_MISSING}` };
+  return { no: `is a key of a type by which no connection can be made: servers sign with it by other algorithms than its name says. Use the line of the host's /etc/ssh/ssh_host_ed25519_key.pub (or ssh_host_ecdsa_key.pub; if it has neither, run ssh-keygen -A there and restart sshd).` };
+});
 
 /** A public SSH key is the same whatever its comment says. */
 export const keyWithoutComment = (key: string): string => key.split(" ").slice(0, 2).join(" ");
 
-export const unixUser = matching(/^[a-z_][a-z0-9_-]{0,31}$/, "is not a user name. Use one such as root.", "Use a user name such as root.");
+export const unixUser = matching(/^[a-z_][a-z0-9_.-]{0,31}$/, "is not a user name. Use one such as root.", "Use a user name such as root.");
 
 /** A short lower-case word as Hetzner names locations, server types and images. */
 export const slug = (what: string, example: string) =>

@@ -12,6 +12,7 @@ import { sleep, waitFor } from "../../scripts/lab/wait";
 import { ssh as sshTo, update } from "./reach";
 import { startTraffic } from "./traffic";
 import type { Progress } from "../../scripts/lab/up";
+import { leftMounts } from "./mounts";
 
 jest.setTimeout(600_000);
 
@@ -316,7 +317,7 @@ describe("destroy", () => {
     expect(labNamespaces()).toEqual([]);
     expect(existsSync(dirs.state)).toBe(false);
     expect(readdirSync(dirs.runtime).filter((name) => !name.startsWith("lock"))).toEqual([]);
-    expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toMatch(/chatmail-proxy-lab|cpl-/);
+    expect(leftMounts(labName(), readFileSync("/proc/self/mountinfo", "utf8"), readFileSync("/proc/1/mountinfo", "utf8"))).toEqual([]);
     expect(
       readFileSync("/proc/mounts", "utf8")
         .split("\n")

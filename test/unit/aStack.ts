@@ -4,6 +4,7 @@ import type { OutsideView } from "../../components/proof/verdict";
 import type { ProbeTarget } from "../../components/proof/probe";
 import type { DnsWorld } from "../../components/dns/openZone";
 import type { Agent } from "../../components/settings/agent";
+import type { Meaning } from "../../components/sshHosts";
 import { frame } from "../../components/remote/frame";
 import { run, type Expectations, type Run } from "./engine";
 
@@ -25,6 +26,8 @@ export interface StackCase {
   readonly outside?: (target: ProbeTarget) => OutsideView;
   /** Reverse DNS by address; others cannot be asked after. */
   readonly reverse?: Readonly<Record<string, string[]>>;
+  /** What names are on the operator's machine; others are unknown there. */
+  readonly resolves?: Readonly<Record<string, Meaning>>;
   /** Hosts whose SSH port does not answer. */
   readonly silent?: readonly string[];
   /** Servers that were bought before. */
@@ -75,7 +78,7 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
     secretKeys: stack.secretKeys ?? ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:dnsSecret"],
     expectations: expectations(stack),
     preview: stack.preview ?? false,
-    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers" }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), dns: stack.dns ?? NO_DNS, reverse: (address) => Promise.resolve(stack.reverse?.[address]), now: () => stack.now ?? NOW, fail: () => undefined }),
+    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers", keys: 1 }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), dns: stack.dns ?? NO_DNS, reverse: (address) => Promise.resolve(stack.reverse?.[address]), resolve: (host) => Promise.resolve(stack.resolves?.[host] ?? { addresses: [], aliases: [] }), now: () => stack.now ?? NOW, fail: () => undefined }),
   });
 }
 

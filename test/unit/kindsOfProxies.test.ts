@@ -271,7 +271,7 @@ describe("a relay that is set up by a script", () => {
   const waiting: StackCase = { ...stack, outside: noneAnswers, inside: "handshake 999999\nendpoint (none)" };
 
   it("is not reached at all, and gets all it needs as a secret output", async () => {
-    const run = await aStack({ ...stack, agent: { kind: "answers" } });
+    const run = await aStack({ ...stack, agent: { kind: "answers", keys: 1 } });
     expect(commands(run, "relay-")).toEqual([]);
     expect(has(run, "hel1-relay-end")).toBe(false);
     const script = String(run.outputs.relayScript);

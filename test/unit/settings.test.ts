@@ -21,7 +21,7 @@ describe("settings", () => {
   it.each<[string, Record<string, unknown>, string]>([
     ["no relay", { relay: undefined }, "relay is missing. Give the relay: setup, ssh, gone, dial, outboundCheck, ipv4, ipv6."],
     ["a relay without a host key", { relay: { ssh: { host: "192.168.77.10" } } }, 'relay.ssh.hostKey is missing. Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.'],
-    ["a relay's address that is none", { relay: { ssh: { ...ssh, host: "192.168.77.300" } } }, 'relay.ssh.host: "192.168.77.300" is neither an IP address nor a domain name. Use one such as 192.168.1.10 or relay.example.org.'],
+    ["a relay's address that is none", { relay: { ssh: { ...ssh, host: "192.168.77.300" } } }, 'relay.ssh.host: "192.168.77.300" is neither an IP address nor a name. Use one such as 192.168.1.10, fe80::1%eth0 or relay.example.org, without user and port.'],
     ["a user that is none", { relay: { ssh: { ...ssh, user: "Root!" } } }, 'relay.ssh.user: "Root!" is not a user name. Use one such as root.'],
     ["a family that is none", { relay: { ssh, dial: "ipv5" } }, 'relay.dial: "ipv5" is neither "ipv4" nor "ipv6". Say which family the relay dials out with.'],
     ["no mail domain", { mailDomain: "" }, "mailDomain is missing. Use a domain name such as chat.example.org."],
@@ -74,7 +74,27 @@ describe("settings", () => {
     ["a port that is no number", { ports: ["smtp"] }, 'ports[0]: "smtp" is not a port. Use a whole number from 1 to 65535.'],
     ["a port named twice", { ports: [25, 443, 25] }, "ports[2]: 25 is named twice. Remove one."],
     ["the SSH port", { ports: [25, 22] }, "ports[1]: 22 is the proxy's own SSH port; forwarding it would lock you out. Remove it."],
-    ["the WireGuard port", { ports: [25, 443], tunnel: { port: 443 } }, "ports[1]: 443 is also tunnel.port. Change one of them."],
+    ["the WireGuard port as a UDP port", { udpPorts: [443], tunnel: { port: 443 } }, "udpPorts[0]: 443 holds 443, which is tunnel.port, by which the relay reaches the proxies. Change one of them."],
+    ["the mail domain as the relay's address", { relay: { ssh: { ...ssh, host: "Chat.example.org" } } }, "relay.ssh.host: \"chat.example.org\" is the mail domain, whose addresses are the proxies' once this program has run. Use the relay's own address as you reach it"],
+    ["a proxy's name as the relay's address", { relay: { ssh: { ...ssh, host: "hel1.proxy.example.org" } } }, 'relay.ssh.host: "hel1.proxy.example.org" is the name that this program gives to the proxy hel1. Use the relay\'s own address'],
+    ["the mail domain as an existing machine's address", { proxies: [hel1, { ...deb1, ssh: { ...deb1.ssh, host: "chat.example.org" } }] }, 'proxies[1].ssh.host: "chat.example.org" is the mail domain'],
+    ["a proxy's name as its machine's address", { proxies: [{ ...deb1, ssh: { ...deb1.ssh, host: "deb1.proxy.example.org" } }] }, 'proxies[0].ssh.host: "deb1.proxy.example.org" is the name that this program gives to the proxy deb1. Use the machine\'s own address, or leave it out.'],
+    ...["ssh-rsa", "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"].map((type): [string, Record<string, unknown>, string] => [
+      `a pin of type ${type}`,
+      { relay: { ssh: { ...ssh, hostKey: `${type} ${"A".repeat(68)}` } } },
+      "is a key of a type by which no connection can be made: servers sign with it by other algorithms than its name says. Use the line of the host's /etc/ssh/ssh_host_ed25519_key.pub",
+    ]),
+    ["an existing machine's pin of type ssh-rsa", { proxies: [{ ...deb1, ssh: { hostKey: `ssh-rsa ${"A".repeat(68)}` } }] }, "proxies[0].ssh.hostKey: "],
+    ["pins of two lines", { relay: { ssh: { ...ssh, hostKey: `${HOST_KEY}\n${HOST_KEY}\n` } } }, "is not a public SSH key."],
+    ...["13.12.23.42", "[13.12.23.42]", "2001:db8::20", "[IPv6:2001:db8::20]"].map((mailDomain): [string, Record<string, unknown>, string] => [
+      `the mail domain ${mailDomain}`,
+      { mailDomain },
+      `mailDomain: ${shown(mailDomain)} is an address, not a domain name. The users of such a relay have its one address in their own, so that no proxy can stand in for it, and there are no DNS records to change.`,
+    ]),
+    ["a zone that is an address", { dns: { zone: "192.0.2.1" } }, 'dns.zone: "192.0.2.1" is not a domain name.'],
+    ["a mail domain with _ within", { mailDomain: "ch_at.example.org" }, 'mailDomain: "ch_at.example.org" is not a domain name.'],
+    ["a link-local address without its interface", { relay: { ssh: { ...ssh, host: "fe80::1%" } } }, 'relay.ssh.host: "fe80::1%" is neither an IP address nor a name.'],
+    ["an SSH host with its user", { relay: { ssh: { ...ssh, host: "root@relay" } } }, 'relay.ssh.host: "root@relay" is neither an IP address nor a name.'],
     ["a range with host bits", { tunnel: { ipv4Range: "10.0.0.1/8" } }, 'tunnel.ipv4Range: "10.0.0.1/8" is not an IPv4 range in CIDR form, with all bits behind the prefix zero. Use one such as 10.213.64.0/18.'],
     ["a range of the other family", { tunnel: { ipv6Range: "10.0.0.0/8" } }, 'tunnel.ipv6Range: "10.0.0.0/8" is not an IPv6 range in CIDR form, with all bits behind the prefix zero. Use one such as fd6d:6169:6c70::/64.'],
     ["a range that is too small", { tunnel: { ipv4Range: "10.0.0.0/29" } }, 'tunnel.ipv4Range: "10.0.0.0/29" has the prefix /29. Use one from /8 to /28, such as 10.213.64.0/18.'],
@@ -166,5 +186,24 @@ describe("settings", () => {
   it("fold upper case in names", async () => {
     const { outputs } = await aStack({ settings: { mailDomain: "Chat.Example.org", dns: { zone: "EXAMPLE.org" } } });
     expect(outputs.mailDomain).toBe("chat.example.org");
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ["an SSH host of one label", { relay: { ssh: { ...ssh, host: "Relay_1" } } }],
+    ["a link-local address with its interface", { relay: { ssh: { ...ssh, host: "fe80::1ff:fe23:4567:890a%eth0" } } }],
+    ["a user with a dot", { relay: { ssh: { ...ssh, user: "first.last" } } }],
+    ["a tunnel that takes UDP 443 beside TCP 443", { tunnel: { port: 443 } }],
+    ["a pin that ends its line", { relay: { ssh: { ...ssh, hostKey: `${HOST_KEY} root@relay\n` } } }],
+    ["a mail domain with chatmail's _ in front", { mailDomain: "_chat.example.org" }],
+    ["an RSA key for logins", { adminKeys: [`ssh-rsa ${"A".repeat(68)}\n`] }],
+    ["the mail domain as the address of a relay that is gone", { relay: { gone: true, ssh: { ...ssh, host: "chat.example.org" } } }],
+  ])("with %s are accepted", async (_what, settings) => {
+    expect((await aStack({ settings })).errors).toEqual([]);
+  });
+
+  it("reach the provider with a link-local address and a pin as it wants them", async () => {
+    const { registered } = await aStack({ settings: { relay: { ssh: { ...ssh, host: "FE80::1%Eth0", hostKey: `${HOST_KEY}\n` } } } });
+    const { connection } = registered.find(({ name }) => name === "relay-hostctl")?.inputs as { connection: object };
+    expect(connection).toMatchObject({ host: "fe80::1%Eth0", hostKey: HOST_KEY });
   });
 });
