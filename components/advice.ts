@@ -23,9 +23,20 @@ export interface Situation {
 }
 
 export function advice(situation: Situation): string[] {
-  return [scriptAdvice, drainedButPublished, networks, openRelay, publicTrust, turn, restarts, directLimits, drainedEgress, openSsh].flatMap((part) => part(situation));
+  return [scriptAdvice, drainedButPublished, networks, openRelay, publicTrust, turn, restarts, directLimits, drainedEgress, openSsh, crowded].flatMap((part) => part(situation));
 }
 
+
+/** From here on a wave of clients that come back at once may not fit any more. */
+const CROWDED = 0.8;
+
+function crowded({ reports }: Situation): string[] {
+  return reports.flatMap(({ name, tracked }) =>
+    tracked && tracked.now >= CROWDED * tracked.most
+      ? [`${name} keeps track of ${tracked.now} connections, and has room for ${tracked.most}: once that is full, new ones are dropped, SSH among them. Add another proxy, or a server with more memory; more room until its next restart: sysctl -w net.netfilter.nf_conntrack_max=${2 * tracked.most}`]
+      : [],
+  );
+}
 
 /** Proxies that the relay, set up by a script, has never called, and that never were in DNS: the script has not run yet. */
 function awaitScript({ settings, reports, published }: Situation): ProxyReport[] {

@@ -22,6 +22,8 @@ export interface ProxyReport {
   readonly failures: readonly Failure[];
   /** For a proxy through which the relay's own mail leaves: whether another mail server's port 25 answers there, by family. */
   readonly outbound: readonly { readonly family: Family; readonly open: boolean }[];
+  /** Connections that it keeps track of, and how many it can. */
+  readonly tracked: InsideView["tracked"];
 }
 
 export interface Seen {
@@ -42,7 +44,7 @@ export function reportOn({ name, dnsName, publish, addresses, outside, inside, o
     const address = addresses[family];
     return address === undefined ? [] : [{ family, address, verdict: judge(family, outside[family] ?? [], inside, onRelay) }];
   });
-  return { name, dnsName, publish, families, failures, tunnel: view?.tunnel, relayAddress: view?.relayAddress, outbound: view?.outbound ?? [] };
+  return { name, dnsName, publish, families, failures, tunnel: view?.tunnel, relayAddress: view?.relayAddress, outbound: view?.outbound ?? [], tracked: view?.tracked };
 }
 
 /** Addresses that belong into the mail domain's records: wanted there, and answered by the relay. */

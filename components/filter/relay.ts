@@ -55,14 +55,16 @@ export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresse
     chain("forward", "type filter hook forward priority filter; policy accept;", [`iifname ${tunnel} drop`, `oifname ${tunnel} drop`]),
     // Nothing of the relay's own starts here. In a home without IPv6 the kernel would otherwise do so: finding no route
     // for a connection, it takes the only global address it has, the tunnel's, asks again, and our routing rule answers;
-    // every IPv6 attempt (postfix's to another server's AAAA, say) would hang in the tunnel until it times out. Refused
-    // as "no route", it fails at once, and IPv4 is tried.
+    // every IPv6 attempt (postfix's to another server's AAAA, say) would hang in the tunnel until it times out. Refused,
+    // it fails at once, and IPv4 is tried.
     chain("output", "type filter hook output priority filter; policy accept;", [
       `oifname != ${tunnel} accept`,
       "ct state established,related accept",
       `ip daddr ${plan.proxy.ipv4} accept`,
       `ip6 daddr ${plan.proxy.ipv6} accept`,
       ...(egress === undefined ? [] : [`tcp dport ${SMTP_PORT} accept`]),
+      // The kernel takes its time with ICMPv6 to itself (1 s, seen); a reset is there at once.
+      "meta l4proto tcp reject with tcp reset",
       "reject with icmpx no-route",
     ]),
     ...(egress === undefined ? [] : [ownMailFitted(tunnel, plan)]),

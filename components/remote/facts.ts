@@ -13,6 +13,8 @@ export interface InsideView {
   readonly outbound: readonly { readonly family: Family; readonly open: boolean }[];
   /** What of others' firewalls on the machine may stand in the way: sentences. */
   readonly firewalls: readonly string[];
+  /** Connections that the machine keeps track of now, and how many it can; undefined where that is not known. */
+  readonly tracked: { readonly now: number; readonly most: number } | undefined;
 }
 
 /** What is there on the relay (`hostctl relay-facts`). */
@@ -55,6 +57,7 @@ export function parseInsideView(stdout: string): InsideView {
     })),
     outbound: rows(stdout, "outbound").map(([of, state]) => ({ family: family(of), open: state === "open" })),
     firewalls: sentences(stdout),
+    tracked: rows(stdout, "tracked").map(([now, most]) => ({ now: Number(now), most: Number(most) }))[0],
   };
 }
 

@@ -57,7 +57,7 @@ export interface TunnelKeys {
 
 export function proxyEndSet(end: ProxyEnd): HostSet {
   const conf = wgQuick(PROXY_INTERFACE, {
-    interface: [`Address = ${both(end.plan.proxy)}`, `ListenPort = ${end.port}`, `MTU = ${end.mtu}`, keysByPostUp(PROXY_INTERFACE, end.peerPublicKey)],
+    interface: [`Address = ${both(end.plan.proxy)}`, `ListenPort = ${end.port}`, `MTU = ${end.mtu}`, keysByPostUp(PROXY_INTERFACE, end.peerPublicKey), CALL],
     peer: [`PublicKey = ${end.peerPublicKey}`, `AllowedIPs = ${both(end.plan.relay)}`],
   });
   return { files: [conf], units: [`wg-quick@${PROXY_INTERFACE}.service`] };
@@ -117,6 +117,10 @@ const keyPath = (interfaceName: string, kind: "key" | "psk") => `/etc/wireguard/
 
 const keysByPostUp = (name: string, peer: string) =>
   `PostUp = wg set %i private-key ${keyPath(name, "key")} peer ${peer} preshared-key ${keyPath(name, "psk")}`;
+
+// An interface that is made again knows nothing of the relay, which keeps to a session that nobody has any more and would call
+// only when that has timed out. A proxy that has never heard of it waits.
+const CALL = `PostUp = ${HOSTCTL} call %i || true`;
 
 const both = ({ ipv4, ipv6 }: TunnelAddresses) => `${ipv4}/32, ${ipv6}/128`;
 

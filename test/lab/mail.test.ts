@@ -128,6 +128,7 @@ it("strangers may not send through the relay: the tunnel is no trusted network",
 it("the relay does not wait on IPv6 that its home has not: a connection there fails at once", async () => {
   const started = Date.now();
   const output = await the.sh("relay", 'bash -c "exec 3<>/dev/tcp/2001:db8:1::25/25" 2>&1', "any");
-  expect(output).toContain("unreachable");
-  expect(Date.now() - started).toBeLessThan(2000);
+  expect(output).toContain("refused");
+  // An ICMPv6 error to itself takes the kernel a whole second.
+  expect(Date.now() - started).toBeLessThan(800);
 });

@@ -360,6 +360,13 @@ describe("a relay that already uses what the plan wants", () => {
   });
 });
 
+describe("a proxy that keeps track of many connections", () => {
+  it("is warned of from four fifths of its room on", async () => {
+    expect((await aStack({ inside: `${INSIDE}\ntracked 104000 131072` })).warnings.join()).not.toContain("keeps track of");
+    expect((await aStack({ inside: `${INSIDE}\ntracked 105000 131072` })).warnings).toContainEqual(expect.stringContaining("hel1 keeps track of 105000 connections, and has room for 131072: once that is full, new ones are dropped"));
+  });
+});
+
 describe("the check of the relay's own way out", () => {
   it("comes once the proxies are there, through which its way may lead, and holds up nothing", async () => {
     const run = await aStack();

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# What a proxy sees of the relay. How a port is asked (greeting), whether mail gets out (out_by) and what others' firewalls
-# drop (firewalls) is the system's business.
+# What a proxy sees of the relay. How a port is asked (greeting), whether mail gets out (out_by), what others' firewalls
+# drop (firewalls) and how many connections are tracked (tracked) is the system's business.
 
 # through INTERFACE IPV4 IPV6 SERVER PORT...: what this proxy sees of the relay, one fact a line (read by facts.ts). "-"
 # stands for none: no tunnel, no such family, no other mail server to try port 25 of. It always succeeds: what it found is
@@ -33,6 +33,7 @@ through() {
 	wait
 	cat "$found"/*
 	firewalls proxy "$interface" "$relay4" "$relay6"
+	tracked
 }
 
 # Seconds since the last handshake; a very high number when there was none.

@@ -15,7 +15,7 @@ beforeEach(() => {
   mkdirSync(join(dir, "bin"));
   mkdirSync(join(dir, "lib"));
   for (const name of ["nft", "sysctl", "systemctl", "systemd-run"]) stub(name, `echo "${name} $*" >>"${dir}/log"`);
-  writeFileSync(join(dir, "lib/hostctl"), hostctlProgram().replace(/^ETC=.*/m, `ETC=${dir}/etc`).replace(/^LIB=.*/m, `LIB=${dir}/lib`).replace(/^STATE=.*/m, `STATE=${dir}/state`).replace(/^RUN=.*/m, `RUN=${dir}/run`).replace("\tPATH=", `\tPATH=${dir}/bin:`));
+  writeFileSync(join(dir, "lib/hostctl"), hostctlProgram().replace(/^ETC=.*/m, `ETC=${dir}/etc`).replace(/^LIB=.*/m, `LIB=${dir}/lib`).replace(/^STATE=.*/m, `STATE=${dir}/state`).replace(/^RUN=.*/m, `RUN=${dir}/run`).replace(/^PROC=.*/m, `PROC=${dir}/proc`).replace(/^WIREGUARD=.*/m, `WIREGUARD=${dir}/wireguard`).replace("\tPATH=", `\tPATH=${dir}/bin:`));
   chmodSync(join(dir, "lib/hostctl"), 0o755);
 });
 afterEach(() => rmSync(dir, { recursive: true }));
@@ -251,6 +251,77 @@ describe("a UDP port that is to be handed on", () => {
   });
 });
 
+describe("a tunnel on a proxy", () => {
+  const set = bundle({ files: [{ path: "/wg-relay.conf", mode: "0600", content: "[Interface]\nAddress = 10.213.0.1/32, fd00::1/128\n\n[Peer]\nPublicKey = PEER=\nAllowedIPs = 10.213.0.2/32, fd00::2/128\n" }], units: ["wg-quick@wg-relay.service"] });
+  /** Its commands, beside an interface that has what is named. */
+  const healed = (has: readonly string[], verb: "install tunnel" | "heal") => {
+    const hostctl = join(dir, "lib/hostctl");
+    mkdirSync(join(dir, "run"), { recursive: true });
+    writeFileSync(hostctl, readFileSync(hostctl, "utf8").replace(/^ROOT=.*/m, `ROOT=${dir}/wireguard`));
+    stub("wg", `case "$*" in "show wg-relay peers") echo "${has.includes("peer") ? "PEER=" : ""}" ;; *latest-handshakes) echo "PEER= 0" ;; esac`);
+    stub("ip", `case "$*" in *" show "*) case "$*" in ${has.map((what) => `*" ${what}") echo there ;;`).join(" ")} esac ;; *) echo "ip $*" >>"${dir}/log" ;; esac`);
+    return run(verb, verb === "heal" ? "" : set.text).filter((line) => /^ip|restart/.test(line));
+  };
+  const whole = ["peer", "up", "10.213.0.1/32", "fd00::1/128", "10.213.0.2/32", "fd00::2/128"];
+
+  it("is left alone where all of it is there", () => {
+    healed(whole, "install tunnel");
+    expect([healed(whole, "install tunnel"), healed(whole, "heal")]).toEqual([[], []]);
+  });
+
+  it.each(["install tunnel", "heal"] as const)("whose interface is gone is brought up again by %s, though systemd takes its unit for active", (verb) => {
+    healed(whole, "install tunnel");
+    expect(healed([], verb)).toEqual(["systemctl restart wg-quick@wg-relay.service"]);
+  });
+
+  it("gets back an address and a route, and nothing else", () => {
+    healed(whole, "install tunnel");
+    expect(healed(["peer", "up", "10.213.0.1/32", "fd00::2/128"], "heal")).toEqual(["ip -6 address add fd00::1/128 dev wg-relay", "ip -4 route add 10.213.0.2/32 dev wg-relay"]);
+  });
+
+  it("calls the relay where that was last heard from, once its interface is made again", () => {
+    healed(whole, "install tunnel");
+    stub("ping", `echo "ping $*" >>"${dir}/log"`);
+    stub("wg", `case "$*" in *latest-handshakes) echo "PEER= $(date +%s)" ;; *endpoints) printf 'PEER=\\t%s\\n' "$(cat "${dir}/endpoint")" ;; "set "*) echo "wg $*" >>"${dir}/log" ;; "show wg-relay peers") echo PEER= ;; esac`);
+    writeFileSync(join(dir, "endpoint"), "198.51.100.20:40000\n");
+    run("heal");
+    writeFileSync(join(dir, "endpoint"), "(none)\n");
+    expect(run("call wg-relay")).toEqual(["wg set wg-relay peer PEER= endpoint 198.51.100.20:40000", "ping -n -q -c 1 -W 1 10.213.0.2"]);
+  });
+});
+
+describe("room for connections", () => {
+  const tracked = "proc/sys/net/netfilter/nf_conntrack_max";
+  /** What is set on a proxy of this memory, in MB, whose kernel has this number. */
+  const made = (megabytes: number, most: number, verb = "load-filters") => {
+    for (const place of ["etc", "run", "proc/sys/net/netfilter"]) mkdirSync(join(dir, place), { recursive: true });
+    writeFileSync(join(dir, "etc/proxy.nft"), "delete table inet chatmail_proxy\n");
+    writeFileSync(join(dir, "proc/meminfo"), `MemTotal:       ${megabytes * 1000} kB\n`);
+    writeFileSync(join(dir, tracked), `${most}\n`);
+    return run(verb).filter((line) => line.startsWith("sysctl"));
+  };
+
+  it.each([
+    [460, 4096, "65536"],
+    [960, 8192, "131072"],
+    [1960, 65536, "131072"],
+    [3900, 65536, "262144"],
+  ])("is made by memory: %i MB", (megabytes, most, room) => expect(made(megabytes, most)).toEqual([`sysctl -q -w net.netfilter.nf_conntrack_max=${room}`]));
+
+  it("is never made smaller", () => expect(made(460, 500_000)).toEqual([]));
+
+  it("is what it was before when we go, unless somebody else has set it since", () => {
+    const back = (now: number) => {
+      run("install filter", bundle({ files: [{ path: `${dir}/etc/proxy.nft`, mode: "0644", content: "delete table inet chatmail_proxy\n" }] }).text);
+      made(960, 8192);
+      writeFileSync(join(dir, tracked), `${now}\n`);
+      return run("remove filter").filter((line) => line.startsWith("sysctl"));
+    };
+    expect(back(131_072)).toEqual(["sysctl -q -w net.netfilter.nf_conntrack_max=8192"]);
+    expect(back(300_000)).toEqual([]);
+  });
+});
+
 describe("a tunnel that is an egress", () => {
   /** What becomes of the relay's mail while the other side's WireGuard has sent so many bytes at each look. */
   const watched = (received: readonly number[], ping: "answers" | "is filtered") => {
@@ -261,7 +332,7 @@ describe("a tunnel that is an egress", () => {
     stub("ip", `family=$1; case "$2 $3" in "rule show") sed -n "s/^$1 \\(.*priority $5\\)/\\1/p" "${dir}/rules" 2>/dev/null || true ;; "rule add") shift 3; echo "$family $*" >>"${dir}/rules" ;; "rule del") grep -q "dport 25 lookup 77" "${dir}/rules" || exit 1; grep -v "dport 25 lookup 77" "${dir}/rules" >"${dir}/rest"; mv "${dir}/rest" "${dir}/rules" ;; esac; exit 0`);
     stub("ping", ping === "answers" ? "exit 0" : "exit 1");
     stub("sysctl", "");
-    stub("wg", `[ "$3" = transfer ] || exit 0; line=$(sed -n 1p "${dir}/received"); sed -i 1d "${dir}/received"; printf 'KEY\t%s\t999\n' "$line"`);
+    stub("wg", `[ "$3" != peers ] || echo "";  [ "$3" = transfer ] || exit 0; line=$(sed -n 1p "${dir}/received"); sed -i 1d "${dir}/received"; printf 'KEY\t%s\t999\n' "$line"`);
     // The look that finds no number left is the end.
     stub("sleep", `if grep -q "dport 25 lookup 77" "${dir}/rules"; then echo out >>"${dir}/way"; else echo waits >>"${dir}/way"; fi; [ -s "${dir}/received" ] || kill -TERM $PPID`);
     spawnSync(join(dir, "lib/hostctl"), ["watch", "wg-hel1"], { encoding: "utf8", env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` }, timeout: 10_000 });

@@ -93,3 +93,6 @@ firewalls() {
 	fi
 	[ "$(sysctl -n net.inet.ip.fw.enable 2>/dev/null)" != 1 ] || echo 'firewall ipfw is active on the proxy: let the forwarded ports and the tunnel pass in it too'
 }
+
+# pf's own table of states has room for 100,000, and says in the log when that is full.
+tracked() { :; }

@@ -1,11 +1,10 @@
 # shellcheck shell=sh
 # hostctl's own place on the host: its units, and its leaving without a trace.
 
-UNITS=/etc/systemd/system
 NETWORKD=/etc/systemd/networkd.conf.d
 
 # setup [PROXY]: units that stand beside hostctl. nftables.service flushes everything when it stops, starts or reloads, and
-# its package restarts it on upgrades: the drop-in loads our rules again each time. systemd-networkd, where it is in
+# its package restarts it on upgrades: the drop-in loads our rules with it each time. systemd-networkd, where it is in
 # use, takes away routing rules that are not its own whenever it starts, unless told not to.
 setup() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
@@ -31,30 +30,25 @@ setup() {
 	END
 	write_file 644 "$UNITS/chatmail-proxy-heal.service" <<-END
 		[Unit]
-		Description=chatmail-proxy: puts back rules that others took away
+		Description=chatmail-proxy: puts back what others took away
 
 		[Service]
 		Type=oneshot
-		ExecStart=$LIB/hostctl heal-filters
+		ExecStart=$LIB/hostctl heal
 	END
 	write_file 644 "$UNITS/chatmail-proxy-heal.timer" <<-END
 		[Unit]
-		Description=chatmail-proxy: puts back rules that others took away
+		Description=chatmail-proxy: puts back what others took away
 
 		[Timer]
-		OnActiveSec=30
-		OnUnitActiveSec=30
+		OnActiveSec=20
+		OnUnitActiveSec=20
 		AccuracySec=5
 
 		[Install]
 		WantedBy=timers.target
 	END
-	write_file 644 "$UNITS/nftables.service.d/chatmail-proxy.conf" <<-END
-		[Service]
-		ExecStartPost=-$LIB/hostctl load-filters
-		ExecReload=-$LIB/hostctl load-filters
-		ExecStopPost=-$LIB/hostctl load-filters
-	END
+	hook_nftables
 	write_file 644 "$UNITS/chatmail-proxy-watch@.service" <<-END
 		[Unit]
 		Description=chatmail-proxy: keeps tunnel %i alive
@@ -185,7 +179,7 @@ uninstall() {
 	systemctl -q disable --now chatmail-proxy-filter.service 2>/dev/null || true
 	admin_keys </dev/null
 	purge_added
-	rm -rf "$UNITS"/chatmail-proxy-*.service "$UNITS"/chatmail-proxy-*.timer "$UNITS/nftables.service.d/chatmail-proxy.conf" "$NETWORKD/chatmail-proxy.conf"
+	rm -rf "$UNITS"/chatmail-proxy-*.service "$UNITS"/chatmail-proxy-*.timer "$NFTABLES" "$NETWORKD/chatmail-proxy.conf"
 	rmdir "$UNITS/nftables.service.d" "$NETWORKD" 2>/dev/null || true
 	systemctl daemon-reload
 	rm -rf "$ETC" "$LIB" "$STATE"

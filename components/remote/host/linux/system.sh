@@ -6,6 +6,10 @@ ETC=/etc/chatmail-proxy
 LIB=/usr/local/lib/chatmail-proxy
 STATE=/var/lib/chatmail-proxy
 RUN=/run
+PROC=/proc
+UNITS=/etc/systemd/system
+WIREGUARD=/etc/wireguard
+SYSCTLS=/etc/sysctl.d/zz-chatmail-proxy.conf
 
 check_file() {
 	case $3 in
@@ -62,11 +66,13 @@ others_forward() {
 units_changed() {
 	systemctl daemon-reload || true
 	egress_unused
+	give_back_unused
 }
 
 stop_unit() { run systemctl -q disable --now "$1" >&2; }
 
-# start_units SET: enabled; restarted where a file has changed.
+# start_units SET: enabled; restarted where a file has changed. What a unit once set up may be gone, though systemd takes it
+# for active.
 start_units() {
 	systemctl daemon-reload
 	while read -r unit; do
@@ -78,6 +84,8 @@ start_units() {
 				systemctl status --no-pager --lines=20 "$unit" >&2 </dev/null || true
 				fail "$unit did not start; see the lines above, and: journalctl -u $unit"
 			}
+		else
+			heal_unit "$unit" || fail "what $unit set up is not there any more, and could not be put back; see the lines above, and: journalctl -u $unit"
 		fi
 	done <"$(set_dir "$1")/live/units"
 }

@@ -21,6 +21,7 @@ routes() {
 	done
 	egress_tidy
 	[ -z "$EGRESS" ] || egress_frame
+	probe_mtu
 }
 
 unroutes() {
@@ -104,10 +105,7 @@ watch() {
 	unanswered=0
 	heard=$(received "$1")
 	while :; do
-		if ! ip link show dev "$1" >/dev/null 2>&1; then
-			say "$1 is gone; bringing it up again"
-			systemctl restart "wg-quick@$1.service" || true
-		else
+		if heal_tunnel "$1"; then
 			routes "$1" || true
 			heal_filters || true
 			ping -n -q -c 1 -W 2 -I "$IPV4" "$PEER_IPV4" >/dev/null 2>&1 || true
@@ -126,13 +124,21 @@ watch() {
 # nothing answers the ping but WireGuard itself: whoever got a packet and has none to send says so within 10 s, by an empty one.
 received() { wg show "$1" transfer 2>/dev/null | awk 'NR == 1 { print $2 + 0; said = 1 } END { if (!said) print 0 }'; }
 
-# load_filters: all our rules, at boot and whenever nftables.service has flushed everything. The egress's frame too: wg-quick
-# may come up after postfix, or not at all, and mail would leave by the home line until then.
+# load_filters: all our rules, at boot and whenever somebody may have flushed everything.
 load_filters() {
 	result=0
 	for file in "$ETC"/*.nft; do
 		[ ! -f "$file" ] || nft -f "$file" || result=1
 	done
+	load_frames || result=1
+	return $result
+}
+
+# What goes with our rules at boot. The egress's frame: wg-quick may come up after postfix, or not at all, and mail would
+# leave by the home line until then.
+load_frames() {
+	result=0
+	make_room || result=1
 	for file in "$ETC"/*.conf; do
 		grep -qs '^EGRESS=' "$file" || continue
 		read_tunnel "$(basename "$file" .conf)"
@@ -140,12 +146,3 @@ load_filters() {
 	done
 	return $result
 }
-
-# heal_filters: tables of ours that are not there any more, though their rules are stored.
-heal_filters() {
-	for file in "$ETC"/*.nft; do
-		[ ! -f "$file" ] || nft list table inet "$(table_of "$file")" >/dev/null 2>&1 || run nft -f "$file"
-	done
-}
-
-table_of() { sed -n 's/^delete table inet //p' "$1"; }

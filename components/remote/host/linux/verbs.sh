@@ -6,7 +6,9 @@ system_verb() {
 	shift
 	case $verb in
 	load-filters) load_filters ;;
-	heal-filters) heal_filters ;;
+	heal) heal ;;
+	call) call "$@" ;;
+	nftables) nftables_does "$@" ;;
 	routes) routes "$@" ;;
 	unroutes) unroutes "$@" ;;
 	watch) watch "$@" ;;

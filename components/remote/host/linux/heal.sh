@@ -1,0 +1,99 @@
+# shellcheck shell=sh
+# What is really there of what we set up, and putting back what is not. Of a oneshot unit (wg-quick's, our filter's) systemd
+# knows only that it once ended well.
+
+# heal: what others took away on a proxy. Under the lock: nothing comes back that is just being removed.
+heal() {
+	lock
+	result=0
+	heal_filters || result=1
+	heal_forwarding || result=1
+	make_room || result=1
+	for units in "$STATE"/sets/*/live/units; do
+		[ -f "$units" ] || continue
+		# shellcheck disable=SC2013 # names of interfaces, which are words
+		for interface in $(sed -n 's/^wg-quick@\(.*\)\.service$/\1/p' "$units"); do
+			heal_tunnel "$interface" || result=1
+			keep_endpoint "$interface" || true
+		done
+	done
+	return $result
+}
+
+# heal_unit UNIT: what this unit set up is there, or is put back.
+heal_unit() {
+	case $1 in
+	wg-quick@*.service)
+		interface=${1#wg-quick@}
+		heal_tunnel "${interface%.service}"
+		;;
+	chatmail-proxy-filter.service) heal_filters ;;
+	esac
+}
+
+# heal_filters: tables of ours that are not there any more, though their rules are stored.
+heal_filters() {
+	for file in "$ETC"/*.nft; do
+		[ ! -f "$file" ] || nft list table inet "$(table_of "$file")" >/dev/null 2>&1 || run nft -f "$file" || return 1
+	done
+}
+
+table_of() { sed -n 's/^delete table inet //p' "$1"; }
+
+# Forwarding that somebody else has switched off. accept_ra is not put back: networkd sets it to 0 where it listens to router
+# advertisements itself.
+heal_forwarding() {
+	[ -f "$SYSCTLS" ] || return 0
+	sed -n 's/^\(net\.[a-z0-9_.]*forward[a-z]*\) = 1$/\1/p' "$SYSCTLS" | while read -r key; do
+		[ "$(kernel_value "$key")" != 0 ] || run sysctl -q -w "$key=1" >&2
+	done
+}
+
+# heal_tunnel INTERFACE: brought up again where it is gone or knows no other end. Else only what it lacks is put back, and what
+# works goes on working meanwhile.
+heal_tunnel() {
+	conf=$WIREGUARD/$1.conf
+	[ -f "$conf" ] || return 0
+	if ! wg show "$1" peers 2>/dev/null | grep -qxF "$(conf_values "$conf" PublicKey)"; then
+		say "the tunnel's interface $1 is gone, or knows no other end any more; bringing it up again"
+		systemctl reset-failed "wg-quick@$1.service" 2>/dev/null || true
+		run systemctl restart "wg-quick@$1.service" </dev/null
+		return
+	fi
+	[ -n "$(ip -o link show dev "$1" up 2>/dev/null)" ] || run ip link set dev "$1" up || true
+	for address in $(conf_values "$conf" Address); do
+		family=$(family_of "$address")
+		[ -n "$(ip -"$family" -o address show dev "$1" to "$address" 2>/dev/null)" ] || run ip -"$family" address add "$address" dev "$1" || true
+	done
+	! grep -qx 'Table = off' "$conf" || return 0
+	for network in $(conf_values "$conf" AllowedIPs); do
+		family=$(family_of "$network")
+		[ -n "$(ip -"$family" route show dev "$1" to exact "$network" 2>/dev/null)" ] || run ip -"$family" route add "$network" dev "$1" || true
+	done
+}
+
+# conf_values FILE KEY: a value a line.
+conf_values() { sed -n "s/^$2 = //p" "$1" | tr ',' '\n' | tr -d ' '; }
+
+family_of() { case $1 in *:*) echo 6 ;; *) echo 4 ;; esac; }
+
+# keep_endpoint INTERFACE: from where the relay calls this proxy. An interface that is made again knows nothing of it: the
+# relay, which keeps to a session that nobody has any more, would call only when that has timed out.
+keep_endpoint() {
+	[ "$(handshake_age "$1")" -lt 180 ] || return 0
+	endpoint=$(wg show "$1" endpoints | awk 'NR == 1 { print $2 }')
+	case $endpoint in
+	'' | '(none)') ;;
+	*) [ "$endpoint" = "$(cat "$STATE/endpoint.$1" 2>/dev/null)" ] || printf '%s\n' "$endpoint" | write_file 600 "$STATE/endpoint.$1" ;;
+	esac
+}
+
+# call INTERFACE: this proxy calls the relay where it last called from. WireGuard does so when it has a packet to send. A home
+# router lets that in, since the relay has never stopped sending to us.
+call() {
+	[ -f "$STATE/endpoint.$1" ] || return 0
+	wg show "$1" endpoints | while read -r peer endpoint; do
+		[ "$endpoint" != '(none)' ] || run wg set "$1" peer "$peer" endpoint "$(cat "$STATE/endpoint.$1")"
+	done
+	ping -n -q -c 1 -W 1 "$(conf_values "$WIREGUARD/$1.conf" AllowedIPs | sed -n '1s/\/.*//p')" >/dev/null 2>&1 || true
+}
