@@ -43,7 +43,7 @@ export async function removeProxy({ name, file, up, history, knock, say, progres
   const ttl = Math.max(before, standing(readFileSync(file, "utf8"), name).ttl);
   mark({ since, checked: now(), ttl });
   const until = since.getTime() + (ttl + MARGIN) * 1000;
-  say(`2. waiting until nobody can still have its address from DNS (TTL ${ttl} s)`);
+  say(`2. waiting until resolvers have forgotten its address (TTL ${ttl} s)`);
   for (let left = until - now().getTime(); left > 0; left = until - now().getTime()) {
     progress(`   ${Math.ceil(left / 1000)} s left; this may be interrupted, and goes on when it is run again`);
     await sleep(Math.min(left, 1000));
@@ -51,7 +51,7 @@ export async function removeProxy({ name, file, up, history, knock, say, progres
 
   const { door } = standing(readFileSync(file, "utf8"), name);
   if (door && !(await knock(door.host, door.port))) {
-    throw new Error(`${name} is out of DNS, and nobody knows its address any more; but its SSH (${door.host}, port ${door.port}) does not answer, and what was set up there is to be undone. When it answers again, run this again. If that machine is gone for good, add gone: true to its entry, and run this again.`);
+    throw new Error(`${name} is out of DNS, and resolvers have forgotten its address; but its SSH (${door.host}, port ${door.port}) does not answer, and what was set up there is to be undone. When it answers again, run this again. If that machine is gone for good, add gone: true to its entry, and run this again.`);
   }
   say(`3. removing ${name}`);
   replace(file, without(readFileSync(file, "utf8"), name));

@@ -53,7 +53,7 @@ const HISTORY_OF = "stack history --json --page-size 20 --stack";
 it("removes a proxy of the selected stack", () => {
   const { status, stdout, stderr, calls, file } = remove("ash1", "--yes");
   expect([status, stderr]).toEqual([0, ""]);
-  expect(stdout.split("\n")).toEqual(["1. ash1 is drained in the settings already", "2. waiting until nobody can still have its address from DNS (TTL 60 s)", "3. removing ash1", "ash1 is gone.", ""]);
+  expect(stdout.split("\n")).toEqual(["1. ash1 is drained in the settings already", "2. waiting until resolvers have forgotten its address (TTL 60 s)", "3. removing ash1", "ash1 is gone.", ""]);
   expect(calls).toEqual(["stack --show-name", `${HISTORY_OF} prod`, `${UP} prod`, `${UP} prod`]);
   expect(file).not.toContain("ash1");
 });
