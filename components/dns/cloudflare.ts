@@ -1,14 +1,18 @@
 // DNS at Cloudflare.
+import * as pulumi from "@pulumi/pulumi";
 import { canonicalAddress } from "../addresses";
 import { operatorError } from "../operatorError";
 import { cloudflare, type CloudflareRecord } from "./cloudflareApi";
+import { notAsked } from "./delegation";
 import type { RawSet } from "./zoneView";
 
 /** The zone's record sets. Throws a RunError when the token does not let us read it. */
 export async function readCloudflareZone(api: string, token: string, zone: string): Promise<RawSet[]> {
   const client = cloudflare(api, token);
   try {
-    return setsOf(await client.records(await client.zoneId(zone)));
+    const { id, status, nameServers } = await client.zone(zone);
+    if (status !== "active") await pulumi.log.warn(notAsked({ provider: "Cloudflare", zone, status, assigned: nameServers }));
+    return setsOf(await client.records(id));
   } catch (error) {
     throw operatorError(`dns: ${(error as Error).message}`);
   }

@@ -1,4 +1,5 @@
 // The few calls of Cloudflare's API (v4) that we need.
+import { domainToASCII, domainToUnicode } from "node:url";
 import { z } from "zod";
 import { callApi } from "./apiCall";
 
@@ -31,10 +32,24 @@ const envelope = z.object({
   result_info: z.object({ page: z.number(), total_pages: z.number().optional(), count: z.number(), per_page: z.number(), total_count: z.number().optional() }).nullish(),
 });
 
-const zones = z.array(z.object({ id: z.string(), name: z.string() }));
+const zones = z.array(z.object({ id: z.string(), name: z.string(), status: z.string().nullish(), name_servers: z.array(z.string()).nullish() }));
+
+export interface CloudflareZone {
+  readonly id: string;
+  /** "active" where the world asks it. */
+  readonly status: string;
+  /** The name servers that Cloudflare gave it. */
+  readonly nameServers: readonly string[];
+}
+
+/** Zones with letters beyond ASCII are listed by these; everywhere here they stand in their xn-- form. */
+const ascii = (name: string) => domainToASCII(name) || name;
 const records = z.array(
   z.object({ id: z.string(), name: z.string(), type: z.string(), content: z.string().nullish(), ttl: z.number(), proxied: z.boolean().nullish(), comment: z.string().nullish() }),
 );
+
+/** Names such as _dmarc stay as they are. */
+const hostNameOf = (name: string) => (/[^\x20-\x7e]/.test(name) ? ascii(name) : name);
 
 const PER_PAGE = 100;
 
@@ -61,15 +76,17 @@ export function cloudflare(api: string, token: string) {
   }
 
   return {
-    async zoneId(zone: string): Promise<string> {
-      const found = (await list(`/zones?name=${encodeURIComponent(zone)}`, zones)).find(({ name }) => name === zone);
-      if (!found) throw new Error(`this token sees no zone ${zone} at Cloudflare: check dns.zone, and that dnsSecret is a token with the permission "DNS: Edit" (Zone) for that zone`);
-      return found.id;
+    async zone(zone: string): Promise<CloudflareZone> {
+      for (const name of new Set([zone, domainToUnicode(zone) || zone])) {
+        const found = (await list(`/zones?name=${encodeURIComponent(name)}`, zones)).find((each) => ascii(each.name) === zone);
+        if (found) return { id: found.id, status: found.status ?? "active", nameServers: found.name_servers ?? [] };
+      }
+      throw new Error(`this token sees no zone ${zone} at Cloudflare: check dns.zone, and that dnsSecret is a token with the permission "DNS: Edit" (Zone) for that zone`);
     },
 
     async records(zoneId: string): Promise<CloudflareRecord[]> {
       const found = await list(`/zones/${zoneId}/dns_records`, records);
-      return found.map(({ content, proxied, comment, ...rest }) => ({ ...rest, content: content ?? "", proxied: proxied ?? false, comment: comment ?? undefined }));
+      return found.map(({ content, proxied, comment, ...rest }) => ({ ...rest, name: hostNameOf(rest.name), content: content ?? "", proxied: proxied ?? false, comment: comment ?? undefined }));
     },
 
     async batch(zoneId: string, batch: Batch): Promise<void> {

@@ -9,6 +9,8 @@ import { MANAGED_BY, relayIn, type DnsZone, type Farewell } from "./zone";
 
 export interface HetznerZoneArgs {
   readonly zone: string;
+  /** Names whose A and AAAA this program changes. */
+  readonly names: readonly string[];
   /** In seconds. */
   readonly ttl: number;
   /** Marks a record set as this stack's own. */
@@ -21,15 +23,20 @@ export interface HetznerZoneArgs {
 }
 
 /** Reads the zone. Throws a RunError when the token's project does not hold it. */
-export async function hetznerZone({ zone, ttl, labels, stack, api, token, farewell }: HetznerZoneArgs): Promise<DnsZone> {
+export async function hetznerZone({ zone, names, ttl, labels, stack, api, token, farewell }: HetznerZoneArgs): Promise<DnsZone> {
   const sets = await hcloud.getZoneRrsets({ zone }).then(
     ({ rrsets }) => rrsets,
     (error: Error) => {
       throw operatorError(`dns.zone: the zone ${zone} could not be read at Hetzner Cloud: ${error.message}\nIs it in the same project as hcloud:token, and made there as a zone of mode "primary"?`);
     },
   );
+  const locked = sets.filter(({ name, type, changeProtection }) => changeProtection && (type === "A" || type === "AAAA") && names.includes(nameIn(zone, name)));
+  if (locked.length > 0) {
+    const which = locked.map(({ name, type }) => `${nameIn(zone, name)} ${type}`).join(" and ");
+    throw operatorError(`dns: ${which} in the zone ${zone} cannot be changed: change protection is switched on. Switch it off at Hetzner Cloud, at that record, then run pulumi up again.`);
+  }
   const existing = sets.map((set): ExistingSet => ({
-    name: set.name === "@" ? zone : `${set.name}.${zone}`,
+    name: nameIn(zone, set.name),
     type: set.type,
     values: set.records.map(({ value }) => value),
     // Not by the stack's label: a stack may be renamed, and its sets are its own still.
@@ -57,3 +64,5 @@ export async function hetznerZone({ zone, ttl, labels, stack, api, token, farewe
     },
   };
 }
+
+const nameIn = (zone: string, label: string) => (label === "@" ? zone : `${label}.${zone}`);

@@ -58,7 +58,7 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
 
   switch (dns.provider) {
     case "hetzner":
-      return hetznerZone({ zone, ttl, labels, stack, farewell, ...hcloud });
+      return hetznerZone({ zone, names: [mailDomain, ...settings.proxies.map(({ name }) => proxyName(name, dns))], ttl, labels, stack, farewell, ...hcloud });
     case "rfc2136": {
       const { server, port, tsig } = dns;
       const sets = await readRfc2136Zone({ server, port, zone, key: { ...tsig, secret: plain } }, [{ name: mailDomain, types: BOTH }, ...settings.proxies.map((proxy) => ({ name: proxyName(proxy.name, dns), types: familiesOf(proxy) }))]);

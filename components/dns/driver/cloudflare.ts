@@ -13,12 +13,12 @@ export function cloudflareBackend({ zone, api, token }: Access & { provider: "cl
   const client = cloudflare(api, token);
   return {
     async read(name) {
-      const records = await client.records(await client.zoneId(zone));
+      const records = await client.records((await client.zone(zone)).id);
       return TYPES.map((type) => standingOf(records, name, type));
     },
 
     async apply(changes) {
-      const zoneId = await client.zoneId(zone);
+      const { id: zoneId } = await client.zone(zone);
       const records = await client.records(zoneId);
       const moved = changes.find(({ name, type, seen }) => digestOf(standingOf(records, name, type).values) !== digestOf(seen.values));
       if (moved) throw new Meanwhile(`${moved.name} ${moved.type} changed in between`);

@@ -35,6 +35,8 @@ export class TestCloudflare {
   readonly batches: Batch[] = [];
   /** `METHOD path`, in order. */
   readonly calls: string[] = [];
+  /** As the zone is listed: names with letters beyond ASCII in these. */
+  zone = { id: ZONE_ID, name: "example.org", status: "active", name_servers: ["ns1.cloudflare.example", "ns2.cloudflare.example"] };
   /** Answers every call with this. */
   trouble: { status: number; body: string } | undefined;
   private next = 0;
@@ -80,7 +82,7 @@ export class TestCloudflare {
 
   private route(method: string, url: URL, body: string): object {
     const path = url.pathname.replace("/client/v4", "");
-    if (method === "GET" && path === "/zones") return page(url, [{ id: ZONE_ID, name: "example.org" }].filter(({ name }) => name === url.searchParams.get("name")));
+    if (method === "GET" && path === "/zones") return page(url, [this.zone].filter(({ name }) => name === url.searchParams.get("name")));
     if (method === "GET" && path === `/zones/${ZONE_ID}/dns_records`) return page(url, this.records);
     if (method === "POST" && path === `/zones/${ZONE_ID}/dns_records/batch`) return { result: this.batch(JSON.parse(body) as Batch) };
     throw new Refusal(404, 7003, `Could not route to ${path}`);

@@ -145,8 +145,35 @@ describe("a zone at Cloudflare", () => {
     expect(cloudflare.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.120`]);
   });
 
+  it.each([false, true])("is told of where the world does not ask it, with the name servers to set (preview: %s)", async (preview) => {
+    cloudflare.zone.status = "pending";
+    expect((await atCloudflare({ preview })).warnings).toContainEqual(
+      "DNS: the world does not ask the zone example.org at Cloudflare (pending): what is changed there has no effect yet. At the registrar of example.org, set its name servers to ns1.cloudflare.example, ns2.cloudflare.example; or name the provider that the world does ask in dns.provider.",
+    );
+  });
+
+  it("is found by its xn-- name, though Cloudflare lists it in letters beyond ASCII", async () => {
+    cloudflare.zone.name = "bücher.example";
+    cloudflare.hold("chat.bücher.example", "A", "198.51.100.20", { proxied: true, ttl: 1 });
+    const mailDomain = "chat.xn--bcher-kva.example";
+    const run = await atCloudflare({ settings: { mailDomain, dns: { zone: "xn--bcher-kva.example", provider: "cloudflare" }, dnsSecret: TOKEN } });
+    for (const set of rows(run, LOCAL).filter(({ inputs }) => inputs.stdin)) await runErrand({ verb: "put", job: jobOf(set) });
+    expect(cloudflare.lines().filter((line) => line.startsWith("chat."))).toEqual([`${mailDomain} 300 A 203.0.113.120`, `${mailDomain} 300 AAAA 2001:db8:c000:78::1`]);
+  });
+
   it("is not opened with another token", async () => {
     await expect(atCloudflare({ settings: { dnsSecret: "x".repeat(40) } })).rejects.toThrow("dns: Cloudflare refuses the token: Authentication error (10000).");
+  });
+});
+
+describe("a zone at Hetzner Cloud", () => {
+  it.each(["chat", "hel1.proxy"])("whose %s is protected against changes is found so before anything is made", async (name) => {
+    const run = aStack({ rrsets: [{ ...rrset(name, "A", ["198.51.100.20"]), changeProtection: true }] });
+    await expect(run).rejects.toThrow(`dns: ${name}.example.org A in the zone example.org cannot be changed: change protection is switched on. Switch it off at Hetzner Cloud`);
+  });
+
+  it("may hold protected sets that are not ours to change", async () => {
+    expect((await aStack({ rrsets: [{ ...rrset("www", "A", ["198.51.100.20"]), changeProtection: true }, { ...rrset("chat", "TXT", ['"v=spf1 a ~all"']), changeProtection: true }] })).errors).toEqual([]);
   });
 });
 
