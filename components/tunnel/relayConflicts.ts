@@ -9,11 +9,20 @@ import type { TunnelPlan } from "./addressPlan";
 export function relayConflicts(plans: readonly TunnelPlan[], facts: RelayFacts, stack: string): Complaint[] {
   const mine = new Set(facts.ours.filter((tunnel) => tunnel.stack === undefined || tunnel.stack === stack).map(({ device }) => device));
   const ours = new Set([...mine, ...plans.map(({ relayInterface }) => relayInterface)]);
-  const others = facts.addresses.concat(facts.routes).filter(({ device, cidr }) => !ours.has(device) && cidr !== "default");
+  const others = facts.addresses.concat(facts.routes.filter(({ cidr }) => isOneNetwork(cidr))).filter(({ device }) => !ours.has(device));
   return [
     ...(facts.ipv6 ? [] : [{ key: "relay", text: "has IPv6 switched off (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 to it even where the home line has none: switch it on." }]),
     ...plans.flatMap((plan) => [...addressConflicts(plan, others), ...tableConflicts(plan, facts, ours), ...nameConflicts(plan, facts, mine), ...trustConflicts(plan, facts)]),
   ];
+}
+
+/**
+ * A wide route (10.0.0.0/8 to a VPN, say) is no conflict: ours are narrower and win, and hardly any of its addresses is in use.
+ * A network that the relay itself has an address in is one, whatever its size, and so is a route to a single network.
+ */
+function isOneNetwork(cidr: string): boolean {
+  const network = networkOf(cidr);
+  return network !== undefined && network.prefix >= (network.family === 4 ? 24 : 64);
 }
 
 function addressConflicts(plan: TunnelPlan, others: readonly { device: string; cidr: string }[]): Complaint[] {

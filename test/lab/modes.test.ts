@@ -167,7 +167,7 @@ describe("a relay with public addresses of its own", () => {
     const output = succeeded(await the.up(direct));
     expect(output).toContain("Without a tunnel the relay sees all clients of a proxy under that proxy's one address.");
     expect(output).not.toMatch(/Server .*replac/);
-    expect(output).toContain("port 25 outbound works: mx.example.net greets with 220 ");
+    expect(output).toContain("port 25 outbound works over IPv4: mx.example.net greets with 220 ");
     const [, release = "false"] = /The relay still has its ends of the tunnels, which a script set up\. Run there, as root: (.*)/.exec(output) ?? [];
     await the.sh("vps", release);
     const report = await traffic.stop();

@@ -334,7 +334,7 @@ describe("the mail domain's records", () => {
 
 describe("a relay that already uses what the plan wants", () => {
   it.each([
-    ["a network", "route docker0 10.213.0.0/16", "tunnel.ipv4Range: the relay already uses 10.213.0.0/16 on docker0, and 10.213.109.6 for wg-hel1 lies in it. Choose a range that is free there."],
+    ["a network", "address docker0 10.213.0.1/16", "tunnel.ipv4Range: the relay already uses 10.213.0.1/16 on docker0, and 10.213.109.6 for wg-hel1 lies in it. Choose a range that is free there."],
     ["an IPv6 network", "address eth1 fd6d:6169:6c70::9/64", "tunnel.ipv6Range: the relay already uses fd6d:6169:6c70::9/64 on eth1"],
     ["a routing table", "table tun0 5184881", "tunnel.routingTables: the relay's routing table 5184881, meant for wg-hel1, is in use already (routes on tun0)."],
     ["a rule's table", "rule 100: from 198.51.100.0/24 lookup 5184881", 'tunnel.routingTables: the relay\'s routing table 5184881, meant for wg-hel1, is in use already (the rule "100: from 198.51.100.0/24 lookup 5184881").'],
@@ -347,10 +347,14 @@ describe("a relay that already uses what the plan wants", () => {
   });
 
   it("is looked at once more before it stops a run: it may have been mended since", async () => {
-    const run = await aStack({ relayFacts: `${RELAY_FACTS}\nroute docker0 10.213.0.0/16`, relayFactsNow: RELAY_FACTS });
+    const run = await aStack({ relayFacts: `${RELAY_FACTS}\nroute docker0 10.213.109.0/24`, relayFactsNow: RELAY_FACTS });
     expect(run.errors).toEqual([]);
     expect(run.outputs.lastRun).toMatchObject({ looks: { unwell: ["relay"] } });
     expect((await aStack()).registered.some(({ name }) => name === "relay-facts-now")).toBe(false);
+  });
+
+  it.each(["route tun0 10.0.0.0/8", "route eth0 10.128.0.0/9", "route tun0 fd00::/8"])("does not count by a wide route, which ours outrank: %s", async (line) => {
+    expect((await aStack({ relayFacts: `${RELAY_FACTS}\n${line}` })).errors).toEqual([]);
   });
 
   it("is not mistaken for our own earlier run", async () => {

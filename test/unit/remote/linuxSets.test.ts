@@ -134,7 +134,10 @@ describe("a tunnel fits on a relay", () => {
   it("where nothing is in its way", () => expect(fits(NOTHING, "127.0.0.0/8, [::1]/128 hash:/etc/postfix/more")()).toEqual([]));
 
   it("not where a network has its addresses, of either family", () => {
-    expect(fits({ ...NOTHING, 4: "10.213.0.0/16 dev docker0" }, "127.0.0.0/8")).toThrow("this relay already uses the network of the tunnel's address 10.213.0.2 (10.213.0.0/16 dev docker0)");
+    expect(fits({ ...NOTHING, 4: "10.213.0.0/16 dev docker0 proto kernel scope link src 10.213.0.1" }, "127.0.0.0/8")).toThrow("this relay already uses the network of the tunnel's address 10.213.0.2 (10.213.0.0/16 dev docker0 proto kernel scope link src 10.213.0.1)");
+    expect(fits({ ...NOTHING, 4: "10.213.0.0/24 via 192.168.77.5 dev eth0" }, "127.0.0.0/8")).toThrow("(10.213.0.0/24 via 192.168.77.5 dev eth0)");
+    expect(fits({ ...NOTHING, 4: "10.213.0.2 via 192.168.77.5 dev eth0" }, "127.0.0.0/8")).toThrow("(10.213.0.2 via 192.168.77.5 dev eth0)");
+    expect(fits({ ...NOTHING, 4: "10.0.0.0/8 dev tun0 scope link" }, "127.0.0.0/8")()).toEqual([]);
     expect(fits({ ...NOTHING, 6: "fd00::/64 dev docker0" }, "127.0.0.0/8")).toThrow("of the tunnel's address fd00::2 (fd00::/64 dev docker0)");
   });
 

@@ -86,9 +86,11 @@ dial_ports() { cat /proc/sys/net/ipv4/ip_local_port_range; }
 
 tunnel_port() { wg show wg-relay listen-port 2>/dev/null || true; }
 
-# route_of_others ADDRESS OUR-INTERFACE: a route that holds the address, but for default ones and ours. ip must be told the
-# family: it takes every address for IPv4's.
+# route_of_others ADDRESS OUR-INTERFACE: a route to a network that holds the address, but for ours. A wide one (10.0.0.0/8 to a
+# VPN, say) does not count: ours are narrower and win. One that this host has an address in does (proto kernel), and so does
+# one to a single network. ip must be told the family: it takes every address for IPv4's.
 route_of_others() {
 	case $1 in *:*) family=6 ;; *) family=4 ;; esac
-	ip -"$family" route show to match "$1" 2>/dev/null | grep -v -e '^default' -e '^0.0.0.0/1' -e '^128.0.0.0/1' -e '^::/1' -e '^8000::/1' -e "dev $2" | head -n 1 || true
+	ip -"$family" route show to match "$1" 2>/dev/null | grep -v -e '^default' -e '^0.0.0.0/1' -e '^128.0.0.0/1' -e '^::/1' -e '^8000::/1' -e "dev $2" |
+		awk -v one="$(if [ "$family" = 4 ]; then echo 24; else echo 64; fi)" '/ proto kernel / || $1 !~ /\// || substr($1, index($1, "/") + 1) + 0 >= one { print; exit }' || true
 }
