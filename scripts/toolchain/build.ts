@@ -1,4 +1,4 @@
-// build.ts: builds one binary from pinned Go modules, once per set of inputs, into the cache. Knows nothing of Pulumi.
+// build.ts: builds binaries from pinned Go modules, once per set of inputs, into the cache. Knows nothing of Pulumi.
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { duration, run } from "./run";
 
 /** All that decides what a binary will be. */
 export interface Recipe {
-  /** Name of the binary and of its place in the cache. */
+  /** Name of the first binary, and of their place in the cache. */
   readonly name: string;
   /** What the progress lines call it. */
   readonly label: string;
@@ -17,12 +17,13 @@ export interface Recipe {
   readonly moduleDir: string;
   /** Folders whose Go files go into it: the module itself and the local ones that it replaces others with. */
   readonly sources: readonly string[];
-  readonly package: string;
+  /** Each becomes a binary that bears its last part as name. */
+  readonly packages: readonly string[];
   /** Variables that the linker sets. */
   readonly variables: Readonly<Record<string, string>>;
-  /** Where the binary goes below its place in the cache; "" for the top. */
+  /** Where the binaries go below their place in the cache; "" for the top. */
   readonly folder: "bin" | "";
-  /** More files beside the binary: name and text. */
+  /** More files beside the binaries: name and text. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
@@ -48,8 +49,8 @@ export async function build(recipe: Recipe, go: Go, cacheDir: string, log: (line
   removeUnfinished(dirname(target));
   // Half-done work never bears the final name, and no two runs share one: the compiler may outlive a killed run.
   const unfinished = join(dirname(target), `unfinished-${process.pid}-${basename(target)}`);
-  const binary = join(unfinished, recipe.folder, recipe.name);
-  mkdirSync(dirname(binary), { recursive: true });
+  const folder = join(unfinished, recipe.folder);
+  mkdirSync(folder, { recursive: true });
   const logFile = join(cacheDir, "logs", `build-${recipe.name}.log`);
   const start = Date.now();
   log(`${recipe.label}: building from Go modules with Go ${go.version}; log: ${logFile}`);
@@ -58,7 +59,7 @@ export async function build(recipe: Recipe, go: Go, cacheDir: string, log: (line
   try {
     await run({
       step: `build ${recipe.label}`,
-      argv: [go.program, "build", "-v", "-trimpath", ...flags(recipe), "-o", binary, recipe.package],
+      argv: [go.program, "build", "-v", "-trimpath", ...flags(recipe), "-o", folder, ...recipe.packages],
       cwd: recipe.moduleDir,
       env: go.env,
       logFile,
@@ -78,7 +79,7 @@ export async function build(recipe: Recipe, go: Go, cacheDir: string, log: (line
 /** A name for the inputs: the same for the same sources, pins, flags, Go version and platform, whatever the machine. */
 export function inputsKey(recipe: Recipe, go: Pick<Go, "version" | "platform">): string {
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([go.version, go.platform, recipe.package, flags(recipe), recipe.folder, recipe.files ?? {}]));
+  hash.update(JSON.stringify([go.version, go.platform, recipe.packages, flags(recipe), recipe.folder, recipe.files ?? {}]));
   for (const folder of recipe.sources) {
     for (const file of goFiles(folder)) {
       hash.update(`\n${basename(folder)}/${relative(folder, file)}\n`);

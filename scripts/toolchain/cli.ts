@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 
 import { build, builtDir } from "./build";
 import { findProgram } from "./go";
-import { cliRecipe, cliVersion } from "./recipes";
+import { cliRecipe, cliVersion, LANGUAGE_HOST } from "./recipes";
 import { run } from "./run";
 import type { Session } from "./session";
 import { downloadCli, downloadedDir } from "./vendor";
@@ -15,36 +15,32 @@ export interface Cli {
   readonly program: string;
   readonly version: string;
   readonly origin: "path" | "download" | "built";
-  /** Whether `pulumi up` can run a Node.js program itself. Without it only the Automation API's inline programs run. */
-  readonly languageHost: boolean;
 }
 
 export async function ensureCli(session: Session): Promise<Cli> {
-  const chosen = (session.only === "built" ? undefined : await vendorCli(session)) ?? (await builtCli(session));
-  const cli = { ...chosen, languageHost: hasLanguageHost(chosen.program) };
+  const cli = (session.only === "built" ? undefined : await vendorCli(session)) ?? (await builtCli(session));
   session.log(`pulumi: ${cli.version}, ${ORIGIN[cli.origin]}: ${cli.program}`);
   return cli;
 }
 
 /** What is said about a `pulumi` on PATH: taken, or why not. */
-export function judgeCliOnPath(printed: string, minimum: string): { use: true; version: string } | { use: false; because: string } {
+export function judgeCliOnPath(printed: string, minimum: string, languageHost = true): { use: true; version: string } | { use: false; because: string } {
   const version = versionIn(printed);
   if (version === undefined) return { use: false, because: `prints no version: ${JSON.stringify(printed.trim().slice(0, 60))}` };
   if (!atLeast(version, minimum)) return { use: false, because: `is ${version}; ${minimum} or later is needed` };
+  if (!languageHost) return { use: false, because: `has no ${LANGUAGE_HOST} beside it, without which it runs no Node.js program` };
   return { use: true, version };
 }
 
 /** The engine looks for the language host beside the real file of the CLI; PATH is ruled out by our settings. */
 export function hasLanguageHost(program: string): boolean {
   const suffix = process.platform === "win32" ? ".exe" : "";
-  return existsSync(join(dirname(realpathSync(program)), `pulumi-language-nodejs${suffix}`));
+  return existsSync(join(dirname(realpathSync(program)), `${LANGUAGE_HOST}${suffix}`));
 }
 
-type Chosen = Omit<Cli, "languageHost">;
+const ORIGIN = { path: "from PATH", download: "the vendor's download", built: "built from Go modules, with a language host of ours" } as const;
 
-const ORIGIN = { path: "from PATH", download: "the vendor's download", built: "built from Go modules" } as const;
-
-async function vendorCli(session: Session): Promise<Chosen | undefined> {
+async function vendorCli(session: Session): Promise<Cli | undefined> {
   const version = cliVersion();
   const downloaded = join(downloadedDir(session.cacheDir, version), "bin", "pulumi");
   const onPath = await cliOnPath(session);
@@ -58,7 +54,7 @@ async function vendorCli(session: Session): Promise<Chosen | undefined> {
   return { program: downloaded, version, origin: "download" };
 }
 
-async function cliOnPath(session: Session): Promise<Chosen | undefined> {
+async function cliOnPath(session: Session): Promise<Cli | undefined> {
   const program = findProgram("pulumi", process.env.PATH);
   if (program === undefined) return undefined;
   const printed = await run({
@@ -68,13 +64,13 @@ async function cliOnPath(session: Session): Promise<Chosen | undefined> {
     logFile: join(session.logs, "pulumi-version.log"),
     limit: 30,
   }).catch((error: unknown) => String(error));
-  const verdict = judgeCliOnPath(printed, session.pins.minimumCli);
+  const verdict = judgeCliOnPath(printed, session.pins.minimumCli, hasLanguageHost(program));
   if (verdict.use) return { program, version: verdict.version, origin: "path" };
   session.log(`pulumi: ${program} is not used: it ${verdict.because}`);
   return undefined;
 }
 
-async function builtCli(session: Session): Promise<Chosen> {
+async function builtCli(session: Session): Promise<Cli> {
   const folder = await build(cliRecipe(), await session.go(), session.cacheDir, session.log);
   return { program: join(folder, "bin", "pulumi"), version: cliVersion(), origin: "built" };
 }

@@ -25,10 +25,10 @@ async function main(): Promise<void> {
 }
 
 function report(toolchain: Toolchain): string {
-  const { pulumi, pulumiOrigin, pulumiVersion, languageHost, plugins, env } = toolchain;
+  const { pulumi, pulumiOrigin, pulumiVersion, plugins, env } = toolchain;
   return [
     `pulumi    ${pulumiVersion}  ${pulumiOrigin}  ${pulumi}`,
-    `          Node.js language host: ${languageHost ? "yes" : "no (inline programs of the Automation API only)"}`,
+    `          Node.js language host: ${pulumiOrigin === "built" ? "STAND-IN" : "the vendor's"}`,
     ...plugins.map(({ name, version, origin, standIn }) => `${name.padEnd(9)} ${version}  ${origin}${standIn ? "  STAND-IN" : ""}`),
     ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
   ].join("\n");

@@ -1,4 +1,4 @@
-// recipes.ts: what is built from which sources: the CLI and the three plugins. Pure but for reading go.mod.
+// recipes.ts: what is built from which sources: the CLI with its language host, and the three plugins. Pure but for reading go.mod.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,6 +11,9 @@ export const GO_DIR = join(__dirname, "go");
 const CLI_DIR = join(GO_DIR, "cli");
 /** All plugins come from one module, so that they share what is compiled. */
 export const PLUGINS_DIR = join(GO_DIR, "plugins");
+
+/** What runs Node.js programs for the engine. The vendor's is not published as a Go module; what is built is a stand-in. */
+export const LANGUAGE_HOST = "pulumi-language-nodejs";
 
 /** Only the command plugin is not the published provider's own code. */
 export const isStandIn = (name: PluginName): boolean => name === "command";
@@ -31,8 +34,9 @@ export function cliRecipe(): Recipe {
     label: `pulumi ${version}`,
     moduleDir: CLI_DIR,
     sources: [CLI_DIR],
-    package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-    variables: { "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": version },
+    // The engine looks for the language host beside the CLI.
+    packages: ["github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", `./cmd/${LANGUAGE_HOST}`],
+    variables: { "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": version, "main.version": version },
     // A folder of its own: the CLI would take plugins that lie beside it for its own.
     folder: "bin",
   };
@@ -50,7 +54,7 @@ export function pluginRecipe(name: PluginName, version: string): Recipe {
     label: `${name} plugin ${version}${isStandIn(name) ? " (stand-in)" : ""}`,
     moduleDir: PLUGINS_DIR,
     sources: [PLUGINS_DIR, join(GO_DIR, "stubs"), join(GO_DIR, "random-shim")],
-    package: `./cmd/${binary}`,
+    packages: [`./cmd/${binary}`],
     variables: { "main.version": version },
     folder: "",
   };

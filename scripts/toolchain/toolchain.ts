@@ -26,17 +26,12 @@ export interface ToolchainOptions {
 }
 
 export interface Toolchain {
-  /** Absolute path of the CLI. It lies in a folder `bin`: the Automation API wants that folder's parent as its root. */
+  /** Absolute path of the CLI. The Node.js language host lies beside it: the vendor's, or, where it was built, a stand-in. */
   readonly pulumi: string;
   readonly pulumiOrigin: "path" | "download" | "built";
   readonly pulumiVersion: string;
-  /** Whether `pulumi up` runs a Node.js program itself; if not, only the Automation API with an inline program does. */
-  readonly languageHost: boolean;
   readonly plugins: readonly Plugin[];
-  /**
-   * What to set, beside the caller's environment, to use all this and nothing else. Set it in the process itself before
-   * `PulumiCommand.get`, which runs the CLI with the process's environment.
-   */
+  /** What to set, beside the caller's environment, to use all this and nothing else. */
   readonly env: Record<string, string>;
 }
 
@@ -66,7 +61,6 @@ export async function ensureToolchain(options: ToolchainOptions): Promise<Toolch
       pulumi: cli.program,
       pulumiOrigin: cli.origin,
       pulumiVersion: cli.version,
-      languageHost: cli.languageHost,
       plugins,
       env: { ...session.env, PATH: `${dirname(cli.program)}${delimiter}${process.env.PATH ?? ""}` },
     };

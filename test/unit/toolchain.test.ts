@@ -109,6 +109,11 @@ describe("finding", () => {
     expect(findProgram("go", undefined)).toBeUndefined();
   });
 
+  it("takes no CLI from PATH that has no language host beside it: it would run no Node.js program", () => {
+    expect(judgeCliOnPath("v3.259.0", "3.248.0", true)).toEqual({ use: true, version: "3.259.0" });
+    expect(judgeCliOnPath("v3.259.0", "3.248.0", false)).toMatchObject({ use: false, because: expect.stringContaining("pulumi-language-nodejs") as string });
+  });
+
   it("sees a language host beside the CLI only", () => {
     const cli = file("bin/pulumi", "", 0o755);
     expect(hasLanguageHost(cli)).toBe(false);
@@ -143,13 +148,13 @@ describe("building", () => {
     label: "tool",
     moduleDir: folder,
     sources: [join(folder, "src")],
-    package: ".",
+    packages: ["./cmd/tool"],
     variables: { "main.version": "1.0.0" },
     folder: "bin",
   });
-  /** A Go that writes what it was called with to where the binary is wanted. */
+  /** A Go in place of the real one; $out is the binary that the real one would write: the package's last part, in the folder of -o. */
   const aGo = (script: string): Go => ({
-    program: file("go", `#!/bin/sh\nfor last; do case $previous in -o) out=$last;; esac; previous=$last; done\n${script}\n`, 0o755),
+    program: file("go", `#!/bin/sh\nfor last; do case $previous in -o) out=$last/tool;; esac; previous=$last; done\n${script}\n`, 0o755),
     version: "1.26.8",
     platform: "linux/amd64",
     env: process.env,

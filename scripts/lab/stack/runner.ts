@@ -1,7 +1,6 @@
 // lab/stack/runner.ts: runs pulumi on the lab's stack, in the operator's namespace, where it belongs.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { nodeTs } from "../../node";
 import { ensureToolchain, type Toolchain } from "../../toolchain/toolchain";
 import type { LabDirs } from "../dirs";
 import type { LabHandle } from "../lab";
@@ -33,7 +32,7 @@ export interface LabStack {
 export async function openStack(lab: LabHandle, progress: Progress, config?: string, name = STACK): Promise<LabStack> {
   const toolchain = await progress.step("toolchain", () => labToolchain(lab.dirs, progress.say));
   const workspace = prepareWorkspace(lab, config, name);
-  const stack: LabStack = { lab, workspace, toolchain, pulumi: (args, options = {}) => pulumi(stack, args, options) };
+  const stack: LabStack = { lab, workspace, toolchain, pulumi: (args, options = {}) => inOperator(stack, [toolchain.pulumi, ...args], options) };
   if (workspace.secrets.length > 0) {
     await checked(inOperator(stack, [toolchain.pulumi, "stack", "select", "--create", name], { capture: true }));
     // On stdin: an argument would stand in the process list.
@@ -49,38 +48,19 @@ export const labToolchain = (dirs: LabDirs, say: (line: string) => void): Promis
 /** Whether a stack was ever opened on this lab. */
 export const hasStack = (lab: LabHandle): boolean => existsSync(join(lab.dirs.state, "stack"));
 
-/** What of pulumi's flags our own process in place of the vendor's language host knows. */
-const ENGINE_FLAGS = ["--diff", "--expect-no-changes", "--continue-on-error"];
-const IMPLIED_FLAGS = ["--yes", "-y", "--skip-preview", "-f"];
-
-/** What runs the program needs the vendor's language host, or our own process in its place; all else only the CLI. */
-function pulumi(stack: LabStack, args: readonly string[], options: PulumiOptions): Promise<PulumiResult> {
-  const { toolchain, workspace, lab } = stack;
-  const [verb = "", ...flags] = args;
-  const runsProgram = verb === "up" || verb === "preview";
-  if (!runsProgram || toolchain.languageHost) return inOperator(stack, [toolchain.pulumi, ...args], { ...options, cwd: workspace.dir });
-  const unknown = flags.filter((flag) => !ENGINE_FLAGS.includes(flag) && !IMPLIED_FLAGS.includes(flag));
-  if (unknown.length > 0) {
-    throw new Error(`pulumi ${verb} ${unknown.join(" ")}: needs a full Pulumi CLI with its Node.js language host on PATH; without one, ${verb} knows only ${ENGINE_FLAGS.join(", ")}`);
-  }
-  const engine = nodeTs(join(__dirname, "engine.ts"), verb, workspace.dir, join(lab.dirs.project, "index.ts"), ...flags.filter((flag) => ENGINE_FLAGS.includes(flag)));
-  return inOperator(stack, engine, { ...options, cwd: lab.dirs.project });
-}
-
 interface RunOptions {
   readonly capture?: boolean;
   readonly stdin?: string;
-  readonly cwd?: string;
   readonly signal?: AbortSignal;
 }
 
-async function inOperator({ lab, workspace, toolchain }: LabStack, argv: readonly string[], { capture = false, stdin, cwd = workspace.dir, signal }: RunOptions): Promise<PulumiResult> {
+async function inOperator({ lab, workspace, toolchain }: LabStack, argv: readonly string[], { capture = false, stdin, signal }: RunOptions): Promise<PulumiResult> {
   const output = capture ? "pipe" : "inherit";
   const child = await lab.spawn(
     "operator",
     // The machine's own SSH agent is none of the lab's business.
     ["env", "-u", "SSH_AUTH_SOCK", "-u", "HCLOUD_TOKEN", ...argv],
-    { env: { ...toolchain.env, ...workspace.env }, stdio: [stdin === undefined ? (capture ? "ignore" : "inherit") : "pipe", output, output], cwd },
+    { env: { ...toolchain.env, ...workspace.env }, stdio: [stdin === undefined ? (capture ? "ignore" : "inherit") : "pipe", output, output], cwd: workspace.dir },
   );
   const chunks: Buffer[] = [];
   child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
