@@ -293,6 +293,12 @@ describe("a tunnel on a proxy", () => {
   });
 });
 
+it("says so when rules of ours cannot be loaded at boot", () => {
+  run("install filter", set("proxy").text);
+  stub("nft", "exit 1");
+  expect(() => run("load-filters")).toThrow();
+});
+
 describe("room for connections", () => {
   const tracked = "proc/sys/net/netfilter/nf_conntrack_max";
   /** What is set on a proxy of this memory, in MB, whose kernel has this number. */

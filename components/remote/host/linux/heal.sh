@@ -55,6 +55,8 @@ heal_tunnel() {
 	conf=$WIREGUARD/$1.conf
 	[ -f "$conf" ] || return 0
 	if ! wg show "$1" peers 2>/dev/null | grep -qxF "$(conf_values "$conf" PublicKey)"; then
+		# wg-quick may be at work on it just now.
+		case $(systemctl is-active "wg-quick@$1.service") in activating | deactivating) return 0 ;; esac
 		say "the tunnel's interface $1 is gone, or knows no other end any more; bringing it up again"
 		systemctl reset-failed "wg-quick@$1.service" 2>/dev/null || true
 		run systemctl restart "wg-quick@$1.service" </dev/null

@@ -26,31 +26,38 @@ in_nftables() { printf '/bin/sh -c "if [ -x %s ]; then exec %s nftables %s; fi; 
 
 # nftables_does start|reload|stop: what the unit would do without us, and our rules with it.
 nftables_does() {
-	case $1 in start) key=ExecStart ;; reload) key=ExecReload ;; *) key=ExecStop ;; esac
-	commands=$(owners_commands "$key")
+	case $1 in
+	start) commands=$(owners_commands ExecStart "$NFT -f /etc/nftables.conf") ;;
+	reload) commands=$(owners_commands ExecReload "$NFT -f /etc/nftables.conf") ;;
+	*) commands=$(owners_commands ExecStop "$NFT flush ruleset") ;;
+	esac
 	if batch=$(as_batch "$commands") && with_ours "$batch" | nft -f - 2>/dev/null; then
 		load_frames
 		return
 	fi
 	# Something in there is wrong, or nothing that could go together: each by itself, so that what is wrong is the owner's or
 	# ours alone, and is said.
-	result=0
+	owners=0
 	while read -r command; do
 		[ -n "$command" ] || continue
 		# systemd's own marks: a failure that counts for nothing, and the like.
 		case $command in -*) may_fail=yes ;; *) may_fail= ;; esac
-		sh -c "$(printf '%s' "$command" | sed 's/^[-@:+!|]*//')" </dev/null || [ -n "$may_fail" ] || result=$?
-		[ "$result" = 0 ] || break
+		sh -c "$(printf '%s' "$command" | sed 's/^[-@:+!|]*//')" </dev/null || [ -n "$may_fail" ] || owners=1
+		[ "$owners" = 0 ] || break
 	done <<-END
 		$commands
 	END
 	load_filters || true
-	return $result
+	return $owners
 }
 
-# owners_commands KEY: those of the unit as it is without our drop-in, a line each.
+# owners_commands KEY DEFAULT: those of the unit as it is without our drop-in, a line each; Debian's where nobody can say.
 owners_commands() {
-	files=$(systemctl show -p FragmentPath -p DropInPaths nftables.service | sed -n 's/^[A-Za-z]*=//p')
+	files=$(systemctl show -p FragmentPath -p DropInPaths nftables.service | sed -n 's/^[A-Za-z]*=//p' | tr '\n' ' ') || files=
+	[ "${files%%/*}" != "$files" ] || {
+		printf '%s\n' "$2"
+		return
+	}
 	# shellcheck disable=SC2086 # words on purpose
 	for file in $files; do
 		[ "$file" = "$NFTABLES" ] || [ ! -f "$file" ] || sed -e ':a' -e '/\\$/{N' -e 's/\\\n/ /' -e 'ta' -e '}' "$file"

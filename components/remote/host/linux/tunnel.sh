@@ -137,12 +137,12 @@ load_filters() {
 # What goes with our rules at boot. The egress's frame: wg-quick may come up after postfix, or not at all, and mail would
 # leave by the home line until then.
 load_frames() {
-	result=0
-	make_room || result=1
+	framed=0
+	make_room || framed=1
 	for file in "$ETC"/*.conf; do
 		grep -qs '^EGRESS=' "$file" || continue
 		read_tunnel "$(basename "$file" .conf)"
-		egress_frame || result=1
+		egress_frame || framed=1
 	done
-	return $result
+	return $framed
 }

@@ -1,0 +1,199 @@
+// What the kernel makes of our rules, in network namespaces of this test's own: connections that go on through a proxy's restart,
+// and through nftables.service's; refusals that take no time. No stack and no machine is needed.
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseRange, type Range } from "../../components/addresses";
+import { renderProxyFilter } from "../../components/filter/nftables";
+import { renderRelayFilter } from "../../components/filter/relay";
+import { hostctlProgram } from "../../components/remote/hostctl";
+import { planTunnel } from "../../components/tunnel/addressPlan";
+import { sleep, waitFor } from "../../scripts/lab/wait";
+
+jest.setTimeout(60_000);
+
+const NAMES = ["client", "proxy", "restarted", "relay"].map((name) => `kernel-${name}`);
+const [CLIENT = "", PROXY = "", RESTARTED = "", RELAY = ""] = NAMES;
+const ADDRESSES = {
+  IPv4: { client: "192.0.2.10/24", proxy: "192.0.2.1/24", inner: "198.51.100.1/24", relay: "198.51.100.7/24" },
+  IPv6: { client: "2001:db8:c::10/64", proxy: "2001:db8:c::1/64", inner: "2001:db8:5::1/64", relay: "2001:db8:5::7/64" },
+} as const;
+type FamilyName = keyof typeof ADDRESSES;
+const FAMILIES = Object.keys(ADDRESSES) as FamilyName[];
+const bare = (address: string) => address.split("/")[0] ?? "";
+const range = (text: string) => parseRange(text) as Range;
+const PLAN = planTunnel({ name: "hel1", slot: 1 }, { ipv4Range: range("10.213.0.0/16"), ipv6Range: range("fd00:213::/64"), routingTables: 5_182_000 });
+const RULES = renderProxyFilter({ wan: ["to-client", "to-relay"], closed: false, ssh: { port: 22, from: [] }, ports: [25], udpPorts: [], to: { kind: "direct", relay: { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" } } });
+
+let dir = "";
+let children: ChildProcess[] = [];
+
+const inside = (namespace: string, argv: readonly string[], input = "") => execFileSync("ip", ["netns", "exec", namespace, ...argv], { input, encoding: "utf8" });
+const ip = (namespace: string, words: string) => execFileSync("ip", ["-n", namespace, ...words.split(" ")], { stdio: ["ignore", "pipe", "pipe"] });
+const remove = () => NAMES.forEach((name) => spawnSync("ip", ["netns", "del", name]));
+
+beforeEach(() => {
+  remove();
+  dir = mkdtempSync(join(tmpdir(), "kernel-"));
+  children = [];
+  for (const name of NAMES) {
+    execFileSync("ip", ["netns", "add", name]);
+    ip(name, "link set lo up");
+    inside(name, ["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"]);
+  }
+});
+
+afterEach(() => {
+  for (const child of children) child.kill("SIGKILL");
+  remove();
+  rmSync(dir, { recursive: true });
+});
+
+/** A link from a namespace to its end in another, with an address of each family at both. */
+function link(near: string, device: string, mine: "client" | "relay", far: string, farDevice: string): void {
+  ip(near, `link add ${device} type veth peer name ${farDevice} netns ${far}`);
+  up(near, device, mine);
+}
+
+function up(namespace: string, device: string, which: keyof (typeof ADDRESSES)["IPv4"]): void {
+  for (const family of FAMILIES) ip(namespace, `address add ${ADDRESSES[family][which]} dev ${device}${family === "IPv6" ? " nodad" : ""}`);
+  ip(namespace, `link set ${device} up`);
+}
+
+/** Its rules first, as at boot. */
+function proxyUp(namespace: string): void {
+  inside(namespace, ["nft", "-f", "-"], RULES);
+  up(namespace, "to-client", "proxy");
+  up(namespace, "to-relay", "inner");
+}
+
+/** A Node program in a namespace: what it has said so far, and a word for it. */
+function program(namespace: string, source: string) {
+  const child = spawn("ip", ["netns", "exec", namespace, process.execPath, "-e", source], { stdio: ["pipe", "pipe", "inherit"] });
+  children.push(child);
+  let said = "";
+  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  return { said: () => said, tell: (word: string) => child.stdin.write(word), waitFor: (text: string) => waitFor(`"${text}" after ${said}`, 15, () => said.includes(text) || undefined) };
+}
+
+// Says what it is told to; tells what it hears, and how the connection ends.
+const SPEAKER = `
+socket.on("data", (data) => process.stdout.write(String(data)));
+socket.on("error", (error) => process.stdout.write("[" + error.code + "]"));
+process.stdin.on("data", (word) => socket.write(word));`;
+const SERVER = `require("net").createServer((socket) => {${SPEAKER}
+socket.write("220 ready ");}).listen(25, "::", () => process.stdout.write("listening "));`;
+const client = (address: string) => `const socket = require("net").connect(25, "${address}");${SPEAKER}`;
+
+async function aConnection(family: FamilyName) {
+  link(CLIENT, "eth0", "client", PROXY, "to-client");
+  link(RELAY, "eth0", "relay", PROXY, "to-relay");
+  proxyUp(PROXY);
+  const relay = program(RELAY, SERVER);
+  await relay.waitFor("listening");
+  const user = program(CLIENT, client(bare(ADDRESSES[family].proxy)));
+  await user.waitFor("220 ready");
+  return { relay, user };
+}
+
+describe.each(FAMILIES)("a connection through a shared proxy without a tunnel, over %s", (family) => {
+  it("goes on after the proxy's restart, though the relay is the first to speak then", async () => {
+    const { relay, user } = await aConnection(family);
+    // A namespace of its own knows nothing of the connection, just as a kernel that has started anew.
+    for (const device of ["to-client", "to-relay"]) ip(PROXY, `link set ${device} netns ${RESTARTED}`);
+    proxyUp(RESTARTED);
+    relay.tell("news ");
+    await sleep(700);
+    user.tell("noop ");
+    await relay.waitFor("noop");
+    await user.waitFor("news");
+    expect([user.said(), relay.said()]).toEqual(["220 ready news ", "listening noop "]);
+  });
+});
+
+describe.each([0, 1])("what the relay must not send into a tunnel (rp_filter %i)", (filter) => {
+  it.each([["IPv4", "203.0.113.99"], ["IPv6", "2001:db8:99::1"]])("is refused at once over %s", (_family, target) => {
+    inside(RELAY, ["sysctl", "-qw", `net.ipv4.conf.all.rp_filter=${filter}`]);
+    // Any interface will do: nothing gets as far as the tunnel.
+    ip(RELAY, `link add ${PLAN.relayInterface} type veth peer name other netns ${PROXY}`);
+    ip(PROXY, "link set other up");
+    for (const address of [`${PLAN.relay.ipv4}/32`, `${PLAN.relay.ipv6}/128`]) ip(RELAY, `address add ${address} dev ${PLAN.relayInterface}`);
+    ip(RELAY, `link set ${PLAN.relayInterface} up`);
+    for (const way of ["-4", "-6"]) execFileSync("ip", ["-n", RELAY, way, "route", "add", "default", "dev", PLAN.relayInterface]);
+    inside(RELAY, ["nft", "-f", "-"], renderRelayFilter({ proxy: "hel1", plan: PLAN, ports: [25], udpPorts: [], publicAddresses: [], egress: undefined }));
+    const source = `const began = Date.now(); require("net").connect(25, "${target}").on("error", ({ code }) => console.log(JSON.stringify([code, Date.now() - began < 500])));`;
+    expect(JSON.parse(inside(RELAY, [process.execPath, "-e", source]))).toEqual(["ECONNREFUSED", true]);
+  });
+});
+
+describe("nftables.service", () => {
+  const owner = (extra = "") => `#!/usr/sbin/nft -f\nflush ruleset\ntable inet owner {\n\tchain c {\n\t}\n}\n${extra}`;
+  const tables = () => inside(PROXY, ["nft", "list", "tables"]).trim().split("\n").sort();
+
+  beforeEach(() => {
+    for (const name of ["etc", "bin", "run", "units"]) mkdirSync(join(dir, name));
+    const places = { ETC: "etc", STATE: "state", RUN: "run", UNITS: "units", PROC: "proc" };
+    const text = Object.entries(places).reduce((program_, [name, place]) => program_.replace(new RegExp(`^${name}=.*`, "m"), `${name}=${dir}/${place}`), hostctlProgram()).replace("\tPATH=", `\tPATH=${dir}/bin:`);
+    executable("hostctl", text.replaceAll("/etc/nftables.conf", `${dir}/owner.nft`));
+    executable("bin/systemctl", `#!/bin/sh\necho FragmentPath=${dir}/nftables.service\necho DropInPaths=\n`);
+    writeFileSync(join(dir, "nftables.service"), `[Service]\nExecStart=/usr/sbin/nft -f ${dir}/owner.nft\nExecReload=/usr/sbin/nft -f ${dir}/owner.nft\nExecStop=/usr/sbin/nft flush ruleset\n`);
+    writeFileSync(join(dir, "owner.nft"), owner());
+    writeFileSync(join(dir, "etc/proxy.nft"), RULES);
+  });
+
+  const executable = (name: string, text: string) => {
+    writeFileSync(join(dir, name), text);
+    chmodSync(join(dir, name), 0o755);
+  };
+  const does = (verb: string) => spawnSync("ip", ["netns", "exec", PROXY, join(dir, "hostctl"), "nftables", verb], { encoding: "utf8" });
+
+  it("does not reset a connection that sends all the time, however often it is reloaded and restarted", async () => {
+    const { relay, user } = await aConnection("IPv4");
+    const timer = setInterval(() => user.tell("x"), 1);
+    try {
+      for (let i = 0; i < 20; i++) {
+        for (const verb of ["reload", "stop", "start"]) expect(does(verb)).toMatchObject({ status: 0, stderr: "" });
+        await sleep(5);
+      }
+    } finally {
+      clearInterval(timer);
+    }
+    user.tell("end");
+    await relay.waitFor("end");
+    expect([user.said(), relay.said().replace(/x+/, "x")]).toEqual(["220 ready ", "listening xend"]);
+    expect(tables()).toEqual(["table inet chatmail_proxy", "table inet owner"]);
+  });
+
+  it("leaves our table alone when it stops", () => {
+    does("start");
+    does("stop");
+    expect(tables()).toEqual(["table inet chatmail_proxy"]);
+  });
+
+  it("fails as it does without us where its owner's file is broken, and our table is there", () => {
+    writeFileSync(join(dir, "owner.nft"), owner("nonsense\n"));
+    const { status, stderr } = does("start");
+    expect([status, stderr]).toEqual([1, expect.stringContaining("syntax error")]);
+    expect(tables()).toEqual(["table inet chatmail_proxy"]);
+  });
+
+  it("loads its owner's rules where ours are broken", () => {
+    writeFileSync(join(dir, "etc/proxy.nft"), "nonsense\n");
+    expect(does("start").status).toBe(0);
+    expect(tables()).toEqual(["table inet owner"]);
+  });
+
+  it("does what Debian's does where systemd does not say what it would do", () => {
+    executable("bin/systemctl", "#!/bin/sh\nexit 1\n");
+    expect(does("reload").status).toBe(0);
+    expect(tables()).toEqual(["table inet chatmail_proxy", "table inet owner"]);
+  });
+
+  it("does what a drop-in of its owner's says, be it no file of nft's at all", () => {
+    writeFileSync(join(dir, "more.conf"), `[Service]\nExecStart=\nExecStart=-/bin/false\nExecStart=/usr/sbin/nft add table inet \\\n  other\n`);
+    executable("bin/systemctl", `#!/bin/sh\necho FragmentPath=${dir}/nftables.service\necho DropInPaths=${dir}/more.conf\n`);
+    expect(does("start").status).toBe(0);
+    expect(tables()).toEqual(["table inet chatmail_proxy", "table inet other"]);
+  });
+});
