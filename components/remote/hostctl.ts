@@ -74,8 +74,9 @@ export function hostctlIfThere(become: Become, ...words: string[]): string {
 
 const dir = (path: string) => path.slice(0, path.lastIndexOf("/"));
 
-// Beside the one that is there: only when it has found that the host is the right one does it take its place.
-const BRING = `umask 077; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; false; }; } && chmod 755 ${HOSTCTL}.new`;
+// Beside the one that is there: only when it has found that the host is the right one does it take its place. What is made above
+// our own directory (a fresh FreeBSD has no /usr/local/lib) is for others to use too.
+const BRING = `umask 022; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && umask 077 && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; false; }; } && chmod 755 ${HOSTCTL}.new`;
 
 /** The command of a step that is held back. */
 export const HOLD = `sh -c '${inFrame("echo held")}'`;

@@ -7,8 +7,8 @@ fit() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
 	[ "$(uname -s)" = FreeBSD ] || fail "this host runs $(uname -s); the settings say FreeBSD"
 	version=$(freebsd-version -u)
-	[ "${version%%.*}" -ge 14 ] || fail "this host runs FreeBSD $version; 14 is the first with WireGuard in the base system"
-	have wg || fail "this host has no wg; it is part of FreeBSD's base system from 14 on"
+	[ "${version%%.*}" -ge 14 ] || fail "this host runs FreeBSD $version; 14 is the oldest that is supported here"
+	have wg || fail "this host has no wg; it is part of FreeBSD's base system"
 }
 
 # setup [PROXY]: services beside hostctl. They do nothing where there is nothing for them to do, so they need no rc.conf.
@@ -74,4 +74,6 @@ uninstall() {
 	done
 	admin_keys </dev/null
 	rm -rf "$ETC" "$LIB" "$STATE"
+	# Made by us where it was not there, and nobody's as long as it is empty.
+	rmdir "${LIB%/*}" 2>/dev/null || true
 }

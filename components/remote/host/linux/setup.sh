@@ -183,4 +183,6 @@ uninstall() {
 	rmdir "$UNITS/nftables.service.d" "$NETWORKD" 2>/dev/null || true
 	systemctl daemon-reload
 	rm -rf "$ETC" "$LIB" "$STATE"
+	# Made by us where it was not there, and nobody's as long as it is empty.
+	rmdir "${LIB%/*}" 2>/dev/null || true
 }
