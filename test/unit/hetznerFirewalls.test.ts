@@ -103,7 +103,7 @@ describe("applying", () => {
   });
 
   it("is pending while its action runs", async () => {
-    const slow = await startHarness({ actionDelayMs: 30 });
+    const slow = await startHarness({ actionDelayMs: 500 });
     const { server } = await slow.done("POST", "/servers", aServer());
     const { body } = await slow.call("POST", "/firewalls", { name: "a", rules: [], apply_to: [onServer(server)] });
     expect(body.actions).toMatchObject([{ command: "apply_firewall", status: "running" }]);
