@@ -3,7 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { advice, faultyOnes, foreignAddresses, notWorking, openRelay as openRelayAdvice, publicTrust, senders } from "./components/advice";
 import { whenBegun } from "./components/attempts";
 import { MailDomain } from "./components/dns/mailDomain";
-import { openZone, proxyName, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
+import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
+import { proxyDnsName } from "./components/dns/proxyDnsName";
 import { reverseAdvice, reverseFromHere, type ReverseLookup } from "./components/dns/reverse";
 import { spfAdvice } from "./components/dns/spf";
 import { MANAGED_BY } from "./components/dns/zone";
@@ -71,7 +72,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
         way: wayFor(entry),
         egress: egress.includes(entry.name) ? { place: egress.indexOf(entry.name), ownLine: settings.egress.includes(OWN_LINE) } : undefined,
         zone,
-        dnsName: proxyName(entry.name, dns),
+        dnsName: proxyDnsName(entry.name, dns),
         key: () => (key ??= managementKey("management-key", labels)),
         operatorKey: settings.hostSshPrivateKey,
         labels,

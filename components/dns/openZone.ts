@@ -10,6 +10,7 @@ import type { Access } from "./driver/job";
 import { hetznerZone } from "./hetzner";
 import { lookupFromHere, type OpenLookup } from "./lookup";
 import { manualZone } from "./manual";
+import { proxyDnsName } from "./proxyDnsName";
 import { readRfc2136Zone } from "./rfc2136";
 import type { DnsZone, Farewell } from "./zone";
 import { viewZone } from "./zoneView";
@@ -21,9 +22,6 @@ export interface DnsWorld {
 }
 
 export const REAL_DNS: DnsWorld = { cloudflareApi: CLOUDFLARE_API, openLookup: lookupFromHere };
-
-/** A proxy's own name. */
-export const proxyName = (proxy: string, { proxySubdomain, zone }: Pick<StackSettings["dns"], "proxySubdomain" | "zone">) => `${proxy}.${proxySubdomain}.${zone}`;
 
 /** Reads the zone. Throws a RunError when it is not there, or not ours to change. `labels`: Hetzner's, on our record sets. */
 export async function openZone(settings: ZoneSettings, labels: Record<string, string>, world: DnsWorld): Promise<DnsZone> {
@@ -58,10 +56,10 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
 
   switch (dns.provider) {
     case "hetzner":
-      return hetznerZone({ zone, names: [mailDomain, ...settings.proxies.map(({ name }) => proxyName(name, dns))], ttl, labels, stack, farewell, ...hcloud });
+      return hetznerZone({ zone, names: [mailDomain, ...settings.proxies.map(({ name }) => proxyDnsName(name, dns))], ttl, labels, stack, farewell, ...hcloud });
     case "rfc2136": {
       const { server, port, tsig } = dns;
-      const sets = await readRfc2136Zone({ server, port, zone, key: { ...tsig, secret: plain } }, [{ name: mailDomain, types: BOTH }, ...settings.proxies.map((proxy) => ({ name: proxyName(proxy.name, dns), types: familiesOf(proxy) }))]);
+      const sets = await readRfc2136Zone({ server, port, zone, key: { ...tsig, secret: plain } }, [{ name: mailDomain, types: BOTH }, ...settings.proxies.map((proxy) => ({ name: proxyDnsName(proxy.name, dns), types: familiesOf(proxy) }))]);
       const access = secret.apply((value): Access => ({ provider: "rfc2136", zone, server, port, key: { ...tsig, secret: value } }));
       return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
     }

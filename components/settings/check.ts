@@ -1,4 +1,5 @@
 // From the raw settings to checked ones, or to all complaints at once. Pure.
+import { proxyDnsName } from "../dns/proxyDnsName";
 import type { z } from "zod";
 import { kindOf, traitsOf } from "../hosts/kindOf";
 import { planComplaints } from "../tunnel/addressPlan";
@@ -152,7 +153,7 @@ function checkRelay({ relay, tunnel }: ReadableParts): Complaint[] {
 function checkSshHosts({ mailDomain, relay, dns, proxies }: ReadableParts): Complaint[] {
   const changed = (name: string): string | undefined => {
     if (name === mailDomain) return "is the mail domain, whose addresses are the proxies' once this program has run";
-    const proxy = proxies.find((each) => each && dns && name === `${each.name}.${dns.proxySubdomain}.${dns.zone}`);
+    const proxy = proxies.find((each) => each && dns && name === proxyDnsName(each.name, dns));
     return proxy ? `is the name that this program gives to the proxy ${proxy.name}` : undefined;
   };
   const hosts = [

@@ -39,11 +39,10 @@ const isConflict = (error: unknown): error is Refusal => error instanceof Refusa
 
 type Look = (name: string) => Promise<Standing[]>;
 
+const setNow = async ({ name, type }: Change, look: Look): Promise<Standing | undefined> => (await look(name)).find((set) => set.type === type);
+
 async function unchanged(changes: readonly Change[], look: Look): Promise<boolean> {
-  const same = async ({ name, type, seen }: Change) => {
-    const now = (await look(name)).find((set) => set.type === type);
-    return seen.values.length > 0 && digestOf(now?.values ?? []) === digestOf(seen.values);
-  };
+  const same = async (change: Change) => change.seen.values.length > 0 && digestOf((await setNow(change, look))?.values ?? []) === digestOf(change.seen.values);
   const all = await Promise.all(changes.map(same));
   return all.length > 0 && all.every(Boolean);
 }
@@ -54,7 +53,7 @@ const SETTLE = 3000;
 /** Notes for the operator. Throws when the server said yes, and did not do it, or only half of it. */
 async function readBack(changes: readonly Change[], look: Look, server: string): Promise<readonly string[]> {
   for (const deadline = Date.now() + SETTLE; ; ) {
-    const found = await Promise.all(changes.map(async (change) => ({ change, now: (await look(change.name)).find((set) => set.type === change.type) })));
+    const found = await Promise.all(changes.map(async (change) => ({ change, now: await setNow(change, look) })));
     const missing = found.flatMap(({ change, now }) => notDone(change, now));
     if (missing.length === 0) return found.flatMap(({ change, now }) => otherTtl(change, now));
     if (Date.now() >= deadline) {
@@ -67,7 +66,7 @@ async function readBack(changes: readonly Change[], look: Look, server: string):
 }
 
 /** What of a change is not there: parts of a sentence. Pure. */
-export function notDone({ name, type, set, mark }: Change, now: Standing | undefined): string[] {
+function notDone({ name, type, set, mark }: Change, now: Standing | undefined): string[] {
   const holds = now?.values ?? [];
   const wrongSet = set && digestOf(holds) !== digestOf(set.values);
   const wanted = mark === undefined ? undefined : readMark([mark]);
