@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseRelayFacts } from "../../../components/remote/facts";
 
-const FIREWALLS = join(__dirname, "../../../components/remote/host/linux/firewalls.sh");
+const PARTS = ["rulesets", "firewalls"].map((part) => `. ${join(__dirname, "../../../components/remote/host/linux", part)}.sh`).join("; ");
 
 /** A command that does more than print. */
 const script = (text: string) => `#!/bin/sh\n${text}\n`;
@@ -19,7 +19,7 @@ function found(commands: Record<string, string>, host = "proxy - - -"): readonly
   const dir = mkdtempSync(join(tmpdir(), "firewalls-"));
   try {
     for (const [name, output] of Object.entries({ ...USUAL, ...commands })) writeFileSync(join(dir, name), output.startsWith("#!") ? output : printing(output), { mode: 0o755 });
-    const { stdout, stderr, status } = spawnSync("sh", ["-euc", `PATH=${dir}:/usr/bin:/bin; have() { [ -x "${dir}/$1" ]; }; . ${FIREWALLS}; firewalls ${host}`], { encoding: "utf8" });
+    const { stdout, stderr, status } = spawnSync("sh", ["-euc", `PATH=${dir}:/usr/bin:/bin; have() { [ -x "${dir}/$1" ]; }; ${PARTS}; firewalls ${host}`], { encoding: "utf8" });
     expect([status, stderr]).toEqual([0, ""]);
     return parseRelayFacts(stdout).firewalls;
   } finally {

@@ -23,7 +23,7 @@ firewalls() {
 		echo "firewall firewalld is active on the $1: $cure ($(by_firewalld "$@"))"
 		named="$named|inet firewalld"
 	fi
-	nft list ruleset 2>/dev/null | awk -v host="$1" -v hooks=" hook $hooks " -v cure="$cure" -v named="|$named|" '
+	print_rulesets | awk -v host="$1" -v hooks=" hook $hooks " -v cure="$cure" -v named="|$named|" '
 		function found() {
 			if (hook != "" && !ours) print "firewall the table " table " on the " host " drops what its chain " chain " (" hook ") does not name: " cure
 			hook = ""
