@@ -1,7 +1,7 @@
 // What the lab's tests need: Debian packages, disk images, the engine. What is slow the first time happens here, not within
 // some test's time limit. Says what it does.
 import { labDirs } from "../lab/dirs";
-import { ensureImages } from "../lab/images/build";
+import { ensureImages, ensureNameServers } from "../lab/images/build";
 import { OWN_RELEASE } from "../lab/images/recipes";
 import { ensurePackages, NEEDED, type Need } from "../lab/packages";
 import { terminalProgress } from "../lab/progress";
@@ -24,6 +24,7 @@ async function main(): Promise<void> {
   const images = async () => {
     await ensureImages(dirs, OWN_RELEASE, progress.say);
     await ensureImages(dirs, "bookworm", progress.say);
+    await ensureNameServers(dirs, progress.say);
   };
   await Promise.all([progress.step("images", images), progress.step("toolchain", () => labToolchain(dirs, progress.say))]);
 }

@@ -25,21 +25,20 @@ const SCRIPT = join(__dirname, "layer.sh");
 /** Builds what is missing of a release: all that the lab runs on, or of another one what can be bought or started. */
 export async function ensureImages(dirs: LabDirs, release: Release, say: (line: string) => void): Promise<void> {
   if (missing(dirs, release).length === 0) return;
-  mkdirSync(dirs.cache, { recursive: true });
-  await withLock(join(dirs.cache, "lock"), { directory: dirs.project, purpose: "building the lab's images", seconds: 900 }, async () => {
-    const work = join(dirs.cache, `build-${process.pid}`);
-    await removeOldBuilds(dirs);
-    mkdirSync(work, { recursive: true });
-    try {
-      const build = { dirs, work, source: await debianSource(), say, lists: new Map<Release, Promise<unknown>>() };
-      await (release === OWN_RELEASE ? buildOwn(build) : buildOther(build, release));
-    } finally {
-      await attempt(["rm", "-rf", work], { timeout: 120_000 });
-    }
-  });
+  await building(dirs, say, (build) => (release === OWN_RELEASE ? buildOwn(build) : buildOther(build, release)));
   const stillMissing = missing(dirs, release);
   if (stillMissing.length > 0) throw new Error(`images: ${stillMissing.join(", ")} did not get built, though no step failed`);
 }
+
+/** What a test of name servers runs in; the lab itself has no use for it. */
+export async function ensureNameServers(dirs: LabDirs, say: (line: string) => void): Promise<void> {
+  await ensureImages(dirs, OWN_RELEASE, say);
+  if (nameServersImage(dirs).every((path) => existsSync(path))) return;
+  await building(dirs, say, (build) => buildLayer(build, recipes(OWN_RELEASE).nameServers));
+}
+
+/** Layers top first. */
+export const nameServersImage = (dirs: LabDirs): readonly string[] => paths(dirs, recipes(OWN_RELEASE).nameServers);
 
 /** Where a release's layers stand, built or not. */
 export function imagesOf(dirs: LabDirs, release: Release): Images {
@@ -58,6 +57,21 @@ interface Build {
   readonly say: (line: string) => void;
   /** The first layer of a release that needs package lists: it fetches them for all. */
   readonly lists: Map<Release, Promise<unknown>>;
+}
+
+/** One build at a time, in a place of its own, of which nothing is left. */
+async function building(dirs: LabDirs, say: (line: string) => void, work: (build: Build) => Promise<void>): Promise<void> {
+  mkdirSync(dirs.cache, { recursive: true });
+  await withLock(join(dirs.cache, "lock"), { directory: dirs.project, purpose: "building the lab's images", seconds: 900 }, async () => {
+    const place = join(dirs.cache, `build-${process.pid}`);
+    await removeOldBuilds(dirs);
+    mkdirSync(place, { recursive: true });
+    try {
+      await work({ dirs, work: place, source: await debianSource(), say, lists: new Map<Release, Promise<unknown>>() });
+    } finally {
+      await attempt(["rm", "-rf", place], { timeout: 120_000 });
+    }
+  });
 }
 
 async function buildOwn(build: Build): Promise<void> {

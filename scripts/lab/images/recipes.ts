@@ -5,6 +5,7 @@
 //                                   <- relay  a mail server whose owner has rules of his own
 //                                <- adopted   a machine at any provider, with rules of its owner's
 //                                <- services  knot, and the tools that sign the package mirror
+//                                   <- nameServers  for a test: what people run as authoritative name servers
 //                                <- mirror    packages that hosts install, and the trust in the lab's key
 import { createHash } from "node:crypto";
 
@@ -46,6 +47,7 @@ export interface ImageRecipes {
   readonly relay: LayerRecipe;
   readonly adopted: LayerRecipe;
   readonly services: LayerRecipe;
+  readonly nameServers: LayerRecipe;
 }
 
 export function recipes(release: Release): ImageRecipes {
@@ -81,6 +83,7 @@ export function recipes(release: Release): ImageRecipes {
     ["postfix", "opendkim", "dovecot-imapd", "dovecot-lmtpd", "dovecot-auth-lua", "nginx-light", "openssl", "wireguard-go", "iputils-ping"],
     MAIL_FINISH,
   );
+  const services = layer("services", onSystem, ["knot", "knot-dnsutils", "apt-utils", "gpg", "gpg-agent"]);
   return {
     base,
     system,
@@ -89,7 +92,8 @@ export function recipes(release: Release): ImageRecipes {
     mail,
     relay: layer("relay", [...onSystem, mail], ["nftables"], OWN_RULES_FINISH),
     adopted: layer("adopted", onSystem, ["nftables", "wireguard-go", "iputils-ping"], OWN_RULES_FINISH),
-    services: layer("services", onSystem, ["knot", "knot-dnsutils", "apt-utils", "gpg", "gpg-agent"]),
+    services,
+    nameServers: layer("nameServers", [...onSystem, services], ["bind9", "pdns-server", "pdns-backend-sqlite3", "sqlite3"]),
   };
 }
 
