@@ -133,15 +133,35 @@ describe("what others have on a machine of ours", () => {
 });
 
 describe("a firewall of others that drops what it does not name", () => {
-  it("is found and named when the proxy does not work for it", async () => {
-    await the.sh("deb1", "nft add table inet strict; nft 'add chain inet strict gate { type filter hook forward priority 10; policy drop; }'; nft add rule inet strict gate ct state established accept");
+  const APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y";
+
+  it("is found and named when the proxy does not work for it, as a jump into another chain and as one that nft does not show", async () => {
+    await the.sh("deb1", `apt-get -q update && ${APT} --no-install-recommends install iptables`);
+    // Newer kernels may come without it.
+    const legacy = (await the.sh("deb1", "iptables-legacy -S >/dev/null 2>&1 && echo there", "any")) === "there";
+    await the.sh("deb1", `nft -f - <<'END'
+table inet strict {
+	chain LOGDROP {
+		limit rate 5/minute log prefix "not accepted: "
+		counter drop
+	}
+	chain gate {
+		type filter hook forward priority 10; policy accept;
+		ct state established,related accept comment "answers; drop nothing"
+		iifname != "br-owner" jump LOGDROP
+	}
+}
+END`);
+    if (legacy) await the.sh("deb1", "for own in iptables-legacy ip6tables-legacy; do $own -N LOGDROP; $own -A LOGDROP -m comment --comment 'accept nothing' -j DROP; $own -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT; $own -A FORWARD -j LOGDROP; done");
     try {
       const output = failed(await the.up());
       expect(output).toContain("deb1 (192.0.2.140): no answer from here on ports 25, 80, 143, 443, 465, 587, 993");
-      expect(output).toContain("the table inet strict on the proxy drops what its chain gate (hook forward) does not name");
+      for (const table of ["inet strict", ...(legacy ? ["ip filter of iptables-legacy", "ip6 filter of iptables-legacy"] : [])]) {
+        expect(output).toContain(`the table ${table} on the proxy drops what its chain ${table === "inet strict" ? "gate" : "FORWARD"} (hook forward) does not name`);
+      }
       expect(await published()).not.toContain("192.0.2.140");
     } finally {
-      await the.sh("deb1", "nft delete table inet strict");
+      await the.sh("deb1", `nft delete table inet strict; for own in iptables-legacy ip6tables-legacy; do $own -F; $own -X; done; ${APT} purge --autoremove iptables`);
     }
     succeeded(await the.up());
     expect(await published()).toContain("192.0.2.140");

@@ -32,7 +32,7 @@ through() {
 	fi
 	wait
 	cat "$found"/*
-	firewalls proxy "$interface" "$relay4" "$relay6"
+	firewalls proxy "$interface" "$relay4" "$relay6" "$@"
 	tracked
 }
 

@@ -11,15 +11,17 @@ const PARTS = ["rulesets", "firewalls"].map((part) => `. ${join(__dirname, "../.
 const script = (text: string) => `#!/bin/sh\n${text}\n`;
 const printing = (output: string) => script(`cat <<'END'\n${output}\nEND`);
 
+const TUNNEL = "wg-relay 10.213.1.2 fd6d::2";
+
 /** Of the program's own: nothing drops, one interface to the internet, a tunnel. */
 const USUAL = { nft: "", wan: "wan eth0 0", wg: "51820" };
 
 /** What is said of a host with these commands on it: name and what it prints, or a script. */
-function found(commands: Record<string, string>, host = "proxy - - -"): readonly string[] {
+function found(commands: Record<string, string>, host = `proxy ${TUNNEL}`): readonly string[] {
   const dir = mkdtempSync(join(tmpdir(), "firewalls-"));
   try {
     for (const [name, output] of Object.entries({ ...USUAL, ...commands })) writeFileSync(join(dir, name), output.startsWith("#!") ? output : printing(output), { mode: 0o755 });
-    const { stdout, stderr, status } = spawnSync("sh", ["-euc", `PATH=${dir}:/usr/bin:/bin; have() { [ -x "${dir}/$1" ]; }; ${PARTS}; firewalls ${host}`], { encoding: "utf8" });
+    const { stdout, stderr, status } = spawnSync("sh", ["-euc", `PATH=${dir}:/usr/bin:/bin ETC=${dir}/etc; have() { [ -x "${dir}/$1" ]; }; ${PARTS}; firewalls ${host}`], { encoding: "utf8" });
     expect([status, stderr]).toEqual([0, ""]);
     return parseRelayFacts(stdout).firewalls;
   } finally {
@@ -56,7 +58,6 @@ it("names each chain once", () => {
 const UFW = { ufw: "Status: active" };
 /** Its answers, by the argument that asks; eth1 alone was given a zone. */
 const FIREWALLD = { "firewall-cmd": script('case $* in --state) echo running ;; *=eth1) echo dmz ;; --get-default-zone) echo public ;; *) echo "no zone" >&2; exit 2 ;; esac') };
-const TUNNEL = "wg-relay 10.213.1.2 fd6d::2";
 
 it.each([
   ["the tunnel of a proxy", `proxy ${TUNNEL}`, "ufw allow 51820/udp && ufw route allow out on wg-relay && ufw route allow in on wg-relay"],

@@ -1,16 +1,13 @@
 # shellcheck shell=sh
 # Others' firewalls on a host of ours, on Linux.
 
-# firewalls HOST [INTERFACE IPV4 IPV6]: what on this proxy or relay is dropped unless it is named there: the first suspects
-# when a port stays silent; with the commands that let ours pass, which our own rules narrow to what is handed on. A proxy
-# says where it forwards to, as `through` is told it. Base chains: those end with their policy, or with a rule that takes
-# all that is left. What comes to a relay through a tunnel is not forwarded there.
+# firewalls HOST [INTERFACE IPV4 IPV6 [PORT...]]: what on this proxy or relay is dropped unless it is named there: the first
+# suspects when a port stays silent; with the commands that let ours pass, which our own rules narrow to what is handed on. A
+# proxy says where it forwards to, as `through` is told it. What comes to a relay through a tunnel is not forwarded there.
 firewalls() {
 	if [ "$1" = relay ]; then
-		hooks='input'
 		cure='let the mail ports in from the tunnels (wg-*) there too'
 	else
-		hooks='(input|forward)'
 		cure='let the forwarded ports and the tunnel pass there too'
 	fi
 	# Whose commands are named need not be named by its tables as well.
@@ -18,20 +15,63 @@ firewalls() {
 	if have ufw && ufw status 2>/dev/null | grep -q '^Status: active'; then
 		echo "firewall ufw is active on the $1: $cure ($(by_ufw "$@"))"
 		named='ip filter|ip6 filter'
+		case "$(iptables --version 2>/dev/null)" in *legacy*) named='ip filter of iptables-legacy|ip6 filter of iptables-legacy' ;; esac
 	fi
 	if have firewall-cmd && [ "$(firewall-cmd --state 2>/dev/null)" = running ]; then
 		echo "firewall firewalld is active on the $1: $cure ($(by_firewalld "$@"))"
 		named="$named|inet firewalld"
 	fi
-	print_rulesets | awk -v host="$1" -v hooks=" hook $hooks " -v cure="$cure" -v named="|$named|" '
-		function found() {
-			if (hook != "" && !ours) print "firewall the table " table " on the " host " drops what its chain " chain " (" hook ") does not name: " cure
-			hook = ""
-		}
-		$1 == "table" { table = $2 " " $3; ours = ($3 ~ /^chatmail_proxy/ || index(named, "|" table "|")) }
-		$1 == "chain" { chain = $2; hook = "" }
-		$0 ~ hooks { match($0, /hook [a-z]+/); hook = substr($0, RSTART, RLENGTH); if (/policy drop/) found() }
-		/^[ \t]*(counter (packets [0-9]+ bytes [0-9]+ )?)?(drop|reject)( |$)/ { found() }'
+	print_rulesets | walk_rulesets "$(packets_of "$@")" | while IFS='	' read -r table chain hook; do
+		case "|$named|" in *"|$table|"*) continue ;; esac
+		echo "firewall the table $table on the $1 drops what its chain $chain (hook $hook) does not name: $cure"
+	done
+}
+
+# packets_of HOST [INTERFACE IPV4 IPV6 [PORT...]]: what must get through, as walk_rulesets is told it.
+packets_of() {
+	if [ "$1" = relay ]; then
+		for place in prerouting input; do
+			for device in $(tunnels_here); do
+				for port in $MAIL_PORTS; do both_families "$place iif=$device l4=tcp dport=$port state=new from=anyone"; done
+			done
+		done
+		return
+	fi
+	tunnel=$2 ipv4=$3 ipv6=$4
+	shift 4
+	# shellcheck disable=SC2086 # a word each
+	[ $# != 0 ] || set -- $MAIL_PORTS
+	for device in $(wan | awk '{ print $2 }'); do
+		if [ "$tunnel" != - ]; then
+			for place in ingress prerouting input; do both_families "$place iif=$device l4=udp dport=$(wg show "$tunnel" listen-port) state=new"; done
+		fi
+		for port in "$@"; do
+			for place in ingress prerouting; do both_families "$place iif=$device l4=tcp dport=$port state=new from=anyone"; done
+			if [ "$tunnel" != - ]; then towards=$tunnel; else towards=$(wan | awk '{ print $2 }'); fi
+			for other in $towards; do
+				handed_on 4 "$ipv4"
+				handed_on 6 "$ipv6"
+			done
+		done
+	done
+}
+
+MAIL_PORTS='25 80 143 443 465 587 993'
+
+# handed_on FAMILY RELAY: to it and back.
+handed_on() {
+	[ "$2" != - ] || return 0
+	echo "forward family=$1 iif=$device oif=$other l4=tcp dport=$port state=new from=anyone to=$2"
+	echo "forward family=$1 iif=$other oif=$device l4=tcp sport=$port state=established from=$2 to=anyone"
+}
+
+both_families() { printf '%s family=4\n%s family=6\n' "$1" "$1"; }
+
+# Of a relay; the first look comes before there is one.
+tunnels_here() {
+	for file in "$ETC"/wg-*.conf; do
+		[ ! -f "$file" ] || basename "$file" .conf
+	done | grep . || echo 'wg-?'
 }
 
 # What comes out of the tunnel, too: the relay's own mail, where this proxy is its egress.
