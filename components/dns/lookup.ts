@@ -2,9 +2,9 @@
 import { Resolver } from "node:dns/promises";
 import { operatorError } from "../operatorError";
 
-export type LookupType = "A" | "AAAA" | "TXT";
+export type LookupType = "A" | "AAAA" | "CNAME" | "TXT";
 
-/** The values of a record set now; empty when there is none. */
+/** What is answered for a name and type now, from a wildcard or behind a CNAME too; empty when there is nothing. */
 export type Lookup = (name: string, type: LookupType) => Promise<string[]>;
 
 /** Opens a zone for look-ups. Throws a RunError when it has no name servers. */
@@ -36,6 +36,7 @@ async function answering(servers: readonly string[], zone: string): Promise<Reso
 export async function lookupAt(resolver: Resolver, name: string, type: LookupType): Promise<string[]> {
   try {
     if (type === "TXT") return (await resolver.resolveTxt(name)).map((parts) => parts.join(""));
+    if (type === "CNAME") return await resolver.resolveCname(name);
     return await (type === "A" ? resolver.resolve4(name) : resolver.resolve6(name));
   } catch (error) {
     if (NONE.includes((error as NodeJS.ErrnoException).code ?? "")) return [];

@@ -69,6 +69,6 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
       return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
     }
     case "manual":
-      return manualZone({ mailDomain, ttl, lookup: await world.openLookup(zone) });
+      return manualZone({ zone, mailDomain, ttl, lookup: await world.openLookup(zone) });
   }
 }

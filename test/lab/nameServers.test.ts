@@ -1,8 +1,11 @@
 // Our end of dynamic updates against name servers that nobody here wrote. Needs no lab that is up.
+import { Resolver } from "node:dns/promises";
 import type { SetJob } from "../../components/dns/driver/job";
 import { runErrand } from "../../components/dns/driver/run";
+import { lookupAt } from "../../components/dns/lookup";
 import { markName } from "../../components/dns/marks";
 import { readRfc2136Zone } from "../../components/dns/rfc2136";
+import { fromWildcard } from "../../components/dns/wildcard";
 import { dnsClient } from "../../components/dns/wire/client";
 import { decodeValue, TYPE, type ValueType } from "../../components/dns/wire/message";
 import type { TsigKey } from "../../components/dns/wire/tsig";
@@ -16,7 +19,7 @@ const BIG = { Knot: 60_000, PowerDNS: 30_000 };
 
 const plain: Zone = {
   name: ZONE,
-  lines: ["*.wild 60 IN A 192.0.2.77", "*.alias 60 IN CNAME home.example.net.", "cname 60 IN CNAME home.example.net.", "away 60 IN NS ns.example.net.", "dname 60 IN DNAME example.net.", "old 60 IN A 198.51.100.20", "own 60 IN NS ns"],
+  lines: ["*.wild 60 IN A 192.0.2.77", "same.wild 60 IN A 192.0.2.77", "*.alias 60 IN CNAME home.example.net.", "cname 60 IN CNAME home.example.net.", "away 60 IN NS ns.example.net.", "dname 60 IN DNAME example.net.", "old 60 IN A 198.51.100.20", "own 60 IN NS ns"],
 };
 const own: Zone = { name: `own.${ZONE}`, lines: [] };
 const big = (length: number): Zone => ({ name: "big.example", lines: Array.from({ length }, (_, i) => `host${i} 60 IN A 192.0.2.${i % 256}`) });
@@ -103,6 +106,19 @@ describe.each(["BIND", "Knot", "PowerDNS"] as const)("%s", (name) => {
     }
   });
 
+  it("is asked without a key whether an answer is a wildcard's", async () => {
+    const resolver = new Resolver({ timeout: 3000, tries: 2 });
+    resolver.setServers([`127.0.0.1:${portOf(name)}`]);
+    const wildcards = async (at: string, type: "A" | "CNAME") => {
+      const values = await lookupAt(resolver, at, type);
+      return { values, wildcard: await fromWildcard((other, kind) => lookupAt(resolver, other, kind), ZONE, { name: at, type, values }) };
+    };
+    expect(await wildcards(`a.wild.${ZONE}`, "A")).toEqual({ values: ["192.0.2.77"], wildcard: true });
+    expect(await wildcards(`same.wild.${ZONE}`, "A")).toEqual({ values: ["192.0.2.77"], wildcard: false });
+    expect(await wildcards(`a.alias.${ZONE}`, "CNAME")).toEqual({ values: ["home.example.net"], wildcard: true });
+    expect(await wildcards(`cname.${ZONE}`, "CNAME")).toEqual({ values: ["home.example.net"], wildcard: false });
+  });
+
   it.each([KEYS.full, KEYS.closed])("shows that the mail domain is a CNAME, and takes no address beside it (key: $name)", async (key) => {
     const at = `cname.${ZONE}`;
     expect(await read(name, at, { key })).toContainEqual({ name: at, type: "CNAME", values: ["home.example.net"] });
@@ -160,7 +176,7 @@ describe.each(["Knot", "PowerDNS"] as const)("%s", (name) => {
   it(`hands out ${BIG[name]} records, which are read in seconds`, async () => {
     const started = Date.now();
     expect(await read(name, "chat.big.example", { zone: "big.example" })).toHaveLength(BIG[name] + 1);
-    expect(Date.now() - started).toBeLessThan(8000);
+    expect(Date.now() - started).toBeLessThan(5000);
   });
 });
 

@@ -290,6 +290,26 @@ describe("a zone that the operator changes by hand", () => {
     expect(run.warnings).toContainEqual(expect.stringContaining(`mta-sts.${CHAT} A 198.51.100.20 points at the mail domain's old address`));
   });
 
+  it("is not told to lose what a wildcard says, nor to adopt it, but what becomes of it", async () => {
+    const lookup: Lookup = (name, type) => Promise.resolve(name.endsWith("proxy.example.org") ? (PROXY[`${name} ${type}` as keyof typeof PROXY] ?? []) : type === "A" ? ["192.0.2.77"] : []);
+    const run = await aStack({ settings: { dns: { zone: "example.org", provider: "manual", ttl: 600 } }, dns: { ...world({}), openLookup: () => Promise.resolve(lookup) } });
+    expect(run.warnings.filter((warning) => warning.startsWith("DNS:"))).toEqual([
+      `DNS: add to the zone: ${CHAT}. 600 IN A 203.0.113.120`,
+      `DNS: add to the zone: ${CHAT}. 600 IN AAAA 2001:db8:c000:78::1`,
+      expect.stringContaining(`DNS: ${CHAT} is answered for by a wildcard above it (A 192.0.2.77), not by records of its own.`),
+    ]);
+    expect(run.warnings.join("\n")).not.toMatch(/still has|old address/);
+  });
+
+  it("is not opened while the mail domain is a CNAME, as elsewhere", async () => {
+    await expect(byHand({ [`${CHAT} CNAME`]: ["home.example.net"], [`${CHAT} A`]: ["198.51.100.20"] })).rejects.toThrow(`dns.zone: ${CHAT} is a CNAME of home.example.net in example.org, and a name with a CNAME can have no A or AAAA. Delete it there`);
+  });
+
+  it("is not told to change names that are a CNAME of the mail domain already", async () => {
+    const run = await byHand({ ...SPF, ...PROXY, [`${CHAT} A`]: ["198.51.100.20"], [`www.${CHAT} CNAME`]: [CHAT], [`www.${CHAT} A`]: ["198.51.100.20"] });
+    expect(run.warnings.join("\n")).not.toContain("www.");
+  });
+
   it("is told of where it cannot be looked up, and the run goes on", async () => {
     const lookup: Lookup = (name) => (name === CHAT ? Promise.resolve([]) : Promise.reject(new Error(`${name} could not be looked up`)));
     const run = await aStack({ settings: { dns: { zone: "example.org", provider: "manual" } }, dns: { cloudflareApi: "", openLookup: () => Promise.resolve(lookup) } });
