@@ -7,6 +7,8 @@ export interface ApiCall {
   readonly method: string;
   readonly token: string;
   readonly body?: unknown;
+  /** In milliseconds, for the whole call. */
+  readonly patience?: number;
 }
 
 export interface ApiAnswer {
@@ -16,15 +18,14 @@ export interface ApiAnswer {
   readonly body: unknown;
 }
 
-/** In milliseconds, for the whole call. */
 const PATIENCE = 30_000;
 
 /** Throws an Error in words for the operator when nobody answers. */
-export async function callApi({ service, url, method, token, body }: ApiCall): Promise<ApiAnswer> {
+export async function callApi({ service, url, method, token, body, patience = PATIENCE }: ApiCall): Promise<ApiAnswer> {
   const response = await fetch(url, {
     method,
     headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-    signal: AbortSignal.timeout(PATIENCE),
+    signal: AbortSignal.timeout(patience),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   }).catch((error: Error) => {
     // fetch itself says no more than "fetch failed".

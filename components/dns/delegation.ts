@@ -1,9 +1,30 @@
 // Whether the world asks the zone that we change. Pure.
+import type { Soa, WorldView } from "./worldView";
+
+/** The zone as its own server, or its provider, has it. */
+export interface OwnZone {
+  /** That serve it: those in its NS records, those that the provider gave it. */
+  readonly nameServers: readonly string[];
+  readonly soa: Soa | undefined;
+}
+
+/**
+ * Undefined: it cannot be told. Secondaries may stand in public under whatever names, so other names alone mean nothing:
+ * they serve another zone where they have another SOA, too.
+ */
+export function isAsked({ nameServers, soa }: OwnZone, view: WorldView | undefined): boolean | undefined {
+  if (!view) return undefined;
+  if (view.kind !== "served") return false;
+  const own = nameServers.map(plain);
+  if (view.nameServers.some((name) => own.includes(plain(name)))) return true;
+  if (!soa || own.length === 0 || view.soas.length === 0) return undefined;
+  return view.soas.some(({ primary, hostmaster }) => plain(primary) === plain(soa.primary) || plain(hostmaster) === plain(soa.hostmaster));
+}
 
 export interface Delegation {
   readonly provider: string;
   readonly zone: string;
-  /** The provider's own word for it. */
+  /** The provider's own word for it, or what was seen. */
   readonly status: string;
   /** Name servers that the provider serves the zone at. */
   readonly assigned: readonly string[];
@@ -11,11 +32,27 @@ export interface Delegation {
   readonly delegated?: readonly string[];
 }
 
-const list = (names: readonly string[]) => names.map((name) => name.replace(/\.$/, "")).sort().join(", ");
-
 /** A sentence for a zone that nobody asks: what is changed in it has no effect until it is delegated there. */
 export function notAsked({ provider, zone, status, assigned, delegated = [] }: Delegation): string {
   const now = delegated.length > 0 ? ` The delegation names ${list(delegated)} now.` : "";
   const cure = assigned.length > 0 ? `At the registrar of ${zone}, set its name servers to ${list(assigned)}` : `Look there which name servers ${zone} needs, and set them at its registrar`;
   return `DNS: the world does not ask the zone ${zone} at ${provider} (${status}): what is changed there has no effect yet.${now} ${cure}; or name the provider that the world does ask in dns.provider.`;
 }
+
+/** What was seen, where that is not what should be: a status, and the name servers that are asked. */
+export function seenInstead(view: WorldView | undefined): Pick<Delegation, "status" | "delegated"> {
+  switch (view?.kind) {
+    case "served":
+      return { status: "other name servers answer for it, with another zone", delegated: view.nameServers };
+    case "undelegated":
+      return { status: `your resolver knows ${view.above}, and no name servers of this zone in it` };
+    case "unanswered":
+      return { status: `your resolver knows ${view.above}, and gets no answer from this zone's name servers` };
+    case undefined:
+      return { status: "not seen from here" };
+  }
+}
+
+const plain = (name: string) => name.toLowerCase().replace(/\.$/, "");
+
+const list = (names: readonly string[]) => names.map(plain).sort().join(", ");

@@ -7,26 +7,34 @@ import { readCloudflareZone } from "./cloudflare";
 import { CLOUDFLARE_API } from "./cloudflareApi";
 import { drivenZone } from "./drivenZone";
 import type { Access } from "./driver/job";
+import { isAsked, notAsked, seenInstead } from "./delegation";
 import { hetznerZone } from "./hetzner";
+import { hetznerDelegation, NOT_ASKED } from "./hetznerDelegation";
 import { lookupFromHere, type OpenLookup } from "./lookup";
 import { manualZone } from "./manual";
 import { proxyDnsName } from "./proxyDnsName";
-import { readRfc2136Zone } from "./rfc2136";
+import { ownZone, readRfc2136Zone } from "./rfc2136";
 import type { DnsZone, Farewell } from "./zone";
+import { findCutFromHere, lookFromHere, type FindCut, type LookAtZone } from "./worldView";
 import { viewZone } from "./zoneView";
 
 /** What lies outside: tests have their own. */
 export interface DnsWorld {
   readonly cloudflareApi: string;
   readonly openLookup: OpenLookup;
+  readonly hetznerDelegation: typeof hetznerDelegation;
+  readonly lookAtZone: LookAtZone;
+  readonly findCut: FindCut;
 }
 
-export const REAL_DNS: DnsWorld = { cloudflareApi: CLOUDFLARE_API, openLookup: lookupFromHere };
+export const REAL_DNS: DnsWorld = { cloudflareApi: CLOUDFLARE_API, openLookup: lookupFromHere, hetznerDelegation, lookAtZone: lookFromHere, findCut: findCutFromHere };
 
 /** Reads the zone. Throws a RunError when it is not there, or not ours to change. `labels`: Hetzner's, on our record sets. */
 export async function openZone(settings: ZoneSettings, labels: Record<string, string>, world: DnsWorld): Promise<DnsZone> {
   const opened = await adapterFor(settings, labels, world);
   const { mailDomain, dns } = settings;
+  const cut = opened.existing.find(({ name, type }) => type === "NS" && name !== dns.zone && (mailDomain === name || mailDomain.endsWith(`.${name}`)));
+  if (cut) throw operatorError(otherZone(mailDomain, dns.zone, cut.name));
   const alias = opened.existing.find(({ name, type }) => name === mailDomain && type === "CNAME");
   if (!alias) return opened;
   throw operatorError(
@@ -55,11 +63,18 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
   const plain = (await outputValue(secret)) ?? "";
 
   switch (dns.provider) {
-    case "hetzner":
-      return hetznerZone({ zone, names: [mailDomain, ...settings.proxies.map(({ name }) => proxyDnsName(name, dns))], ttl, labels, stack, farewell, ...hcloud });
+    case "hetzner": {
+      const opened = await hetznerZone({ zone, names: [mailDomain, ...settings.proxies.map(({ name }) => proxyDnsName(name, dns))], ttl, labels, stack, farewell, ...hcloud });
+      await warnAtHetzner(settings, world);
+      return opened;
+    }
     case "rfc2136": {
       const { server, port, tsig } = dns;
-      const sets = await readRfc2136Zone({ server, port, zone, key: { ...tsig, secret: plain } }, [{ name: mailDomain, types: BOTH }, ...settings.proxies.map((proxy) => ({ name: proxyDnsName(proxy.name, dns), types: familiesOf(proxy) }))]);
+      const options = { server, port, zone, key: { ...tsig, secret: plain } };
+      const seen = Promise.all([ownZone(options), world.lookAtZone(zone)]);
+      const sets = await readRfc2136Zone(options, [{ name: mailDomain, types: BOTH }, ...settings.proxies.map((proxy) => ({ name: proxyDnsName(proxy.name, dns), types: familiesOf(proxy) }))]);
+      const [own, view] = await seen;
+      if (own && isAsked(own, view) === false) await pulumi.log.warn(notAsked({ provider: server, zone, assigned: own.nameServers, ...seenInstead(view) }));
       const access = secret.apply((value): Access => ({ provider: "rfc2136", zone, server, port, key: { ...tsig, secret: value } }));
       return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
     }
@@ -68,7 +83,28 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
       const access = secret.apply((token): Access => ({ provider: "cloudflare", zone, api: world.cloudflareApi, token }));
       return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
     }
-    case "manual":
+    case "manual": {
+      const cut = await world.findCut(namesDownTo(zone, mailDomain));
+      if (cut !== undefined) throw operatorError(otherZone(mailDomain, zone, cut));
       return manualZone({ zone, mailDomain, ttl, lookup: await world.openLookup(zone) });
+    }
   }
+}
+
+/** Hetzner's own look, which may be some hours old: what is seen from here may be newer, and says so where all is well by now. */
+async function warnAtHetzner({ dns: { zone }, hcloud: { api, token } }: ZoneSettings, world: DnsWorld): Promise<void> {
+  const said = await world.hetznerDelegation(api, (await outputValue(pulumi.output(token))) ?? "", zone);
+  if (!said || !NOT_ASKED.includes(said.status)) return;
+  if (isAsked({ nameServers: said.assigned, soa: undefined }, await world.lookAtZone(zone)) === true) return;
+  const status = said.checked ? `${said.status}, as Hetzner saw it on ${said.checked}` : said.status;
+  await pulumi.log.warn(notAsked({ provider: "Hetzner Cloud", zone, status, assigned: said.assigned, delegated: said.delegated }));
+}
+
+const otherZone = (mailDomain: string, zone: string, cut: string) => `dns.zone: ${mailDomain} is not in the zone ${zone}, but in ${cut}, which is a zone of its own: nobody asks ${zone} for it. Set dns.zone to ${cut}, and dns.provider to where that is.`;
+
+/** The mail domain and the names between it and its zone, longest first. */
+function namesDownTo(zone: string, mailDomain: string): string[] {
+  const names: string[] = [];
+  for (let name = mailDomain; name !== zone && name.endsWith(`.${zone}`); name = name.slice(name.indexOf(".") + 1)) names.push(name);
+  return names;
 }

@@ -1,10 +1,11 @@
 // DNS at an authoritative name server of one's own (BIND, Knot, PowerDNS and others), by signed dynamic updates.
 import { operatorError } from "../operatorError";
+import type { OwnZone } from "./delegation";
 import { likelyNames } from "./likelyNames";
 import { markName } from "./marks";
 import type { RecordType } from "./recordSets";
 import { dnsClient, Refusal, type ClientOptions, type DnsClient } from "./wire/client";
-import { CLASS, decodeValue, encodeValue, TYPE, type Rr, type ValueType } from "./wire/message";
+import { CLASS, decodeName, decodeValue, encodeValue, TYPE, type Rr, type ValueType } from "./wire/message";
 import { RCODE } from "./wire/refusals";
 import type { RawSet } from "./zoneView";
 
@@ -32,6 +33,19 @@ export async function readRfc2136Zone(options: ClientOptions, wanted: readonly [
     return setsOf(await allRecords(client, mailDomain));
   } catch (error) {
     throw operatorError(`dns: ${(error as Error).message}`);
+  }
+}
+
+/** What the server says of the zone itself. Undefined where it does not answer: that is told by who reads the zone. */
+export async function ownZone(options: ClientOptions): Promise<OwnZone | undefined> {
+  const client = dnsClient(options);
+  try {
+    const [soa] = await client.query(options.zone, TYPE.SOA);
+    const nameServers = (await client.query(options.zone, TYPE.NS)).map(({ data }) => decodeName(data, 0).name);
+    const primary = soa && decodeName(soa.data, 0);
+    return { nameServers, soa: primary && { primary: primary.name, hostmaster: decodeName(soa.data, primary.end).name } };
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,14 +1,16 @@
 // Our end of dynamic updates against name servers that nobody here wrote. Needs no lab that is up.
 import { Resolver } from "node:dns/promises";
+import { isAsked } from "../../components/dns/delegation";
 import type { SetJob } from "../../components/dns/driver/job";
 import { runErrand } from "../../components/dns/driver/run";
 import { lookupAt } from "../../components/dns/lookup";
 import { markName } from "../../components/dns/marks";
-import { readRfc2136Zone } from "../../components/dns/rfc2136";
+import { ownZone, readRfc2136Zone } from "../../components/dns/rfc2136";
 import { fromWildcard } from "../../components/dns/wildcard";
 import { dnsClient } from "../../components/dns/wire/client";
 import { decodeValue, TYPE, type ValueType } from "../../components/dns/wire/message";
 import type { TsigKey } from "../../components/dns/wire/tsig";
+import { lookAt } from "../../components/dns/worldView";
 import { bind, KEYS, knot, powerDns, prepareNameServers, RealNameServer, type Zone } from "./realNameServers";
 
 jest.setTimeout(30_000);
@@ -83,6 +85,20 @@ describe.each(["BIND", "Knot", "PowerDNS"] as const)("%s", (name) => {
     expect(await asked(name, at, "A")).toEqual(["203.0.113.3"]);
     expect(await drop(name, at, ["203.0.113.3"])).toEqual([]);
     expect(namesOf(await read(name, at), at)).toEqual([]);
+  });
+
+  it("says itself which name servers the zone has, and is known by that in public", async () => {
+    const own = await ownZone(access(name));
+    expect(own).toEqual({ nameServers: [`ns.${ZONE}`], soa: { primary: `ns.${ZONE}`, hostmaster: `hostmaster.${ZONE}` } });
+    // Its own answers as the world's: a hidden primary, whose secondary stands in public under another name.
+    const open = () => {
+      const resolver = new Resolver({ timeout: 3000, tries: 2 });
+      resolver.setServers([`127.0.0.1:${portOf(name)}`]);
+      return resolver;
+    };
+    const view = await lookAt(open, ZONE);
+    expect(view).toEqual({ kind: "served", nameServers: [`ns.${ZONE}`], soas: [own?.soa] });
+    if (own && view?.kind === "served") expect([isAsked(own, view), isAsked(own, { ...view, nameServers: ["ns.example.net"] })]).toEqual([true, true]);
   });
 
   it("has a set adopted that was there", async () => {

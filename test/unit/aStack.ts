@@ -45,7 +45,7 @@ export interface StackCase {
   /** What it says when it is asked once more. */
   readonly relayFactsNow?: string;
   /** DNS providers, where the stack has another one than Hetzner Cloud. */
-  readonly dns?: DnsWorld;
+  readonly dns?: Partial<DnsWorld>;
 }
 
 export const allAnswer = ({ ports }: ProbeTarget): OutsideView => ports.map((port) => ({ port, answer: { kind: "answered" } }));
@@ -78,7 +78,7 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
     secretKeys: stack.secretKeys ?? ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:dnsSecret"],
     expectations: expectations(stack),
     preview: stack.preview ?? false,
-    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers", keys: 1 }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), dns: stack.dns ?? NO_DNS, reverse: (address) => Promise.resolve(stack.reverse?.[address]), resolve: (host) => Promise.resolve(stack.resolves?.[host] ?? { addresses: [], aliases: [] }), now: () => stack.now ?? NOW, fail: () => undefined }),
+    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers", keys: 1 }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), dns: { ...NO_DNS, ...stack.dns }, reverse: (address) => Promise.resolve(stack.reverse?.[address]), resolve: (host) => Promise.resolve(stack.resolves?.[host] ?? { addresses: [], aliases: [] }), now: () => stack.now ?? NOW, fail: () => undefined }),
   });
 }
 
@@ -90,6 +90,9 @@ const NO_DNS: DnsWorld = {
   openLookup: () => {
     throw new Error("the program looks up names, which no test expects");
   },
+  hetznerDelegation: () => Promise.resolve(undefined),
+  lookAtZone: () => Promise.resolve(undefined),
+  findCut: () => Promise.resolve(undefined),
 };
 
 function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts = RELAY_FACTS, relayFactsNow = relayFacts, before = {}, prints = {} }: StackCase): Expectations {

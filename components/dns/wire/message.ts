@@ -42,6 +42,9 @@ export interface Answer extends Message {
 
 const HEADER = 12;
 
+/** How many names the data begins with. */
+const NAMES_FIRST: Readonly<Record<number, number>> = { [TYPE.CNAME]: 1, [TYPE.NS]: 1, [TYPE.SOA]: 2 };
+
 export function encodeMessage({ id, opcode, questions, answers, authorities, additionals }: Message): Buffer {
   const header = Buffer.alloc(HEADER);
   [id, opcode << 11, questions.length, answers.length, authorities.length, additionals.length].forEach((word, i) => header.writeUInt16BE(word, 2 * i));
@@ -77,7 +80,14 @@ export function parseMessage(bytes: Buffer): Answer {
       at = end + 10 + length;
       if (at > bytes.length) throw new RangeError("a record reaches over the message's end");
       // Names in data may point back into the message, outside of which they would mean nothing.
-      const data = (type === TYPE.CNAME || type === TYPE.NS) && length > 0 ? encodeName(decodeName(bytes, end + 10).name) : bytes.subarray(end + 10, at);
+      const names = length > 0 ? (NAMES_FIRST[type] ?? 0) : 0;
+      let rest = end + 10;
+      const spelled = times(names, () => {
+        const part = decodeName(bytes, rest);
+        rest = part.end;
+        return encodeName(part.name);
+      });
+      const data = names > 0 ? Buffer.concat([...spelled, bytes.subarray(rest, at)]) : bytes.subarray(rest, at);
       return { name, type, class: klass, ttl, data };
     });
   const [answers, authorities, additionals] = [section(counts[1]), section(counts[2]), section(counts[3])];

@@ -53,6 +53,8 @@ export interface HetznerApiOptions {
   ipv6Range?: string;
   /** The name servers of each zone, with a dot at the end; default those of the real API. */
   nameServers?: string[];
+  /** Where the parents of all zones delegate them; by default to `nameServers`. */
+  delegated?: string[];
   /** How many of each there may be; default 10 servers, 20 primary IPs, 50 firewalls, 100 SSH keys, 25 zones. */
   limits?: Partial<Limits>;
   /** Requests per hour; default 3600. */
@@ -84,6 +86,7 @@ export function createHetznerApi(options: HetznerApiOptions): HetznerApi {
     ipv4Range: options.ipv4Range ?? "203.0.113.0/24",
     ipv6Range: options.ipv6Range ?? "2001:db8:c000::/36",
     nameServers: options.nameServers ?? defaultNameServers,
+    delegated: options.delegated ?? options.nameServers ?? defaultNameServers,
     limits: { ...defaultLimits, ...options.limits },
     actionDelayMs: options.actionDelayMs ?? 0,
   };

@@ -9,6 +9,7 @@ export interface CloudSettings {
   ipv6Range: string;
   /** Name servers that each zone gets, with a dot at the end. */
   nameServers: string[];
+  delegated: string[];
   limits: Limits;
   actionDelayMs: number;
 }

@@ -26,13 +26,18 @@ const present = (cloud: Cloud, zone: StoredZone) => ({
   record_count: zone.rrsets.reduce((sum, rrset) => sum + rrset.records.length, 0),
   authoritative_nameservers: {
     assigned: cloud.settings.nameServers,
-    delegated: cloud.settings.nameServers,
+    delegated: cloud.settings.delegated,
     delegation_last_check: zone.created,
-    delegation_status: "valid",
+    delegation_status: delegationStatus(cloud.settings),
   },
   registrar: "other",
   status: cloud.runner.isRunning((action) => action.resources.some((ref) => ref.type === "zone" && ref.id === zone.id)) ? "updating" : "ok",
 });
+
+function delegationStatus({ nameServers, delegated }: Pick<Cloud["settings"], "nameServers" | "delegated">): string {
+  if (delegated.length === 0) return "unregistered";
+  return delegated.some((name) => nameServers.includes(name)) ? "valid" : "invalid";
+}
 
 export function findZone(cloud: Cloud, call: Call): StoredZone {
   const idOrName = call.params["id"] ?? "";

@@ -127,7 +127,7 @@ export class TestNameServer {
     const [{ name, type }] = question.questions as [Message["questions"][number]];
     if (name !== this.zone && !name.endsWith(`.${this.zone}`)) return [reply(question, 5)];
     const { child, wildcard = [] } = this.whims;
-    const soaOf = (zone: string): Rr => ({ name: zone, type: TYPE.SOA, class: CLASS.IN, ttl: 60, data: Buffer.alloc(22) });
+    const soaOf = (zone: string): Rr => ({ name: zone, type: TYPE.SOA, class: CLASS.IN, ttl: 60, data: Buffer.concat([encodeName(`ns1.${zone}`), encodeName(`hostmaster.${zone}`), Buffer.alloc(20)]) });
     const soa = soaOf(this.zone);
     if (child && (name === child.zone || name.endsWith(`.${child.zone}`))) {
       if (child.served) return [reply(question, 0, type === TYPE.SOA && name === child.zone ? [soaOf(child.zone)] : [], true, [soaOf(child.zone)])];
@@ -135,6 +135,7 @@ export class TestNameServer {
     }
     const rrs = this.records.map((record): Rr => ({ name: record.name, type: TYPE[record.type], class: CLASS.IN, ttl: record.ttl, data: encodeValue(record.type, record.value) }));
     if (type === TYPE.AXFR) return this.whims.transfers ? [reply(question, this.whims.transfers)] : [soa, ...rrs, soa].map((rr) => reply(question, 0, [rr]));
+    if (type === TYPE.NS && name === this.zone) return [reply(question, 0, [{ name, type, class: CLASS.IN, ttl: 60, data: encodeName(`ns1.${this.zone}`) }])];
     if (type === TYPE.SOA) return [reply(question, 0, name === this.zone ? [soa] : [], true, [soa])];
     const matches = (rr: Rr) => rr.type === type || rr.type === TYPE.CNAME;
     const synthesized = wildcard.map((line): Rr => {

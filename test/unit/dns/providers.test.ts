@@ -3,6 +3,7 @@ import type { FarewellJob, SetJob } from "../../../components/dns/driver/job";
 import { runErrand } from "../../../components/dns/driver/run";
 import { digestOf, markName, markText } from "../../../components/dns/marks";
 import type { Lookup } from "../../../components/dns/lookup";
+import type { WorldView } from "../../../components/dns/worldView";
 import { aStack, HOST_KEY, noneAnswers, OURS, rrset, type StackCase, INSIDE } from "../aStack";
 import { UNKNOWN, type Registered, type Run } from "../engine";
 import { TestCloudflare, TOKEN } from "./cloudflareApi";
@@ -99,6 +100,24 @@ describe("a zone at one's own name server", () => {
     expect(run.warnings).toEqual([expect.stringContaining(`mta-sts.${CHAT} A 198.51.100.20 points at the mail domain's old address`)]);
   });
 
+  it.each<[string, WorldView, string]>([
+    ["served by others, with another zone", { kind: "served", nameServers: ["ns7.example.net"], soas: [{ primary: "ns7.example.net", hostmaster: "dns.example.net" }] }, "(other name servers answer for it, with another zone): what is changed there has no effect yet. The delegation names ns7.example.net now. At the registrar of example.org, set its name servers to ns1.example.org;"],
+    ["delegated to nobody", { kind: "undelegated", above: "org" }, "(your resolver knows org, and no name servers of this zone in it): what is changed there has no effect yet. At the registrar"],
+    ["not answered for", { kind: "unanswered", above: "org" }, "(your resolver knows org, and gets no answer from this zone's name servers): what"],
+  ])("is told of in the preview where it is %s", async (_what, view, expected) => {
+    const { warnings } = await aStack({ preview: true, settings: { dns: rfc2136(), dnsSecret: KEY.secret }, dns: { lookAtZone: () => Promise.resolve(view) } });
+    expect(warnings).toEqual([expect.stringContaining(`DNS: the world does not ask the zone example.org at 127.0.0.1 ${expected}`)]);
+  });
+
+  it.each<[string, WorldView | undefined]>([
+    ["its secondaries stand in public under other names, with the same zone", { kind: "served", nameServers: ["ns7.example.net"], soas: [{ primary: "NS1.example.org", hostmaster: "dns.example.net" }] }],
+    ["the world asks its own name servers", { kind: "served", nameServers: ["ns1.example.org", "ns7.example.net"], soas: [] }],
+    ["other servers are named, and none is heard", { kind: "served", nameServers: ["ns7.example.net"], soas: [] }],
+    ["nothing is seen from here", undefined],
+  ])("is not talked about where %s", async (_what, view) => {
+    expect((await aStack({ preview: true, settings: { dns: rfc2136(), dnsSecret: KEY.secret }, dns: { lookAtZone: () => Promise.resolve(view) } })).warnings).toEqual([]);
+  });
+
   it("is found closed to us before anything is bought", async () => {
     server.whims = { updates: 5 };
     await expect(atNameServer()).rejects.toThrow("does not let the key chatmail-proxy change example.org");
@@ -167,6 +186,31 @@ describe("a zone at Cloudflare", () => {
 });
 
 describe("a zone at Hetzner Cloud", () => {
+  const ASSIGNED = ["hydrogen.ns.hetzner.com.", "oxygen.ns.hetzner.com."];
+  const delegation = (status: string, more: object = {}) => () => Promise.resolve({ assigned: ASSIGNED, delegated: ["ns1.example.net."], status, checked: "2026-11-24T02:00:00Z", ...more });
+
+  it.each(["invalid", "lame", "unregistered"])("is told of in the preview where the world does not ask it (%s)", async (status) => {
+    const { warnings } = await aStack({ preview: true, dns: { hetznerDelegation: delegation(status) } });
+    expect(warnings).toContainEqual(
+      `DNS: the world does not ask the zone example.org at Hetzner Cloud (${status}, as Hetzner saw it on 2026-11-24T02:00:00Z): what is changed there has no effect yet. The delegation names ns1.example.net now. At the registrar of example.org, set its name servers to hydrogen.ns.hetzner.com, oxygen.ns.hetzner.com; or name the provider that the world does ask in dns.provider.`,
+    );
+  });
+
+  it.each(["valid", "partially-valid", "unknown", "something new"])("is not talked about where Hetzner says %s", async (status) => {
+    expect((await aStack({ preview: true, dns: { hetznerDelegation: delegation(status) } })).warnings).toEqual([]);
+  });
+
+  it("is not talked about where it is delegated by now, and Hetzner has not seen it yet", async () => {
+    const seen = { kind: "served", nameServers: ["oxygen.ns.hetzner.com"], soas: [] } as const;
+    expect((await aStack({ preview: true, dns: { hetznerDelegation: delegation("invalid"), lookAtZone: () => Promise.resolve(seen) } })).warnings).toEqual([]);
+  });
+
+  it.each(["chat", "@"])("is refused where its own NS records give the mail domain away, and not for those of its top (%s)", async (name) => {
+    const run = aStack({ rrsets: [rrset(name, "NS", ["ns1.example.net."])] });
+    if (name === "@") expect((await run).errors).toEqual([]);
+    else await expect(run).rejects.toThrow(`dns.zone: ${CHAT} is not in the zone example.org, but in ${CHAT}, which is a zone of its own: nobody asks example.org for it. Set dns.zone to ${CHAT}`);
+  });
+
   it.each(["chat", "hel1.proxy"])("whose %s is protected against changes is found so before anything is made", async (name) => {
     const run = aStack({ rrsets: [{ ...rrset(name, "A", ["198.51.100.20"]), changeProtection: true }] });
     await expect(run).rejects.toThrow(`dns: ${name}.example.org A in the zone example.org cannot be changed: change protection is switched on. Switch it off at Hetzner Cloud`);
@@ -299,6 +343,16 @@ describe("a zone that the operator changes by hand", () => {
       expect.stringContaining(`DNS: ${CHAT} is answered for by a wildcard above it (A 192.0.2.77), not by records of its own.`),
     ]);
     expect(run.warnings.join("\n")).not.toMatch(/still has|old address/);
+  });
+
+  it("is not opened where the mail domain is in a zone of its own, as elsewhere", async () => {
+    const asked: string[] = [];
+    const run = aStack({
+      settings: { mailDomain: "a.chat.example.org", dns: { zone: "example.org", provider: "manual" } },
+      dns: { ...world({}), findCut: (names) => (asked.push(...names), Promise.resolve(names.find((name) => name === CHAT))) },
+    });
+    await expect(run).rejects.toThrow(`dns.zone: a.chat.example.org is not in the zone example.org, but in ${CHAT}, which is a zone of its own`);
+    expect(asked).toEqual(["a.chat.example.org", CHAT]);
   });
 
   it("is not opened while the mail domain is a CNAME, as elsewhere", async () => {

@@ -258,5 +258,5 @@ describe("the driver as a program", () => {
     expect(JSON.stringify(refused)).not.toContain(KEY.secret);
     // It proves that it has the secret, and does not send it.
     expect(Buffer.concat(server.received).includes(Buffer.from(KEY.secret, "base64"))).toBe(false);
-  });
+  }, 20_000);
 });
