@@ -112,7 +112,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     // The host: our program on it, packages, what it is like.
     const tool = stepOf(
       `${name}-hostctl`,
-      attemptInstall(host.become, args.again, proxyMark(name)),
+      attemptInstall(host.become, args.again, proxyMark(name), way.kind),
       {
         ...host,
         attempts: machine.firstContactAttempts,

@@ -11,7 +11,7 @@ export type System = "linux" | "freebsd";
 
 const SHARED = ["common", "attempt", "owner", "sets", "through", "adminKeys"];
 const PARTS: Record<System, readonly string[]> = {
-  linux: [...SHARED, ...["system", "kernel", "heal", "nftables", "packages", "tunnel", "proxy", "rulesets", "firewalls", "facts", "outbound", "limits", "setup", "verbs"].map((part) => `linux/${part}`), "main"],
+  linux: [...SHARED, ...["system", "kernel", "ready", "heal", "nftables", "packages", "tunnel", "proxy", "rulesets", "firewalls", "facts", "outbound", "limits", "setup", "verbs"].map((part) => `linux/${part}`), "main"],
   freebsd: [...SHARED, ...["system", "shared", "pf", "pfRules", "tunnel", "facts", "guard", "setup", "verbs"].map((part) => `freebsd/${part}`), "main"],
 };
 
@@ -58,11 +58,11 @@ const PROGRAM_END = "# end\n";
 
 /**
  * The command that installs hostctl from stdin and sets up its units; see attemptHostctl. `owner`: the host is that proxy from
- * then on (PROJECT/STACK/NAME); a relay is nobody's.
+ * then on (PROJECT/STACK/NAME), which may do without a tunnel; a relay is nobody's.
  */
-export const attemptInstall = (become: Become, again: string | undefined, owner?: string): string =>
+export const attemptInstall = (become: Become, again: string | undefined, owner?: string, way: "tunnel" | "direct" = "tunnel"): string =>
   // No limit: FreeBSD's timeout would wait for the guard that this starts.
-  asRoot(become, `{ ${BRING}; } || { echo "failed hostctl could not be written to ${dir(HOSTCTL)}; is the disk full?"; exit 0; }; ${HOSTCTL}.new ${attempt(0, again, ["setup", ...(owner === undefined ? [] : [owner])])}`);
+  asRoot(become, `{ ${BRING}; } || { echo "failed hostctl could not be written to ${dir(HOSTCTL)}; is the disk full?"; exit 0; }; ${HOSTCTL}.new ${attempt(0, again, ["setup", ...(owner === undefined ? [] : [owner]), ...(way === "direct" ? [way] : [])])}`);
 
 /** The command that runs a verb of the program on stdin, and leaves nothing on the host. */
 export const runWithoutInstalling = (become: Become, ...words: Words) => asRoot(become, `timeout ${TIME_LIMIT} sh -s ${plain(words)}`);

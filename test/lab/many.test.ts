@@ -168,6 +168,21 @@ END`);
   });
 });
 
+describe("a machine whose kernel settings are its host's to set", () => {
+  it("is told which, and by whom, before hostctl itself takes its place there", async () => {
+    const HOSTCTL = "/usr/local/lib/chatmail-proxy/hostctl";
+    const output = await the.sh(
+      "deb1",
+      `cp -p ${HOSTCTL} ${HOSTCTL}.new
+      mount --bind /proc/sys/net /proc/sys/net && sysctl -q -w net.ipv4.ip_forward=0 && mount -o remount,bind,ro /proc/sys/net
+      ${HOSTCTL}.new setup $(cat /var/lib/chatmail-proxy/stack) 2>&1 || echo refused; ls ${HOSTCTL}.new
+      umount /proc/sys/net; sysctl -q -w net.ipv4.ip_forward=1; rm -f ${HOSTCTL}.new`,
+    );
+    expect(output).toMatch(/^chatmail-proxy: \/proc\/sys cannot be written here \(a container, systemd-nspawn\), and a proxy needs net\.ipv4\.ip_forward=1 \(as for sysctl -w\)\. .*\nrefused\n.*hostctl\.new$/);
+    for (const address of await the.addresses("deb1")) await the.client.login(newAccount(), relayTarget(address));
+  });
+});
+
 describe("a proxy whose server cannot be bought", () => {
   const broken = (config: Config) => void entries(config).push({ name: "sin1", host: "hetzner", location: "sin", serverType: "cx999" });
 

@@ -3,12 +3,13 @@
 
 NETWORKD=/etc/systemd/networkd.conf.d
 
-# setup [PROXY]: units that stand beside hostctl. nftables.service flushes everything when it stops, starts or reloads, and
+# setup [PROXY [direct]]: units that stand beside hostctl. nftables.service flushes everything when it stops, starts or reloads, and
 # its package restarts it on upgrades: the drop-in loads our rules with it each time. systemd-networkd, where it is in
 # use, takes away routing rules that are not its own whenever it starts, unless told not to.
 setup() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
 	[ -d /run/systemd/system ] || fail "this host does not run systemd; Debian 12 or 13 is what is supported here"
+	ready "$@"
 	take_over "$@"
 	write_file 644 "$UNITS/chatmail-proxy-filter.service" <<-END
 		[Unit]

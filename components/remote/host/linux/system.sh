@@ -22,9 +22,11 @@ load_file() {
 	case $3 in
 	*.nft) run nft -f "$1" || fail "loading $3 failed; the old rules are still in force" ;;
 	/etc/sysctl.d/*)
+		settings_ready proxy <"$1"
 		if [ ! -f "$STATE/sysctl.before" ] && others_forward; then : >"$STATE/others-forwarded"; fi
 		remember_sysctls "$1"
-		run sysctl -q -p "$1" >&2 || fail "a kernel setting of $3 was refused"
+		# Where they are as they should be, /proc/sys may be read-only.
+		[ -z "$(differing <"$1")" ] || run sysctl -q -p "$1" >&2 || fail "a kernel setting of $3 was refused"
 		;;
 	esac
 }

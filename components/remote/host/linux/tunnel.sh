@@ -12,7 +12,7 @@ routes() {
 	# Undone as it was done: by then the settings may be others.
 	cp "$ETC/$1.conf" "$RUN/chatmail-proxy.$1.conf"
 	# Loose: clients' addresses arrive here, while the main table would look for them elsewhere.
-	sysctl -q -w "net.ipv4.conf.$1.rp_filter=2"
+	[ "$(kernel_value "net.ipv4.conf.$1.rp_filter")" = 2 ] || sysctl -q -w "net.ipv4.conf.$1.rp_filter=2" || ! rp_filter_is_strict "$1"
 	for family in 4 6; do
 		if [ "$family" = 4 ]; then from=$IPV4/32; else from=$IPV6/128; fi
 		ip -"$family" route replace default dev "$1" table "$TABLE"
