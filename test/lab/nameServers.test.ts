@@ -26,6 +26,9 @@ const plain: Zone = {
 const own: Zone = { name: `own.${ZONE}`, lines: [] };
 const big = (length: number): Zone => ({ name: "big.example", lines: Array.from({ length }, (_, i) => `host${i} 60 IN A 192.0.2.${i % 256}`) });
 const limited: Zone = { name: "limited.example", lines: [], highestTtl: 120 };
+const copied: Zone = { name: "copied.example", lines: [] };
+const frozen: Zone = { name: "frozen.example", lines: [] };
+let askedWhileFrozen: Promise<string>;
 const target: Zone = { name: "example.net", lines: ["home 60 IN A 198.51.100.7"] };
 
 type Name = "BIND" | "Knot" | "PowerDNS" | "PowerDNS with a policy";
@@ -52,9 +55,14 @@ INSERT INTO records (domain_id, name, type, content, ttl) SELECT id, 'flat.${ZON
 beforeAll(async () => {
   await prepareNameServers();
   const start = async (name: Name, ...args: Parameters<typeof RealNameServer.start>) => void servers.set(name, await RealNameServer.start(...args));
-  await start("BIND", bind([plain, own, limited, target]), [ZONE, own.name, limited.name, target.name]);
+  await start("Knot", knot([plain, own, big(BIG.Knot), copied, frozen], [frozen.name]), [ZONE, own.name, "big.example", copied.name, frozen.name]);
+  // Takes ten seconds, which the others need not wait for.
+  askedWhileFrozen = read("Knot", `chat.${frozen.name}`, { zone: frozen.name }).then(
+    () => "nothing was wrong",
+    (error: Error) => error.message,
+  );
+  await start("BIND", bind([plain, own, limited, target], [{ zone: copied.name, port: portOf("Knot") }]), [ZONE, own.name, limited.name, target.name, copied.name]);
   await Promise.all([
-    start("Knot", knot([plain, own, big(BIG.Knot)]), [ZONE, own.name, "big.example"]),
     start("PowerDNS", powerDns([plain, own, big(BIG.PowerDNS)], { resolver: portOf("BIND"), sql: LONG }), [ZONE, own.name, "big.example"]),
     start("PowerDNS with a policy", powerDns([plain], { policy: NO_TXT }), [ZONE]),
   ]);
@@ -181,10 +189,20 @@ describe.each(["BIND", "Knot"] as const)("%s", (name) => {
 });
 
 describe("BIND", () => {
+  it("takes no changes as a secondary, which is told", async () => {
+    await expect(read("BIND", `chat.${copied.name}`, { zone: copied.name })).rejects.toThrow(/does not let the key full change copied\.example \(REFUSED\)\..* where dns\.server is a secondary and not the zone's primary/);
+  });
+
   it("cuts a TTL above the zone's highest, which is said", async () => {
     const at = `chat.${limited.name}`;
     const note = `${at} A has a TTL of 120 s there, not 300 s: the server limits it. Set dns.ttl to that.`;
     expect(await put("BIND", at, ["203.0.113.1"], { zone: limited.name, ttl: 300 })).toEqual([note]);
+  });
+});
+
+describe("Knot", () => {
+  it("answers no change of a frozen zone, which is told with its cure", async () => {
+    expect(await askedWhileFrozen).toMatch(/127\.0\.0\.1 port \d+ \(TCP\) did not answer within 10 s.* the zone may be frozen there \(Knot: knotc zone-thaw frozen\.example\)/);
   });
 });
 

@@ -1,7 +1,7 @@
 // Name servers that people run, of Debian's packages, each in an image layer and a mount namespace of its own. They listen on
 // loopback; what they write is gone with them.
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,11 +20,19 @@ export const KEYS = { full: key("full"), closed: key("closed"), weak: key("weak"
 /** Servers have all keys but the last. */
 const KNOWN = [KEYS.full, KEYS.closed, KEYS.weak];
 
+/** Where a zone of another server on loopback comes from. */
+export interface Copied {
+  readonly zone: string;
+  readonly port: number;
+}
+
 export interface Software {
   /** Files in /srv, by name. `port`: where to listen, on 127.0.0.1. */
   files(port: number): Readonly<Record<string, string>>;
   /** POSIX sh, in /srv: the last line is the server, in the foreground. */
   readonly start: string;
+  /** Files in /srv that are there once all is as it should be. */
+  readonly signs?: readonly string[];
 }
 
 export class RealNameServer {
@@ -35,7 +43,7 @@ export class RealNameServer {
   ) {}
 
   /** Comes back when it answers for these zones. */
-  static async start({ files, start }: Software, zones: readonly string[]): Promise<RealNameServer> {
+  static async start({ files, start, signs = [] }: Software, zones: readonly string[]): Promise<RealNameServer> {
     const port = await freePort();
     const dir = mkdtempSync(join(tmpdir(), "name-server-"));
     for (const [name, text] of Object.entries(files(port))) writeFileSync(join(dir, name), text);
@@ -58,7 +66,7 @@ export class RealNameServer {
       const ended = new Promise<never>((_, reject) => child.once("exit", (code) => reject(new Error(`the name server ended with status ${code}`))));
       const up = waitFor(`a name server at port ${port}`, 30, async () => {
         for (const zone of zones) await dnsClient({ server: "127.0.0.1", port, zone, key: KEYS.full }).query(zone, TYPE.SOA);
-        return true;
+        return signs.every((sign) => existsSync(join(dir, sign)));
       }, 100);
       await Promise.race([up, ended]);
     } catch (error) {
@@ -109,7 +117,7 @@ const HEAD = "@ 60 IN SOA ns hostmaster 1 3600 600 86400 60\n@ 60 IN NS ns\nns 6
 
 const zoneFiles = (zones: readonly Zone[]) => Object.fromEntries(zones.map(({ name, lines }) => [`${name}.zone`, `$ORIGIN ${name}.\n${HEAD}${lines.map((line) => `${line}\n`).join("")}`]));
 
-export const bind = (zones: readonly Zone[]): Software => ({
+export const bind = (zones: readonly Zone[], copied: readonly Copied[] = []): Software => ({
   files: (port) => ({
     ...zoneFiles(zones),
     "named.conf": `${bindKeys}
@@ -127,12 +135,13 @@ ${zones
   update-policy { grant full zonesub ANY; grant closed zonesub ANY; grant weak zonesub A AAAA; };
 };`,
   )
-  .join("\n")}`,
+  .join("\n")}
+${copied.map(({ zone, port: from }) => `zone "${zone}" { type secondary; file "${zone}.copy"; primaries { 127.0.0.1 port ${from} key full; }; };`).join("\n")}`,
   }),
   start: "exec named -g -n 1 -c /srv/named.conf",
 });
 
-export const knot = (zones: readonly Zone[]): Software => ({
+export const knot = (zones: readonly Zone[], frozen: readonly string[] = []): Software => ({
   files: (port) => ({
     ...zoneFiles(zones),
     "knot.conf": `server:
@@ -161,7 +170,11 @@ zone:
 ${zones.map(({ name }) => `  - domain: ${name}\n    file: /srv/${name}.zone\n    acl: [full, closed, weak]`).join("\n")}
 `,
   }),
-  start: "exec knotd -c /srv/knot.conf",
+  // Nobody changes a frozen zone until it is thawed.
+  start: `
+${frozen.map((zone) => `(until knotc -b -s /srv/knot.sock zone-freeze ${zone}; do sleep 0.2; done; : >${zone}.frozen) &`).join("\n")}
+exec knotd -c /srv/knot.conf`,
+  signs: frozen.map((zone) => `${zone}.frozen`),
 });
 
 export interface PowerDnsOptions {
