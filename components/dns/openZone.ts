@@ -7,7 +7,7 @@ import { readCloudflareZone } from "./cloudflare";
 import { CLOUDFLARE_API } from "./cloudflareApi";
 import { drivenZone } from "./drivenZone";
 import type { Access } from "./driver/job";
-import { isAsked, notAsked, seenInstead } from "./delegation";
+import { isAsked, notAsked, seenInstead, unanswered } from "./delegation";
 import { hetznerZone } from "./hetzner";
 import { hetznerDelegation, NOT_ASKED } from "./hetznerDelegation";
 import { lookupFromHere, type OpenLookup } from "./lookup";
@@ -84,8 +84,9 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
       return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
     }
     case "manual": {
-      const cut = await world.findCut(namesDownTo(zone, mailDomain));
+      const [cut, view] = await Promise.all([world.findCut(namesDownTo(zone, mailDomain)), world.lookAtZone(zone)]);
       if (cut !== undefined) throw operatorError(otherZone(mailDomain, zone, cut));
+      if (view?.kind === "unanswered") await pulumi.log.warn(unanswered(zone, view));
       return manualZone({ zone, mailDomain, ttl, lookup: await world.openLookup(zone) });
     }
   }

@@ -13,7 +13,8 @@ export interface Soa {
  */
 export type WorldView =
   | { readonly kind: "served"; readonly nameServers: readonly string[]; readonly soas: readonly Soa[] }
-  | { readonly kind: "undelegated" | "unanswered"; readonly above: string };
+  | { readonly kind: "undelegated"; readonly above: string }
+  | { readonly kind: "unanswered"; readonly above: string; readonly nameServers?: readonly string[] };
 
 /** Undefined: nothing is known from here. */
 export type LookAtZone = (zone: string) => Promise<WorldView | undefined>;
@@ -40,7 +41,10 @@ export async function lookAt(open: Open, zone: string): Promise<WorldView | unde
   const system = open();
   try {
     const nameServers = await system.resolveNs(zone);
-    return { kind: "served", nameServers, soas: await soasOf(open, system, zone, nameServers) };
+    const [ipv4, ipv6] = await Promise.all([addressesOf(system, nameServers, 4), addressesOf(system, nameServers, 6)]);
+    const soas = await soasOf(open, zone, [...ipv4, ...ipv6]);
+    const above = soas.length === 0 && ipv4.length > 0 ? await silentAlone(open, system, zone) : undefined;
+    return above === undefined ? { kind: "served", nameServers, soas } : { kind: "unanswered", above, nameServers };
   } catch (error) {
     const kind = ABSENT.includes(codeOf(error)) ? "undelegated" : codeOf(error) === "ESERVFAIL" ? "unanswered" : undefined;
     const above = kind && (await zoneAbove(system, zone));
@@ -49,10 +53,20 @@ export async function lookAt(open: Open, zone: string): Promise<WorldView | unde
 }
 
 /** Name servers are asked themselves: a resolver would say what it remembers. */
-async function soasOf(open: Open, system: Resolver, zone: string, nameServers: readonly string[]): Promise<Soa[]> {
-  const addresses = await Promise.all(nameServers.flatMap((name) => [system.resolve4(name).catch(() => []), system.resolve6(name).catch(() => [])]));
-  const soas = addresses.flat().slice(0, MOST_SERVERS).map((address) => open([address]).resolveSoa(zone).then(({ nsname, hostmaster }) => [{ primary: nsname, hostmaster }], () => []));
+async function soasOf(open: Open, zone: string, addresses: readonly string[]): Promise<Soa[]> {
+  const soas = addresses.slice(0, MOST_SERVERS).map((address) => open([address]).resolveSoa(zone).then(({ nsname, hostmaster }) => [{ primary: nsname, hostmaster }], () => []));
   return (await Promise.all(soas)).flat();
+}
+
+const addressesOf = async (system: Resolver, names: readonly string[], family: 4 | 6): Promise<string[]> =>
+  (await Promise.all(names.map((name) => (family === 4 ? system.resolve4(name) : system.resolve6(name)).catch(() => [])))).flat();
+
+/** Networks may let no questions out but to their own resolver, and a machine may have no IPv6: the servers of the zone above show it. */
+async function silentAlone(open: Open, system: Resolver, zone: string): Promise<string | undefined> {
+  const above = await zoneAbove(system, zone);
+  if (above === undefined) return undefined;
+  const servers = await addressesOf(system, await system.resolveNs(above), 4);
+  return (await soasOf(open, above, servers)).length > 0 ? above : undefined;
 }
 
 /** That the resolver knows it shows that it knows the world: one without a network, or in a network of its own, finds nothing to compare with. */

@@ -103,7 +103,7 @@ describe("a zone at one's own name server", () => {
   it.each<[string, WorldView, string]>([
     ["served by others, with another zone", { kind: "served", nameServers: ["ns7.example.net"], soas: [{ primary: "ns7.example.net", hostmaster: "dns.example.net" }] }, "(other name servers answer for it, with another zone): what is changed there has no effect yet. The delegation names ns7.example.net now. At the registrar of example.org, set its name servers to ns1.example.org;"],
     ["delegated to nobody", { kind: "undelegated", above: "org" }, "(your resolver knows org, and no name servers of this zone in it): what is changed there has no effect yet. At the registrar"],
-    ["not answered for", { kind: "unanswered", above: "org" }, "(your resolver knows org, and gets no answer from this zone's name servers): what"],
+    ["not answered for", { kind: "unanswered", above: "org" }, "(those of org answer, and none of this zone's name servers does): what"],
   ])("is told of in the preview where it is %s", async (_what, view, expected) => {
     const { warnings } = await aStack({ preview: true, settings: { dns: rfc2136(), dnsSecret: KEY.secret }, dns: { lookAtZone: () => Promise.resolve(view) } });
     expect(warnings).toEqual([expect.stringContaining(`DNS: the world does not ask the zone example.org at 127.0.0.1 ${expected}`)]);
@@ -289,7 +289,7 @@ describe("a zone that the operator changes by hand", () => {
     const lookup: Lookup = (name, type) => Promise.resolve(live[`${name} ${type}`] ?? []);
     return { cloudflareApi: "http://127.0.0.1:9", openLookup: () => Promise.resolve(lookup) };
   };
-  const byHand = (live: Record<string, string[]>, stack: StackCase = {}) => aStack({ ...stack, settings: { dns: { zone: "example.org", provider: "manual", ttl: 600 }, ...stack.settings }, dns: world(live) });
+  const byHand = (live: Record<string, string[]>, stack: StackCase = {}) => aStack({ ...stack, settings: { dns: { zone: "example.org", provider: "manual", ttl: 600 }, ...stack.settings }, dns: { ...world(live), ...stack.dns } });
   const PROXY = { [`${CHAT} A`]: ["203.0.113.120"], [`${CHAT} AAAA`]: ["2001:DB8:C000:78:0::1"], "hel1.proxy.example.org A": ["203.0.113.120"], "hel1.proxy.example.org AAAA": ["2001:db8:c000:78::1"] };
   const SPF = { [`${CHAT} TXT`]: ["v=spf1 ip4:198.51.100.20 ~all"] };
 
@@ -343,6 +343,14 @@ describe("a zone that the operator changes by hand", () => {
       expect.stringContaining(`DNS: ${CHAT} is answered for by a wildcard above it (A 192.0.2.77), not by records of its own.`),
     ]);
     expect(run.warnings.join("\n")).not.toMatch(/still has|old address/);
+  });
+
+  it.each<[string, WorldView, string[]]>([
+    ["none of its name servers answers", { kind: "unanswered", above: "org", nameServers: ["ns2.example.net", "ns1.example.net"] }, ["DNS: none of the name servers of example.org (ns1.example.net, ns2.example.net) answers for it, though those of org do: what you change in it has no effect until they do. Is example.org delegated to your DNS provider, and served there?"]],
+    ["they are not heard from here", { kind: "served", nameServers: ["ns1.example.net"], soas: [] }, []],
+  ])("is told of in the preview where %s, and only then", async (_what, view, expected) => {
+    const { warnings } = await byHand({}, { preview: true, dns: { ...world({}), lookAtZone: () => Promise.resolve(view) } });
+    expect(warnings).toEqual(expected);
   });
 
   it("is not opened where the mail domain is in a zone of its own, as elsewhere", async () => {

@@ -54,6 +54,14 @@ describe("a zone, as the world sees it", () => {
     expect(await lookAt(open, ZONE)).toEqual({ kind: "served", nameServers: ["ns1.example.net", "ns2.example.net"], soas: [{ primary: "hidden.example.org", hostmaster: "hostmaster.example.org" }] });
   });
 
+  it.each<[string, Record<string, Says>, object]>([
+    ["is not answered for, though the zone above is", { "192.0.2.9": { answers: { "org SOA": ["a.org.example hostmaster.org.example"] } } }, { kind: "unanswered", above: "org", nameServers: SERVED["example.org NS"] }],
+    ["is served for all that is known, where no name server at all is heard", {}, { kind: "served", nameServers: SERVED["example.org NS"], soas: [] }],
+  ])("%s", async (_what, others, expected) => {
+    const system = { answers: { ...SERVED, "org NS": ["a.org.example"], "a.org.example A": ["192.0.2.9"] } };
+    expect(await lookAt(await world(system, { "192.0.2.1": { answers: {}, otherwise: 5 }, "192.0.2.2": { answers: {}, otherwise: "silence" }, ...others }), ZONE)).toEqual(expected);
+  });
+
   it.each<[string, Says, object | undefined]>([
     ["is delegated to nobody", { answers: { "org NS": ["a.org.example"] } }, { kind: "undelegated", above: "org" }],
     ["has servers that do not answer", { answers: { "org NS": ["a.org.example"], "example.org NS": 2 } }, { kind: "unanswered", above: "org" }],
