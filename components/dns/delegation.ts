@@ -39,9 +39,9 @@ export function notAsked({ provider, zone, status, assigned, delegated = [] }: D
   return `DNS: the world does not ask the zone ${zone} at ${provider} (${status}): what is changed there has no effect yet.${now} ${cure}; or name the provider that the world does ask in dns.provider.`;
 }
 
-/** A sentence for a zone that is changed by hand, and that nobody answers for. */
-export const unanswered = (zone: string, { above, nameServers = [] }: Extract<WorldView, { kind: "unanswered" }>) =>
-  `DNS: none of the name servers of ${zone}${nameServers.length > 0 ? ` (${list(nameServers)})` : ""} answers for it, though those of ${above} do: what you change in it has no effect until they do. Is ${zone} delegated to your DNS provider, and served there?`;
+/** A sentence for a zone that is changed by hand, and whose name servers answer nobody. */
+export const unanswered = (zone: string, above: string, nameServers: readonly string[]) =>
+  `DNS: none of the name servers of ${zone} (${list(nameServers)}) answers for it, though those of ${above} do: what you change in it has no effect until they do. Is ${zone} delegated to your DNS provider, and served there?`;
 
 /** What was seen, where that is not what should be: a status, and the name servers that are asked. */
 export function seenInstead(view: WorldView | undefined): Pick<Delegation, "status" | "delegated"> {
@@ -51,7 +51,9 @@ export function seenInstead(view: WorldView | undefined): Pick<Delegation, "stat
     case "undelegated":
       return { status: `your resolver knows ${view.above}, and no name servers of this zone in it` };
     case "unanswered":
-      return { status: `those of ${view.above} answer, and none of this zone's name servers does`, delegated: view.nameServers ?? [] };
+      return view.nameServers
+        ? { status: `none of its name servers answers, though those of ${view.above} do`, delegated: view.nameServers }
+        : { status: `your resolver knows ${view.above}, and gets no answer for this zone: its name servers are silent, or its DNSSEC is broken` };
     case undefined:
       return { status: "not seen from here" };
   }

@@ -86,7 +86,7 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
     case "manual": {
       const [cut, view] = await Promise.all([world.findCut(namesDownTo(zone, mailDomain)), world.lookAtZone(zone)]);
       if (cut !== undefined) throw operatorError(otherZone(mailDomain, zone, cut));
-      if (view?.kind === "unanswered") await pulumi.log.warn(unanswered(zone, view));
+      if (view?.kind === "unanswered" && view.nameServers) await pulumi.log.warn(unanswered(zone, view.above, view.nameServers));
       return manualZone({ zone, mailDomain, ttl, lookup: await world.openLookup(zone) });
     }
   }

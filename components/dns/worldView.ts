@@ -9,7 +9,8 @@ export interface Soa {
 
 /**
  * served: these name servers answer for it, with these SOAs as far as they were heard.
- * undelegated: a zone above it is known, and names no servers for it. unanswered: servers are named, and none answers for it.
+ * undelegated: a zone above it is known, and names no servers for it. unanswered: the resolver gets no answer, or knows these
+ * name servers, of which none answers here.
  */
 export type WorldView =
   | { readonly kind: "served"; readonly nameServers: readonly string[]; readonly soas: readonly Soa[] }
@@ -25,7 +26,7 @@ export type FindCut = (names: readonly string[]) => Promise<string | undefined>;
 const PATIENCE = { timeout: 1500, tries: 2 };
 
 /** For all of it, in milliseconds. */
-const LIMIT = 8000;
+const LIMIT = 5000;
 
 /** A zone has a few; of more nothing new is learnt. */
 const MOST_SERVERS = 8;

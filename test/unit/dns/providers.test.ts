@@ -103,7 +103,8 @@ describe("a zone at one's own name server", () => {
   it.each<[string, WorldView, string]>([
     ["served by others, with another zone", { kind: "served", nameServers: ["ns7.example.net"], soas: [{ primary: "ns7.example.net", hostmaster: "dns.example.net" }] }, "(other name servers answer for it, with another zone): what is changed there has no effect yet. The delegation names ns7.example.net now. At the registrar of example.org, set its name servers to ns1.example.org;"],
     ["delegated to nobody", { kind: "undelegated", above: "org" }, "(your resolver knows org, and no name servers of this zone in it): what is changed there has no effect yet. At the registrar"],
-    ["not answered for", { kind: "unanswered", above: "org" }, "(those of org answer, and none of this zone's name servers does): what"],
+    ["not answered for", { kind: "unanswered", above: "org" }, "(your resolver knows org, and gets no answer for this zone: its name servers are silent, or its DNSSEC is broken): what"],
+    ["answered for by none of its name servers", { kind: "unanswered", above: "org", nameServers: ["ns7.example.net"] }, "(none of its name servers answers, though those of org do): what is changed there has no effect yet. The delegation names ns7.example.net now."],
   ])("is told of in the preview where it is %s", async (_what, view, expected) => {
     const { warnings } = await aStack({ preview: true, settings: { dns: rfc2136(), dnsSecret: KEY.secret }, dns: { lookAtZone: () => Promise.resolve(view) } });
     expect(warnings).toEqual([expect.stringContaining(`DNS: the world does not ask the zone example.org at 127.0.0.1 ${expected}`)]);
