@@ -9,7 +9,7 @@ import { openStack } from "../../scripts/lab/stack/runner";
 import { removeProxy } from "../../scripts/remove/remove";
 import { belongings, mailConfiguration } from "./belongings";
 import { failed, nothingLeft, quiet, succeeded, theLab, type Config, type TheLab } from "./theLab";
-import { startTraffic, type TrafficReport } from "./traffic";
+import { underTraffic } from "./traffic";
 import { capture, silence, unsilence } from "./wire";
 
 jest.setTimeout(400_000);
@@ -39,18 +39,6 @@ const traces = () =>
 
 type Entry = Record<string, unknown> & { name: string };
 const entries = (config: Config) => config["chatmail-proxy:proxies"] as Entry[];
-/** Runs a test's work while mail is written all the time; the report of what became of it. */
-async function underTraffic(work: () => Promise<void>): Promise<TrafficReport> {
-  const traffic = await startTraffic(the.lab);
-  try {
-    await work();
-  } catch (error) {
-    await traffic.stop();
-    throw error;
-  }
-  return traffic.stop();
-}
-
 const without = (name: string) => (config: Config) => void (config["chatmail-proxy:proxies"] = entries(config).filter((entry) => entry.name !== name));
 const change = (name: string, what: Record<string, unknown>) => (config: Config) => void Object.assign(entries(config).find((entry) => entry.name === name) ?? {}, what);
 /** What DNS says of the mail domain, both families. */
@@ -201,7 +189,7 @@ describe("a proxy whose server cannot be bought", () => {
 describe("while somebody writes a message every second", () => {
   it("a proxy falls silent, is taken out of the records by the next run, and comes back: nothing is lost", async () => {
     const dead = await the.addresses("ash1");
-    const report = await underTraffic(async () => {
+    const report = await underTraffic(the.lab, async () => {
       await sleep(3000);
       await silence(the.lab, "ash1");
       try {
@@ -236,7 +224,7 @@ describe("while somebody writes a message every second", () => {
     };
     const remove = (wait: (ms: number) => Promise<void>) => removeProxy({ name: "ash1", file, up, knock: () => Promise.reject(new Error("a bought server goes as a whole")), say: () => undefined, progress: () => undefined, now: () => new Date(), sleep: wait });
     const others = (output: string, ours: RegExp) => touched(output).filter((name) => !ours.test(name));
-    const report = await underTraffic(async () => {
+    const report = await underTraffic(the.lab, async () => {
       const drained = await the.addresses("ash1");
       await expect(remove(() => Promise.reject(new Error("interrupted")))).rejects.toThrow("interrupted");
       expect(others(outputs[0] ?? "", /^mail-domain-/)).toEqual([]);

@@ -7,7 +7,7 @@ import type { PulumiResult } from "../../scripts/lab/stack/runner";
 import { waitFor } from "../../scripts/lab/wait";
 import { dkimVerdict, signedLetter } from "./dkim";
 import { failed, nothingLeft, succeeded, theLab, type Config, type TheLab } from "./theLab";
-import { startTraffic } from "./traffic";
+import { underTraffic } from "./traffic";
 
 jest.setTimeout(400_000);
 
@@ -65,12 +65,12 @@ describe("a relay that is set up by a script", () => {
   });
 
   it("can be set up over SSH from then on, and by the script again, without a gap: in one step it is refused", async () => {
-    const traffic = await startTraffic(the.lab);
-    succeeded(await the.up());
-    expect(failed(await the.up(script))).toContain('relay.setup: "script" would first take all tunnels off the relay, over SSH, and cut its users off.');
-    succeeded(await the.up((config) => void ((config["chatmail-proxy:relay"] as Record<string, unknown>).gone = true)));
-    succeeded(await the.up(script));
-    const report = await traffic.stop();
+    const report = await underTraffic(the.lab, async () => {
+      succeeded(await the.up());
+      expect(failed(await the.up(script))).toContain('relay.setup: "script" would first take all tunnels off the relay, over SSH, and cut its users off.');
+      succeeded(await the.up((config) => void ((config["chatmail-proxy:relay"] as Record<string, unknown>).gone = true)));
+      succeeded(await the.up(script));
+    });
     expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
     expect(report.longestMs).toBeLessThan(10_000);
     expect(await published("chat.example.org")).toEqual((await the.addresses("hel1")).sort());
@@ -163,14 +163,14 @@ describe("a relay with public addresses of its own", () => {
   });
 
   it("is reached without one after a change in place, which loses no mail, leaves no rests, and is warned about", async () => {
-    const traffic = await startTraffic(the.lab, { domain: the.lab.vps.mailDomain, relay: "vps" });
-    const output = succeeded(await the.up(direct));
-    expect(output).toContain("Without a tunnel the relay sees all clients of a proxy under that proxy's one address.");
-    expect(output).not.toMatch(/Server .*replac/);
-    expect(output).toContain("port 25 outbound works over IPv4: mx.example.net greets with 220 ");
-    const [, release = "false"] = /The relay still has its ends of the tunnels, which a script set up\. Run there, as root: (.*)/.exec(output) ?? [];
-    await the.sh("vps", release);
-    const report = await traffic.stop();
+    const report = await underTraffic(the.lab, async () => {
+      const output = succeeded(await the.up(direct));
+      expect(output).toContain("Without a tunnel the relay sees all clients of a proxy under that proxy's one address.");
+      expect(output).not.toMatch(/Server .*replac/);
+      expect(output).toContain("port 25 outbound works over IPv4: mx.example.net greets with 220 ");
+      const [, release = "false"] = /The relay still has its ends of the tunnels, which a script set up\. Run there, as root: (.*)/.exec(output) ?? [];
+      await the.sh("vps", release);
+    }, { domain: the.lab.vps.mailDomain, relay: "vps" });
     expect(report.sent.length).toBeGreaterThan(5);
     expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
     await proveMail(the.lab, undefined, the.lab.vps.mailDomain);
@@ -191,9 +191,9 @@ describe("a relay with public addresses of its own", () => {
   });
 
   it("gets its tunnel back the same way", async () => {
-    const traffic = await startTraffic(the.lab, { domain: the.lab.vps.mailDomain, relay: "vps" });
-    succeeded(await the.up(vps));
-    const report = await traffic.stop();
+    const report = await underTraffic(the.lab, async () => {
+      succeeded(await the.up(vps));
+    }, { domain: the.lab.vps.mailDomain, relay: "vps" });
     expect({ lost: report.lost, duplicates: report.duplicates }).toEqual({ lost: [], duplicates: [] });
     for (const address of await the.addresses("hel1")) expect(await seenAs(address)).toBe(address.includes(":") ? CLIENT_LEG.ipv6 : CLIENT_LEG.ipv4);
   });

@@ -31,7 +31,7 @@ export interface TrafficReport {
   readonly failures: readonly string[];
 }
 
-export interface Traffic {
+interface Traffic {
   stop(): Promise<TrafficReport>;
 }
 
@@ -39,7 +39,20 @@ const RETRY_MS = 1000;
 /** What was accepted lies in the queue of a server for a moment. */
 const DELIVERY_SECONDS = 30;
 
-export async function startTraffic(lab: LabHandle, options: TrafficOptions = {}): Promise<Traffic> {
+/** Runs a test's work while mail is written all the time; the report of what became of it. When the work fails, nothing goes on. */
+export async function underTraffic(lab: LabHandle, work: () => Promise<void>, options: TrafficOptions = {}): Promise<TrafficReport> {
+  const traffic = await startTraffic(lab, options);
+  try {
+    await work();
+  } catch (error) {
+    // Else letters that nobody takes would be sent again for ever, and keep the process.
+    await traffic.stop().catch(() => undefined);
+    throw error;
+  }
+  return traffic.stop();
+}
+
+async function startTraffic(lab: LabHandle, options: TrafficOptions = {}): Promise<Traffic> {
   const { domain = MAIL_DOMAIN, relay = "relay", everyMs = 1000, seconds = 600, patience = 60 } = options;
   const account = newAccount("traffic", domain);
   await createAccount(lab, relay, account);
@@ -49,7 +62,8 @@ export async function startTraffic(lab: LabHandle, options: TrafficOptions = {})
   const accepted = new Set<string>();
   const failures: string[] = [];
   let longestMs = 0;
-  let deadline = Infinity;
+  // Also for a test that never comes to its end.
+  let deadline = started + (seconds + patience) * 1000;
   let stopped = false;
 
   /** One after the other, each letter from another one on, until one takes it. DNS is asked anew each time. */

@@ -10,7 +10,7 @@ import { labNamespaces } from "../../scripts/lab/netns";
 import { HOME_LINE, MAIL_PORTS, RELAY_LEG, RELAY_LEG_V6 } from "../../scripts/lab/plan";
 import { sleep, waitFor } from "../../scripts/lab/wait";
 import { ssh as sshTo, update } from "./reach";
-import { startTraffic } from "./traffic";
+import { underTraffic } from "./traffic";
 import type { Progress } from "../../scripts/lab/up";
 import { leftMounts } from "./mounts";
 
@@ -132,12 +132,12 @@ insert rule inet cpl_home forward ct status dnat accept
   });
 
   it("is counted while it flows, letter by letter", async () => {
-    const traffic = await startTraffic(lab, { everyMs: 300 });
-    await sleep(1500);
-    await sh("relay", "systemctl stop postfix");
-    await sleep(2000);
-    await sh("relay", "systemctl start postfix");
-    const { sent, received, duplicates, lost, longestMs, failures } = await traffic.stop();
+    const { sent, received, duplicates, lost, longestMs, failures } = await underTraffic(lab, async () => {
+      await sleep(1500);
+      await sh("relay", "systemctl stop postfix");
+      await sleep(2000);
+      await sh("relay", "systemctl start postfix");
+    }, { everyMs: 300 });
     expect(sent.length).toBeGreaterThan(8);
     expect([...received].sort()).toEqual([...sent].sort());
     expect([duplicates, lost]).toEqual([[], []]);

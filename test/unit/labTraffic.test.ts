@@ -1,12 +1,13 @@
 // The counting in test/lab/traffic.ts, with a post office of a test's own in place of the lab's.
 import type { LabHandle } from "../../scripts/lab/lab";
 import { MailClient, type Letter, type Target } from "../../scripts/lab/mail";
-import { startTraffic } from "../lab/traffic";
+import { underTraffic } from "../lab/traffic";
 
-/** Takes each letter as `take` says: how many copies arrive; a throw is a refusal. */
-async function trafficThrough(take: (letter: Letter, address: string, attempt: number) => number, ms: number) {
+const tried: string[] = [];
+
+/** Takes each letter as `take` says: how many copies arrive; a throw is a refusal. With `fails` the work under it fails. */
+async function trafficThrough(take: (letter: Letter, address: string, attempt: number) => number, ms: number, fails?: Error) {
   const mailbox: string[] = [];
-  const tried: string[] = [];
   const client = {
     addresses: () => Promise.resolve(["2001:db8::1", "203.0.113.1"]),
     deliver: (letter: Letter, { address = "" }: Target) => {
@@ -20,12 +21,14 @@ async function trafficThrough(take: (letter: Letter, address: string, attempt: n
   };
   jest.spyOn(MailClient, "open").mockResolvedValue(client as unknown as MailClient);
   const run = () => Promise.resolve({ status: 0, stderr: "", stdout: mailbox.map((id) => `hdr.subject: lab letter ${id}\n`).join("") });
-  const traffic = await startTraffic({ run } as unknown as LabHandle, { everyMs: 50, patience: 1 });
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  return { report: await traffic.stop(), tried };
+  const work = () => new Promise<void>((resolve, reject) => setTimeout(() => (fails ? reject(fails) : resolve()), ms));
+  return { report: await underTraffic({ run } as unknown as LabHandle, work, { everyMs: 50, patience: 1 }), tried };
 }
 
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => {
+  tried.length = 0;
+  jest.restoreAllMocks();
+});
 
 it("tries the next address when one refuses, and begins with another one each time", async () => {
   const { report, tried } = await trafficThrough((_letter, address) => {
@@ -59,4 +62,14 @@ it("names letters that nobody took in time", async () => {
   }, 20);
   expect(report.lost).toEqual(report.sent);
   expect(report.received).toEqual([]);
+});
+
+it("ends with work that fails, of which the test tells, and nothing is tried any more", async () => {
+  const dead = () => {
+    throw new Error("dead");
+  };
+  await expect(trafficThrough(dead, 20, new Error("the work's own"))).rejects.toThrow("the work's own");
+  const before = tried.length;
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  expect(tried).toHaveLength(before);
 });
