@@ -48,7 +48,7 @@ export function prepareWorkspace(lab: LabHandle, config?: string, stack = STACK)
   return {
     dir,
     stackFile,
-    env: { PULUMI_BACKEND_URL: `file://${join(root, "state")}`, PULUMI_CONFIG_PASSPHRASE_FILE: passphrase, PULUMI_STACK: stack },
+    env: { PULUMI_BACKEND_URL: stateUrl(join(root, "state")), PULUMI_CONFIG_PASSPHRASE_FILE: passphrase, PULUMI_STACK: stack },
     secrets: [
       { key: "hcloud:token", value: lab.hetzner.token },
       { key: "chatmail-proxy:relaySshKey", value: readFileSync(lab.operatorKeyFile, "utf8") },
@@ -81,5 +81,8 @@ function withHostKeys(value: unknown, keys: Readonly<Record<string, string>>): u
     }),
   );
 }
+
+/** As the README has it: without the side files (.attrs), of which one that is cut off makes the whole state unreadable. */
+const stateUrl = (dir: string): string => `file://${dir}?metadata=skip`;
 
 const isSecret = (value: unknown): boolean => typeof value === "object" && value !== null && "secure" in value;
