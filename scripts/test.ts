@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { nodeTs } from "./node";
 import { countJest } from "./test/jestRun";
 import { labTests } from "./test/labTests";
-import { closingLine, labObstacle, sum, verdict, type Count } from "./test/parts";
+import { closingLine, failureList, labObstacle, sum, verdict, type Count } from "./test/parts";
 
 const root = join(__dirname, "..");
 const args = process.argv.slice(2);
@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   const checks = async () => [verdict(run("type check", tool("typescript/bin/tsc", "--noEmit"))), verdict(run("lint", tool("eslint/bin/eslint.js", "."))), await unitTests()];
   const counts = unitOnly ? [await unitTests()] : [...(wanted.length > 0 ? [] : await checks()), ...(await labPart())];
   const all = sum(counts);
-  process.stdout.write(`\n${closingLine(all)}\n`);
+  process.stdout.write(`${failureList(all)}\n${closingLine(all)}\n`);
   process.exitCode = all.failed > 0 ? 1 : 0;
 }
 

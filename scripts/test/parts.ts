@@ -4,10 +4,15 @@ export interface Count {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** What failed, each with its place and its reason, where that is known. */
+  readonly failures?: readonly string[];
 }
 
 export const sum = (counts: readonly Count[]): Count =>
-  counts.reduce((all, each) => ({ passed: all.passed + each.passed, failed: all.failed + each.failed, skipped: all.skipped + each.skipped }), { passed: 0, failed: 0, skipped: 0 });
+  counts.reduce(
+    (all, each) => ({ passed: all.passed + each.passed, failed: all.failed + each.failed, skipped: all.skipped + each.skipped, failures: [...(all.failures ?? []), ...(each.failures ?? [])] }),
+    { passed: 0, failed: 0, skipped: 0, failures: [] },
+  );
 
 /** The closing line: alone on a line, skipped ones only where there are any. */
 export const closingLine = ({ passed, failed, skipped }: Count): string => `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
@@ -18,10 +23,39 @@ export const verdict = (status: number): Count => ({ passed: status === 0 ? 1 : 
 /** What jest's JSON report counts; a file that could not even be run counts as failed, and so does a run without a report. */
 export function jestCount(report: string | undefined, status: number): Count {
   if (report === undefined) return verdict(status || 1);
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numRuntimeErrorTestSuites } = JSON.parse(report) as Record<string, number>;
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numRuntimeErrorTestSuites, testResults = [] } = JSON.parse(report) as JestReport;
   const failed = (numFailedTests ?? 0) + (numRuntimeErrorTestSuites ?? 0);
-  return { passed: numPassedTests ?? 0, failed: failed === 0 && status !== 0 ? 1 : failed, skipped: (numPendingTests ?? 0) + (numTodoTests ?? 0) };
+  return { passed: numPassedTests ?? 0, failed: failed === 0 && status !== 0 ? 1 : failed, skipped: (numPendingTests ?? 0) + (numTodoTests ?? 0), failures: testResults.flatMap(failuresIn) };
 }
+
+/** Of jest's own report, what is read here. */
+type JestReport = Partial<Record<"numPassedTests" | "numFailedTests" | "numPendingTests" | "numTodoTests" | "numRuntimeErrorTestSuites", number>> & { readonly testResults?: readonly JestFile[] };
+
+interface JestFile {
+  /** Path of the file. */
+  readonly name: string;
+  /** Why it could not be run. */
+  readonly message?: string;
+  readonly assertionResults: readonly { readonly status: string; readonly fullName: string; readonly failureMessages: readonly string[] }[];
+}
+
+/** The end of a long reason says most: an output's last lines. */
+const MOST = 1500;
+
+function failuresIn({ name, message = "", assertionResults }: JestFile): string[] {
+  const file = name.split("/").slice(-2).join("/");
+  if (assertionResults.length === 0 && message !== "") return [`${file}: ${shortened(message)}`];
+  return assertionResults.filter(({ status }) => status === "failed").map(({ fullName, failureMessages }) => `${file}: ${fullName}\n${shortened(failureMessages.join("\n"))}`);
+}
+
+function shortened(text: string): string {
+  // Without colours and the places in the sources.
+  const plain = text.replace(/\u001b\[[0-9;]*m/g, "").replace(/^ +at .*\n?/gm, "").trim();
+  return plain.length <= 2 * MOST ? plain : `${plain.slice(0, MOST)}\n[…]\n${plain.slice(-MOST)}`;
+}
+
+/** What failed, all together at the end, where whoever reads a long log looks first. */
+export const failureList = ({ failures = [] }: Count): string => (failures.length === 0 ? "" : `\n== what failed\n${failures.map((failure) => `\n* ${failure}\n`).join("")}`);
 
 /** Why the lab part cannot run here, or undefined. */
 export function labObstacle(platform: string, uid: number | undefined): string | undefined {

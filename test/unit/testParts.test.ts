@@ -1,4 +1,4 @@
-import { closingLine, jestCount, labObstacle, lanesFor, sum, verdict } from "../../scripts/test/parts";
+import { closingLine, failureList, jestCount, labObstacle, lanesFor, sum, verdict } from "../../scripts/test/parts";
 
 describe("the closing line of npm test", () => {
   it("is the sum of all parts", () => {
@@ -12,10 +12,28 @@ describe("the closing line of npm test", () => {
 describe("jestCount", () => {
   const report = (counts: Record<string, number>) => JSON.stringify({ numPassedTests: 3, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, numRuntimeErrorTestSuites: 0, ...counts });
 
-  it("counts what jest counts", () => expect(jestCount(report({ numFailedTests: 2, numPendingTests: 1 }), 1)).toEqual({ passed: 3, failed: 2, skipped: 1 }));
+  it("counts what jest counts", () => expect(jestCount(report({ numFailedTests: 2, numPendingTests: 1 }), 1)).toEqual({ passed: 3, failed: 2, skipped: 1, failures: [] }));
   it("counts a file that could not be run as failed", () => expect(jestCount(report({ numRuntimeErrorTestSuites: 1 }), 1).failed).toBe(1));
   it("does not take a bad exit status for success", () => expect(jestCount(report({}), 1).failed).toBe(1));
   it("does not take a missing report for success", () => expect(jestCount(undefined, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 }));
+});
+
+describe("what failed", () => {
+  const tests = [
+    { status: "passed", fullName: "mail flows", failureMessages: [] },
+    { status: "failed", fullName: "mail is kept", failureMessages: [`\u001b[31mpulumi ended with status 1:\u001b[0m\n${"line\n".repeat(2000)}error: the reason\n    at there (file.ts:1:1)`] },
+  ];
+  const report = JSON.stringify({ numFailedTests: 1, testResults: [{ name: "/x/test/lab/mail.test.ts", assertionResults: tests }, { name: "/x/test/unit/odd.test.ts", message: "no such module", assertionResults: [] }] });
+
+  it("is listed at the end with its place and its reason, a long one by its beginning and its end", () => {
+    const text = failureList(sum([verdict(0), jestCount(report, 1)]));
+    expect(text).toMatch(/^\n== what failed\n\n\* lab\/mail\.test\.ts: mail is kept\npulumi ended with status 1:\nline\n/);
+    expect(text).toMatch(/\[…\]\n(line\n|ine\n|ne\n|e\n|\n)(line\n)+error: the reason\n\n\* unit\/odd\.test\.ts: no such module\n$/);
+    expect(text).not.toContain("mail flows");
+    expect(text.length).toBeLessThan(4000);
+  });
+
+  it("is nothing where all went well", () => expect(failureList(sum([verdict(0)]))).toBe(""));
 });
 
 describe("labObstacle", () => {
