@@ -11,7 +11,7 @@ export interface InsideView {
   readonly ports: readonly { readonly port: number; readonly family: Family; readonly open: boolean; readonly greeting: string }[];
   /** Families by which another mail server's port 25 was tried from the proxy, and whether it answered. */
   readonly outbound: readonly { readonly family: Family; readonly open: boolean }[];
-  /** What of others' firewalls on the machine may stand in the way: sentences. */
+  /** What of others' firewalls and routes on the machine may stand in the way: sentences. */
   readonly firewalls: readonly string[];
   /** Connections that the machine keeps track of now, and how many it can; undefined where that is not known. */
   readonly tracked: { readonly now: number; readonly most: number } | undefined;

@@ -1,6 +1,6 @@
 // What the kernel makes of our rules, in network namespaces of this test's own: connections that go on through a proxy's restart,
 // and through nftables.service's; refusals that take no time. No stack and no machine is needed.
-import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,8 @@ import { renderProxyFilter } from "../../components/filter/nftables";
 import { renderRelayFilter } from "../../components/filter/relay";
 import { hostctlProgram } from "../../components/remote/hostctl";
 import { planTunnel } from "../../components/tunnel/addressPlan";
-import { sleep, waitFor } from "../../scripts/lab/wait";
+import { sleep } from "../../scripts/lab/wait";
+import { client, endPrograms, inside, ip, program, SERVER } from "./namespaces";
 
 jest.setTimeout(60_000);
 
@@ -27,16 +28,12 @@ const PLAN = planTunnel({ name: "hel1", slot: 1 }, { ipv4Range: range("10.213.0.
 const RULES = renderProxyFilter({ wan: ["to-client", "to-relay"], closed: false, ssh: { port: 22, from: [] }, ports: [25], udpPorts: [], to: { kind: "direct", relay: { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" } } });
 
 let dir = "";
-let children: ChildProcess[] = [];
 
-const inside = (namespace: string, argv: readonly string[], input = "") => execFileSync("ip", ["netns", "exec", namespace, ...argv], { input, encoding: "utf8" });
-const ip = (namespace: string, words: string) => execFileSync("ip", ["-n", namespace, ...words.split(" ")], { stdio: ["ignore", "pipe", "pipe"] });
 const remove = () => NAMES.forEach((name) => spawnSync("ip", ["netns", "del", name]));
 
 beforeEach(() => {
   remove();
   dir = mkdtempSync(join(tmpdir(), "kernel-"));
-  children = [];
   for (const name of NAMES) {
     execFileSync("ip", ["netns", "add", name]);
     ip(name, "link set lo up");
@@ -45,7 +42,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  for (const child of children) child.kill("SIGKILL");
+  endPrograms();
   remove();
   rmSync(dir, { recursive: true });
 });
@@ -67,24 +64,6 @@ function proxyUp(namespace: string): void {
   up(namespace, "to-client", "proxy");
   up(namespace, "to-relay", "inner");
 }
-
-/** A Node program in a namespace: what it has said so far, and a word for it. */
-function program(namespace: string, source: string) {
-  const child = spawn("ip", ["netns", "exec", namespace, process.execPath, "-e", source], { stdio: ["pipe", "pipe", "inherit"] });
-  children.push(child);
-  let said = "";
-  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  return { said: () => said, tell: (word: string) => child.stdin.write(word), waitFor: (text: string) => waitFor(`"${text}" after ${said}`, 15, () => said.includes(text) || undefined) };
-}
-
-// Says what it is told to; tells what it hears, and how the connection ends.
-const SPEAKER = `
-socket.on("data", (data) => process.stdout.write(String(data)));
-socket.on("error", (error) => process.stdout.write("[" + error.code + "]"));
-process.stdin.on("data", (word) => socket.write(word));`;
-const SERVER = `require("net").createServer((socket) => {${SPEAKER}
-socket.write("220 ready ");}).listen(25, "::", () => process.stdout.write("listening "));`;
-const client = (address: string) => `const socket = require("net").connect(25, "${address}");${SPEAKER}`;
 
 async function aConnection(family: FamilyName) {
   link(CLIENT, "eth0", "client", PROXY, "to-client");

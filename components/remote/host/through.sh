@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # What a proxy sees of the relay. How a port is asked (greeting), whether mail gets out (out_by), what others' firewalls
-# drop (firewalls) and how many connections are tracked (tracked) is the system's business.
+# drop (firewalls), which answers leave by a wrong line (astray) and how many connections are tracked (tracked) is the system's
+# business.
 
 # through INTERFACE IPV4 IPV6 SERVER PORT...: what this proxy sees of the relay, one fact a line (read by facts.ts). "-"
 # stands for none: no tunnel, no such family, no other mail server to try port 25 of. It always succeeds: what it found is
@@ -33,6 +34,7 @@ through() {
 	wait
 	cat "$found"/*
 	firewalls proxy "$interface" "$relay4" "$relay6" "$@"
+	astray "$interface"
 	tracked
 }
 

@@ -96,3 +96,6 @@ firewalls() {
 
 # pf's own table of states has room for 100,000, and says in the log when that is full.
 tracked() { :; }
+
+# FreeBSD knows no routing rules by sender.
+astray() { :; }

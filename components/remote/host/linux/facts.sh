@@ -1,15 +1,18 @@
 # shellcheck shell=sh
 # What a host is and has, one fact a line, for facts.ts to read and judge. Changes nothing.
 
-# wan [INTERFACE...]: the interfaces towards the internet, those of the default routes unless they are given; and whether
+# wan [INTERFACE...]: the interfaces towards the internet, those of the default routes and of the provider's rules for each address unless they are given; and whether
 # the kernel listens to router advertisements there.
 wan() {
 	if [ $# = 0 ]; then
 		# shellcheck disable=SC2046 # a word each
 		set -- $({
-			ip -4 route show default
-			ip -6 route show default
-		} | sed -n 's/.* dev \([^ ]*\).*/\1/p' | sort -u)
+			{
+				ip -4 route show default
+				ip -6 route show default
+			} | sed -n 's/.* dev \([^ ]*\).*/\1/p'
+			ways_of_rules
+		} | sort -u)
 		[ $# != 0 ] || fail "this host has no default route, so that its interface towards the internet is unknown; name it as wan"
 	fi
 	for device in "$@"; do

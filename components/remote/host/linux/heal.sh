@@ -9,6 +9,7 @@ heal() {
 	heal_filters || result=1
 	heal_forwarding || result=1
 	make_room || result=1
+	wan_ways || result=1
 	for units in "$STATE"/sets/*/live/units; do
 		[ -f "$units" ] || continue
 		# shellcheck disable=SC2013 # names of interfaces, which are words

@@ -1,7 +1,13 @@
 # shellcheck shell=sh
 # Settings of the kernel that are not a file's in sysctl.d: what we set, and what was there before.
 
-kernel_value() { cat "$PROC/sys/$(printf '%s' "$1" | tr . /)" 2>/dev/null; }
+# kernel_value KEY: with dots, or with slashes where an interface's name may hold a dot.
+kernel_value() {
+	case $1 in
+	*/*) cat "$PROC/sys/$1" 2>/dev/null ;;
+	*) cat "$PROC/sys/$(printf '%s' "$1" | tr . /)" 2>/dev/null ;;
+	esac
+}
 
 # set_kernel KEY VALUE: VALUE from now on; what was there is noted. Not ours to set in some containers.
 set_kernel() {

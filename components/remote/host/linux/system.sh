@@ -68,6 +68,7 @@ others_forward() {
 units_changed() {
 	systemctl daemon-reload || true
 	egress_unused
+	wan_ways || true
 	give_back_unused
 }
 

@@ -134,11 +134,12 @@ load_filters() {
 	return $result
 }
 
-# What goes with our rules at boot. The egress's frame: wg-quick may come up after postfix, or not at all, and mail would
+# What goes with our rules at boot. The ways of several lines; the egress's frame: wg-quick may come up after postfix, or not at all, and mail would
 # leave by the home line until then.
 load_frames() {
 	framed=0
 	make_room || framed=1
+	wan_ways || framed=1
 	for file in "$ETC"/*.conf; do
 		grep -qs '^EGRESS=' "$file" || continue
 		read_tunnel "$(basename "$file" .conf)"
