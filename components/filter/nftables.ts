@@ -21,7 +21,7 @@ export function renderProxyFilter(filter: ProxyFilter): string {
       ...handedOn.flatMap((ports) => targets(to).map(({ nat, address }) => `${fromWan} fib daddr type local ${ports} dnat ${nat} to ${address}`)),
     ]),
     ...(masqueraded.length > 0 ? [chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", masqueraded)] : []),
-    ...(filter.closed ? [input(filter)] : to.kind === "direct" ? [strayAnswers(to, filter)] : []),
+    ...(filter.closed ? [input(filter)] : strays(filter, fromWan)),
     chain("forward", `type filter hook forward priority filter; policy ${filter.closed ? "drop" : "accept"};`, [
       ...(filter.closed ? [] : notOurs(to)),
       // Both directions: the tunnel's MTU is smaller than the path's on either side of it.
@@ -48,14 +48,21 @@ const input = ({ ssh, to }: ProxyFilter) =>
 
 // After a restart nothing is known here of connections that go on. A packet of the relay's that comes before one of the
 // client's does would be taken for one to this host: answered by a reset, and remembered as such. Dropped, it is sent again;
-// the client's next packet is redirected, and the connection goes on.
-const strayAnswers = (to: Direct, { udpPorts }: ProxyFilter) =>
-  chain("input", "type filter hook input priority filter; policy accept;", [
-    ...targets(to).flatMap(({ nat, address }) => [
-      `${nat} saddr ${address} tcp sport @mail_ports tcp flags & (syn | rst) == 0 ct state new,invalid drop`,
-      ...(udpPorts.length > 0 ? [`${nat} saddr ${address} udp sport @udp_ports ct state new drop`] : []),
-    ]),
-  ]);
+// the client's next packet is redirected, and the connection goes on. So it is with another mail server's packet, where the
+// relay's own mail leaves through here.
+function strays({ to, udpPorts }: ProxyFilter, fromWan: string): string[][] {
+  const opensNothing = "tcp flags & (syn | rst) == 0 ct state new,invalid drop";
+  const rules =
+    to.kind === "direct"
+      ? targets(to).flatMap(({ nat, address }) => [
+          `${nat} saddr ${address} tcp sport @mail_ports ${opensNothing}`,
+          ...(udpPorts.length > 0 ? [`${nat} saddr ${address} udp sport @udp_ports ct state new drop`] : []),
+        ])
+      : to.egress
+        ? [`${fromWan} tcp sport ${SMTP_PORT} ${opensNothing}`]
+        : [];
+  return rules.length > 0 ? [chain("input", "type filter hook input priority filter; policy accept;", rules)] : [];
+}
 
 /** What others forward on this host passes as if we were not there. */
 function notOurs(to: Tunnelled | Direct): string[] {

@@ -25,7 +25,10 @@ const FAMILIES = Object.keys(ADDRESSES) as FamilyName[];
 const bare = (address: string) => address.split("/")[0] ?? "";
 const range = (text: string) => parseRange(text) as Range;
 const PLAN = planTunnel({ name: "hel1", slot: 1 }, { ipv4Range: range("10.213.0.0/16"), ipv6Range: range("fd00:213::/64"), routingTables: 5_182_000 });
-const RULES = renderProxyFilter({ wan: ["to-client", "to-relay"], closed: false, ssh: { port: 22, from: [] }, ports: [25], udpPorts: [], to: { kind: "direct", relay: { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" } } });
+const relayed = { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" };
+const SHARED = { closed: false, ssh: { port: 22, from: [] }, ports: [25], udpPorts: [] };
+const RULES = renderProxyFilter({ ...SHARED, wan: ["to-client", "to-relay"], to: { kind: "direct", relay: relayed } });
+const EGRESS_RULES = renderProxyFilter({ ...SHARED, wan: ["to-client"], to: { kind: "tunnel", interface: "to-relay", port: 51_820, mtu: 1420, relay: relayed, egress: true } });
 
 let dir = "";
 
@@ -59,16 +62,26 @@ function up(namespace: string, device: string, which: keyof (typeof ADDRESSES)["
 }
 
 /** Its rules first, as at boot. */
-function proxyUp(namespace: string): void {
-  inside(namespace, ["nft", "-f", "-"], RULES);
+function proxyUp(namespace: string, rules = RULES): void {
+  inside(namespace, ["nft", "-f", "-"], rules);
   up(namespace, "to-client", "proxy");
   up(namespace, "to-relay", "inner");
 }
 
-async function aConnection(family: FamilyName) {
+/** A namespace of its own knows nothing of the connections, just as a kernel that has started anew. */
+function restart(rules = RULES): void {
+  for (const device of ["to-client", "to-relay"]) ip(PROXY, `link set ${device} netns ${RESTARTED}`);
+  proxyUp(RESTARTED, rules);
+}
+
+function linked(rules = RULES): void {
   link(CLIENT, "eth0", "client", PROXY, "to-client");
   link(RELAY, "eth0", "relay", PROXY, "to-relay");
-  proxyUp(PROXY);
+  proxyUp(PROXY, rules);
+}
+
+async function aConnection(family: FamilyName) {
+  linked();
   const relay = program(RELAY, SERVER);
   await relay.waitFor("listening");
   const user = program(CLIENT, client(bare(ADDRESSES[family].proxy)));
@@ -79,15 +92,33 @@ async function aConnection(family: FamilyName) {
 describe.each(FAMILIES)("a connection through a shared proxy without a tunnel, over %s", (family) => {
   it("goes on after the proxy's restart, though the relay is the first to speak then", async () => {
     const { relay, user } = await aConnection(family);
-    // A namespace of its own knows nothing of the connection, just as a kernel that has started anew.
-    for (const device of ["to-client", "to-relay"]) ip(PROXY, `link set ${device} netns ${RESTARTED}`);
-    proxyUp(RESTARTED);
+    restart();
     relay.tell("news ");
     await sleep(700);
     user.tell("noop ");
     await relay.waitFor("noop");
     await user.waitFor("news");
     expect([user.said(), relay.said()]).toEqual(["220 ready news ", "listening noop "]);
+  });
+});
+
+describe.each(FAMILIES)("the relay's own mail through a shared proxy, over %s", (family) => {
+  it.each(["relay", "other server"])("goes on after the proxy's restart, though the %s is the first to speak then", async (first) => {
+    linked(EGRESS_RULES);
+    for (const [way, { inner }] of [["-4", ADDRESSES.IPv4], ["-6", ADDRESSES.IPv6]] as const) ip(RELAY, `${way} route add default via ${bare(inner)}`);
+    const server = program(CLIENT, SERVER);
+    await server.waitFor("listening");
+    const relay = program(RELAY, client(bare(ADDRESSES[family].client)));
+    await relay.waitFor("220 ready");
+    restart(EGRESS_RULES);
+    const says = [() => relay.tell("mail "), () => server.tell("250 ok ")];
+    for (const say of first === "relay" ? says : says.reverse()) {
+      say();
+      await sleep(700);
+    }
+    await server.waitFor("mail");
+    await relay.waitFor("250 ok");
+    expect([relay.said(), server.said()]).toEqual(["220 ready 250 ok ", "listening mail "]);
   });
 });
 
