@@ -356,17 +356,17 @@ describe("a tunnel that is an egress", () => {
 });
 
 describe("at boot, before any tunnel is up", () => {
-  const UNREACHABLE = "rule add iif lo ipproto tcp dport 25 unreachable priority 4810";
+  const UNREACHABLE = "rule add iif lo ipproto tcp dport 25 unreachable priority 4810 protocol kernel";
   /** What is asked of ip beside tunnels of these settings; the rules stay from one boot's verb to the next. */
   const loaded = (...tunnels: string[]) => {
     mkdirSync(join(dir, "etc"), { recursive: true });
     tunnels.forEach((settings, i) => writeFileSync(join(dir, `etc/wg-t${i}.conf`), `TABLE=${i}\nPRIORITY=4710\n${settings}`));
-    stub("ip", `case "$2 $3" in "rule show") grep "^$1 .* priority $5\$" "${dir}/rules" ;; "rule add") echo "ip $*" >>"${dir}/log"; echo "$*" >>"${dir}/rules" ;; *) exit 1 ;; esac`);
+    stub("ip", `case "$2 $3" in "rule show") grep "^$1 .* priority $5 protocol" "${dir}/rules" ;; "rule add") echo "ip $*" >>"${dir}/log"; echo "$*" >>"${dir}/rules" ;; *) exit 1 ;; esac`);
     return run("load-filters").filter((line) => line.startsWith("ip "));
   };
 
   it("the relay's mail has nowhere to go where a tunnel is an egress, and that is said once", () => {
-    const places = ["rule add iif lo ipproto tcp dport 25 lookup main suppress_prefixlength 0 priority 4720", UNREACHABLE].flatMap((rule) => [`ip -4 ${rule}`, `ip -6 ${rule}`]);
+    const places = ["rule add iif lo ipproto tcp dport 25 lookup main suppress_prefixlength 0 priority 4720 protocol kernel", UNREACHABLE].flatMap((rule) => [`ip -4 ${rule}`, `ip -6 ${rule}`]);
     expect(loaded("", "EGRESS=0\nEGRESS_ELSE=nowhere\n", "EGRESS=1\nEGRESS_ELSE=nowhere\n")).toEqual(places);
     expect(loaded()).toEqual([]);
   });

@@ -1,13 +1,7 @@
 # shellcheck shell=sh
 # Settings of the kernel that are not a file's in sysctl.d: what we set, and what was there before.
 
-# kernel_value KEY: with dots, or with slashes where an interface's name may hold a dot.
-kernel_value() {
-	case $1 in
-	*/*) cat "$PROC/sys/$1" 2>/dev/null ;;
-	*) cat "$PROC/sys/$(printf '%s' "$1" | tr . /)" 2>/dev/null ;;
-	esac
-}
+kernel_value() { cat "$(setting_file "$1")" 2>/dev/null; }
 
 # set_kernel KEY VALUE: VALUE from now on; what was there is noted. Not ours to set in some containers.
 set_kernel() {

@@ -45,7 +45,7 @@ rp_filter_ready() {
 }
 
 rp_filter_is_strict() {
-	case "$(kernel_value net.ipv4.conf.all.rp_filter) $(kernel_value "net.ipv4.conf.$1.rp_filter")" in *2*) return 1 ;; *1*) ;; *) return 1 ;; esac
+	case "$(kernel_value net.ipv4.conf.all.rp_filter) $(kernel_value "net/ipv4/conf/$1/rp_filter")" in *2*) return 1 ;; *1*) ;; *) return 1 ;; esac
 }
 
 # By an interface that is made and taken away: that is what loads the module, or finds it with a container's host.

@@ -4,8 +4,7 @@
 NETWORKD=/etc/systemd/networkd.conf.d
 
 # setup [PROXY [direct]]: units that stand beside hostctl. nftables.service flushes everything when it stops, starts or reloads, and
-# its package restarts it on upgrades: the drop-in loads our rules with it each time. systemd-networkd, where it is in
-# use, takes away routing rules that are not its own whenever it starts, unless told not to.
+# its package restarts it on upgrades: the drop-in loads our rules with it each time.
 setup() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
 	[ -d /run/systemd/system ] || fail "this host does not run systemd; Debian 12 or 13 is what is supported here"
@@ -63,13 +62,17 @@ setup() {
 		[Install]
 		WantedBy=multi-user.target
 	END
-	write_file 644 "$NETWORKD/chatmail-proxy.conf" <<-END
-		[Network]
-		ManageForeignRoutingPolicyRules=no
-	END
+	forget_networkd
 	systemctl daemon-reload
 	# A watch that runs still holds the hostctl of before.
 	systemctl try-restart 'chatmail-proxy-watch@*.service' || true
+}
+
+# A setting for systemd-networkd, which earlier versions of this program needed (see add_rule).
+forget_networkd() {
+	[ -f "$NETWORKD/chatmail-proxy.conf" ] || return 0
+	rm -f "$NETWORKD/chatmail-proxy.conf"
+	rmdir "$NETWORKD" 2>/dev/null || true
 }
 
 # The sets on a relay that belong to STACK: those of the tunnels whose settings bear its name.
@@ -180,8 +183,9 @@ uninstall() {
 	systemctl -q disable --now chatmail-proxy-filter.service 2>/dev/null || true
 	admin_keys </dev/null
 	purge_added
-	rm -rf "$UNITS"/chatmail-proxy-*.service "$UNITS"/chatmail-proxy-*.timer "$NFTABLES" "$NETWORKD/chatmail-proxy.conf"
-	rmdir "$UNITS/nftables.service.d" "$NETWORKD" 2>/dev/null || true
+	rm -rf "$UNITS"/chatmail-proxy-*.service "$UNITS"/chatmail-proxy-*.timer "$NFTABLES"
+	rmdir "$UNITS/nftables.service.d" 2>/dev/null || true
+	forget_networkd
 	systemctl daemon-reload
 	rm -rf "$ETC" "$LIB" "$STATE"
 	# Made by us where it was not there, and nobody's as long as it is empty.

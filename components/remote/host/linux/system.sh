@@ -65,6 +65,16 @@ others_forward() {
 		END { exit !found }'
 }
 
+# add_rule FAMILY WORD...: a routing rule that systemd-networkd leaves alone. It takes away all that are not its own whenever it
+# configures an interface (from version 248 on), but for those that are said to be the kernel's. A setting of its own against
+# that (ManageForeignRoutingPolicyRules) is read only when it starts, and a start while we are at work might cost this session its
+# lease and bring in what the owner has changed and not yet wanted.
+add_rule() {
+	rule_family=$1
+	shift
+	run ip -"$rule_family" rule add "$@" protocol kernel
+}
+
 units_changed() {
 	systemctl daemon-reload || true
 	egress_unused

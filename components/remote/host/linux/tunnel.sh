@@ -17,7 +17,7 @@ routes() {
 		if [ "$family" = 4 ]; then from=$IPV4/32; else from=$IPV6/128; fi
 		ip -"$family" route replace default dev "$1" table "$TABLE"
 		ip -"$family" rule show | grep -q "from ${from%/*} lookup $TABLE" ||
-			run ip -"$family" rule add from "$from" lookup "$TABLE" priority "$PRIORITY"
+			add_rule "$family" from "$from" lookup "$TABLE" priority "$PRIORITY"
 	done
 	egress_tidy
 	[ -z "$EGRESS" ] || egress_frame
@@ -57,7 +57,7 @@ egress_rule() {
 	shift
 	for family in 4 6; do
 		# shellcheck disable=SC2086 # words on purpose
-		ip -"$family" rule show priority "$place" | grep -q "$*" || run ip -"$family" rule add $EGRESS_MATCH "$@" priority "$place"
+		ip -"$family" rule show priority "$place" | grep -q "$*" || add_rule "$family" $EGRESS_MATCH "$@" priority "$place"
 	done
 }
 
@@ -98,8 +98,7 @@ egress_unused() {
 
 # watch INTERFACE: a packet every 5 s. An idle WireGuard peer notices only after some 100 s that the other side has
 # restarted; one with an unanswered packet asks for a new handshake after 15 s. The same packet tells a home
-# router's new address to the proxy. What others took away (networkd flushes rules that it does not know; a firewall
-# flushes tables) is put back.
+# router's new address to the proxy. What others took away (a firewall flushes tables) is put back.
 watch() {
 	read_tunnel "$1"
 	unanswered=0

@@ -148,7 +148,7 @@ wan_rule_on() {
 	# shellcheck disable=SC2086 # words on purpose
 	set -- $1
 	ip -"$1" rule show priority "$5" | grep -qF "from $2 fwmark $3/$WAN_BITS lookup $4" ||
-		run ip -"$1" rule add from "$2" fwmark "$3/$WAN_BITS" lookup "$4" priority "$5"
+		add_rule "$1" from "$2" fwmark "$3/$WAN_BITS" lookup "$4" priority "$5"
 }
 
 wan_rule_off() {
@@ -161,9 +161,8 @@ wan_rule_off() {
 # the packet is redirected already, and the provider's rule for the address that it was sent to is no more true of it.
 take_from_all_wans() {
 	for device in $(printf '%s\n' "$ways" | awk '$1 == 4 { print $4 }' | sort -u); do
-		case "$(kernel_value net.ipv4.conf.all.rp_filter) $(kernel_value "net/ipv4/conf/$device/rp_filter")" in
-		'1 0' | '1 1' | '0 1') set_kernel "net/ipv4/conf/$device/rp_filter" 2 || say "senders are checked strictly on $device (rp_filter), and this cannot be set here: what clients send to it is dropped" ;;
-		esac
+		! rp_filter_is_strict "$device" || set_kernel "net/ipv4/conf/$device/rp_filter" 2 ||
+			say "senders are checked strictly on $device (rp_filter), and this cannot be set here: what clients send to it is dropped"
 	done
 	[ -z "$ways" ] || return 0
 	for note in "$STATE"/kernel/net/ipv4/conf/*/rp_filter; do
