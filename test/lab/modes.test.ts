@@ -229,7 +229,10 @@ describe("a zone that takes signed updates", () => {
   });
 
   it("is not changed by a second run", async () => {
-    expect(succeeded(await the.up(signed))).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+    const output = succeeded(await the.up(signed));
+    expect(output).toMatch(/Resources:\n {4}\d+ unchanged\n/);
+    // The lab's world asks that zone.
+    expect(output).not.toContain("warning: DNS:");
   });
 
   it("never shows the key's secret", async () => {
@@ -287,7 +290,7 @@ describe("a zone that is changed by hand", () => {
   it("is what it should be when the lines that are asked for stand in it", async () => {
     await byHand(...live.map((line) => `add ${line}`));
     const output = succeeded(await the.up(manual));
-    expect(output).not.toMatch(/warning: DNS: (add|remove)/);
+    expect(output).not.toContain("warning: DNS:");
     const lines = succeeded(await the.pulumi("stack", "output", "zoneLines")).trim().split("\n");
     expect(lines.filter((line) => line.startsWith("hel1.")).sort()).toEqual([...live].sort());
     expect(lines).toHaveLength(4);
