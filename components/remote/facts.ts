@@ -29,7 +29,8 @@ export interface RelayFacts {
   /** Routing tables in use, by interface; names for the well-known ones, else numbers. */
   readonly tables: readonly { readonly device: string; readonly table: string }[];
   readonly rules: readonly string[];
-  readonly ipv6: boolean;
+  /** What switches IPv6 off for a tunnel there; undefined where nothing does. */
+  readonly ipv6Off: string | undefined;
   /** Something listens on TURN's UDP port. */
   readonly turn: boolean;
   /** What of others' firewalls there may stand in the way of the tunnels: sentences. */
@@ -71,7 +72,7 @@ export function parseRelayFacts(stdout: string): RelayFacts {
     tables: rows(stdout, "table").map(([device = "", table = ""]) => ({ device, table })),
     rules: rows(stdout, "rule").map((words) => words.join(" ")),
     turn: rows(stdout, "turn").length > 0,
-    ipv6: rows(stdout, "ipv6")[0]?.[0] !== "off",
+    ipv6Off: rows(stdout, "ipv6").flatMap(([state, ...by]) => (state === "off" ? [by.join(" ") || "in its kernel"] : []))[0],
     firewalls: sentences(stdout),
     postfix: Object.fromEntries(rows(stdout, "postfix").map(([key = "", ...value]) => [key, value.join(" ")])),
   };

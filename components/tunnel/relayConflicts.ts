@@ -11,7 +11,7 @@ export function relayConflicts(plans: readonly TunnelPlan[], facts: RelayFacts, 
   const ours = new Set([...mine, ...plans.map(({ relayInterface }) => relayInterface)]);
   const others = facts.addresses.concat(facts.routes.filter(({ cidr }) => isOneNetwork(cidr))).filter(({ device }) => !ours.has(device));
   return [
-    ...(facts.ipv6 ? [] : [{ key: "relay", text: "has IPv6 switched off (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 to it even where the home line has none: switch it on." }]),
+    ...(facts.ipv6Off === undefined ? [] : [{ key: "relay", text: `has IPv6 switched off (${facts.ipv6Off}). The tunnel carries IPv6 to it even where the home line has none: set that to 0, now and where it is set at boot (/etc/sysctl.conf, /etc/sysctl.d, or the kernel's command line).` }]),
     ...plans.flatMap((plan) => [...addressConflicts(plan, others), ...tableConflicts(plan, facts, ours), ...nameConflicts(plan, facts, mine), ...trustConflicts(plan, facts)]),
   ];
 }

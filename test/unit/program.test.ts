@@ -340,7 +340,8 @@ describe("a relay that already uses what the plan wants", () => {
     ["a rule's table", "rule 100: from 198.51.100.0/24 lookup 5184881", 'tunnel.routingTables: the relay\'s routing table 5184881, meant for wg-hel1, is in use already (the rule "100: from 198.51.100.0/24 lookup 5184881").'],
     ["the interface's name", "address wg-hel1 198.51.100.7/32", "proxies: the relay already has an interface wg-hel1 that is not ours."],
     ["the trust of postfix", "postfix mynetworks 127.0.0.0/8 10.0.0.0/8 [::1]/128", "relay: postfix trusts 10.0.0.0/8 (mynetworks), and with it 10.213.109.5, the tunnel's other end: a captured proxy could send through your relay."],
-    ["no IPv6 at all", "ipv6 off", "relay has IPv6 switched off"],
+    ["no IPv6 at all", "ipv6 off ipv6.disable=1 at boot", "relay has IPv6 switched off (ipv6.disable=1 at boot)."],
+    ["no IPv6 for new interfaces", "ipv6 off net.ipv6.conf.default.disable_ipv6=1, which each new interface gets", "relay has IPv6 switched off (net.ipv6.conf.default.disable_ipv6=1, which each new interface gets). The tunnel carries IPv6 to it even where the home line has none: set that to 0"],
   ])("(%s) is found before anything is bought", async (_what, line, expected) => {
     const facts = line.startsWith("ipv6") ? RELAY_FACTS.replace("ipv6 on", line) : `${RELAY_FACTS}\n${line}`;
     await expect(aStack({ relayFacts: facts })).rejects.toThrow(expected);

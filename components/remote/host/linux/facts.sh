@@ -40,7 +40,8 @@ relay_facts() {
 		ip -"$family" route show table all 2>/dev/null | sed -n 's/.* dev \([^ ]*\).* table \([^ ]*\).*/table \1 \2/p' | sort -u
 		ip -"$family" rule show | sed 's/^/rule /'
 	done
-	if ipv_six_is_off; then echo 'ipv6 off'; else echo 'ipv6 on'; fi
+	six_off=$(ipv_six_off)
+	echo "ipv6 ${six_off:+off }${six_off:-on}"
 	if have postconf; then
 		for key in mynetworks smtpd_client_connection_count_limit inet_protocols; do
 			printf 'postfix %s %s\n' "$key" "$(postconf -hx "$key" 2>/dev/null | tr '\n' ' ')"

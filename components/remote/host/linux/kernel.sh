@@ -3,6 +3,18 @@
 
 kernel_value() { cat "$(setting_file "$1")" 2>/dev/null; }
 
+# ipv_six_off: what in this kernel keeps a tunnel's interface from carrying IPv6; nothing where nothing does. No address is needed
+# for that. wg-quick gives its interface one at once, before anybody could switch IPv6 on there alone.
+ipv_six_off() {
+	if [ ! -f "$PROC/net/if_inet6" ]; then
+		echo 'ipv6.disable=1 at boot'
+	elif [ "$(kernel_value net.ipv6.conf.all.disable_ipv6)" = 1 ]; then
+		echo 'net.ipv6.conf.all.disable_ipv6=1'
+	elif [ "$(kernel_value net.ipv6.conf.default.disable_ipv6)" = 1 ]; then
+		echo 'net.ipv6.conf.default.disable_ipv6=1, which each new interface gets'
+	fi
+}
+
 # set_kernel KEY VALUE: VALUE from now on; what was there is noted. Not ours to set in some containers.
 set_kernel() {
 	mkdir -p "$STATE/kernel"

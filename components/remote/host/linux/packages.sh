@@ -7,9 +7,8 @@ installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = i
 prepare() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
 	[ -d /run/systemd/system ] || fail "this host does not run systemd; Debian 12 or 13 is what is supported here"
-	if ipv_six_is_off; then
-		fail "IPv6 is switched off in this host's kernel (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 even where the host has no IPv6 address: switch it on"
-	fi
+	six_off=$(ipv_six_off)
+	[ -z "$six_off" ] || fail "IPv6 is switched off in this host's kernel ($six_off). The tunnel carries IPv6 even where the host has no IPv6 address: set that to 0, now and where it is set at boot (/etc/sysctl.conf, /etc/sysctl.d, or the kernel's command line)"
 	ssh_limits
 	have apt-get || fail "this host has no apt-get; Debian 12 or 13 is what is supported here"
 	if have cloud-init; then

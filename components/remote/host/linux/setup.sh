@@ -98,9 +98,8 @@ keep_of() {
 claim() {
 	stack=$1
 	shift
-	if ipv_six_is_off; then
-		fail "IPv6 is switched off on this relay (net.ipv6.conf.all.disable_ipv6=1, or ipv6.disable=1 at boot). The tunnel carries IPv6 to it even where the home line has none: switch it on"
-	fi
+	six_off=$(ipv_six_off)
+	[ -z "$six_off" ] || fail "IPv6 is switched off on this relay ($six_off). The tunnel carries IPv6 to it even where the home line has none: set that to 0, now and where it is set at boot (/etc/sysctl.conf, /etc/sysctl.d, or the kernel's command line)"
 	for name in "$@"; do
 		if [ -f "$ETC/$name.conf" ]; then
 			grep -qxF "STACK=$stack" "$ETC/$name.conf" || fail "this relay already has a tunnel $name of another stack ($(sed -n 's/^STACK=//p' "$ETC/$name.conf")). Give the proxy another name, or remove it there first"

@@ -111,9 +111,6 @@ start_timer() {
 		fail "no timer could be set for going back; nothing was changed"
 }
 
-# By the kernel itself: an address is not needed for a tunnel to carry IPv6.
-ipv_six_is_off() { [ ! -f /proc/net/if_inet6 ] || [ "$(sysctl -n net.ipv6.conf.all.disable_ipv6 2>/dev/null)" = 1 ]; }
-
 timer_stands() { systemctl -q is-active "$(revert_unit "$1").timer"; }
 
 stop_timer() { systemctl stop "$(revert_unit "$1").timer" 2>/dev/null || true; }
