@@ -6,6 +6,12 @@
 import { familyOf } from "../addresses";
 import { ascending, rangeText, SMTP_PORT, TABLE, type Direct, type ProxyFilter, type Tunnelled } from "./spec";
 
+// Of several chains that translate, the first that has a rule for a packet decides, and of two with one priority the one that
+// was loaded last comes first: ours today, another's (Docker's, k3s', a guide's) after a reboot. All of theirs stand at
+// dstnat and srcnat, so ours come before them whatever was loaded when. Whom that would take a port from is asked before
+// (hostctl's check_translations).
+export const NAT_FIRST = { prerouting: "dstnat - 10", output: "-110", postrouting: "srcnat - 10" } as const;
+
 export function renderProxyFilter(filter: ProxyFilter): string {
   const wan = `{ ${filter.wan.map((name) => `"${name}"`).join(", ")} }`;
   // iifname, not iif: iif is an index, so one missing interface fails the whole load.
@@ -16,11 +22,11 @@ export function renderProxyFilter(filter: ProxyFilter): string {
   return table(TABLE, [
     portSet("mail_ports", ascending(filter.ports).map(String)),
     ...(filter.udpPorts.length > 0 ? [portSet("udp_ports", filter.udpPorts.map((range) => rangeText(range)), "flags interval")] : []),
-    chain("prerouting", "type nat hook prerouting priority dstnat; policy accept;", [
+    chain("prerouting", `type nat hook prerouting priority ${NAT_FIRST.prerouting}; policy accept;`, [
       // fib: only what is addressed to this host; what is merely routed through it is not ours to redirect.
       ...handedOn.flatMap((ports) => targets(to).map(({ nat, address }) => `${fromWan} fib daddr type local ${ports} dnat ${nat} to ${address}`)),
     ]),
-    ...(masqueraded.length > 0 ? [chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", masqueraded)] : []),
+    ...(masqueraded.length > 0 ? [chain("postrouting", `type nat hook postrouting priority ${NAT_FIRST.postrouting}; policy accept;`, masqueraded)] : []),
     ...(filter.closed ? [input(filter)] : strays(filter, fromWan)),
     chain("forward", `type filter hook forward priority filter; policy ${filter.closed ? "drop" : "accept"};`, [
       ...(filter.closed ? [] : notOurs(to)),

@@ -1,7 +1,7 @@
 // What a proxy may reach on the relay through its tunnel, as one nft file: the mail ports, and nothing else of the
 // relay or of the network behind it. A table per tunnel, so that tunnels come and go without touching each other.
 import type { TunnelPlan } from "../tunnel/addressPlan";
-import { chain, table } from "./nftables";
+import { chain, NAT_FIRST, table } from "./nftables";
 import { familyOf } from "../addresses";
 import { ascending, rangeText, SMTP_PORT, TABLE, type PortRange } from "./spec";
 
@@ -74,7 +74,7 @@ export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresse
     ...(publicAddresses.length === 0
       ? []
       : [
-          chain("hairpin", "type nat hook output priority -100; policy accept;", [
+          chain("hairpin", `type nat hook output priority ${NAT_FIRST.output}; policy accept;`, [
             ...publicAddresses.flatMap((address) =>
               familyOf(address) === 4
                 ? [`ip saddr != { ${NO_CLIENT_IPV4} } ip daddr ${address} tcp dport { ${ascending(ports).join(", ")} } dnat ip to ${plan.relay.ipv4}`]
@@ -90,7 +90,7 @@ export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresse
 // rather than snat: a connection whose way moves to another tunnel or to the home line then ends at once, where it would
 // otherwise go on there under this tunnel's address, unanswered, until it times out.
 const ownMailFitted = (tunnel: string, { relay }: TunnelPlan) =>
-  chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", [
+  chain("postrouting", `type nat hook postrouting priority ${NAT_FIRST.postrouting}; policy accept;`, [
     `oifname ${tunnel} ip saddr != ${relay.ipv4} tcp dport ${SMTP_PORT} masquerade`,
     `oifname ${tunnel} ip6 saddr != ${relay.ipv6} tcp dport ${SMTP_PORT} masquerade`,
   ]);

@@ -69,6 +69,18 @@ describe("an existing machine and a relay where root may not log in", () => {
     for (const host of HOSTS) await the.sh(host, "rm /etc/ssh/sshd_config.d/00-test.conf /etc/sudoers.d/admin; systemctl restart ssh; userdel -rf admin", "any");
   });
 
+  it("are told that new interfaces get no IPv6 there, before any of ours comes", async () => {
+    for (const host of HOSTS) await the.sh(host, "sysctl -w net.ipv6.conf.default.disable_ipv6=1");
+    try {
+      const output = failed(await the.up(asAdmin));
+      expect(output).toContain("has IPv6 switched off (net.ipv6.conf.default.disable_ipv6=1, which each new interface gets)");
+      await the.sh("relay", "sysctl -w net.ipv6.conf.default.disable_ipv6=0");
+      expect(failed(await the.up(asAdmin))).toMatch(/deb1: its set-up failed at deb1-prepare: IPv6 is switched off in this host's kernel \(net\.ipv6\.conf\.default\.disable_ipv6=1, which each new interface gets\)/);
+    } finally {
+      for (const host of HOSTS) await the.sh(host, "sysctl -w net.ipv6.conf.default.disable_ipv6=0");
+    }
+  });
+
   it("are set up by sudo, here with IPv4 alone, whatever their login shell prints", async () => {
     succeeded(await the.up(asAdmin));
     expect(await published()).toEqual(["192.0.2.140"]);
@@ -113,8 +125,24 @@ describe("an existing machine with Debian 12", () => {
     expect(await the.sh("vps", "nft list tables 2>/dev/null", "any")).not.toContain("chatmail_proxy");
   });
 
+  it("is not touched while rules of its owner's redirect some of the ports, which go on doing so", async () => {
+    await the.sh("vps", `systemctl disable --now ${SERVICES}; apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install iptables`);
+    const servers = await Promise.all(["2525", "2143"].map((port) => the.lab.spawn("vps", ["systemd-socket-activate", "--accept", "--inetd", "-l", port, "echo", `220 of the owner's ${port}`], { stdio: "ignore" })));
+    const asked = async () => Promise.all([25, 143].map((port) => the.sh("client", `sleep 3 | curl -s -m 10 telnet://${the.lab.vps.addresses[0]}:${port}`, "any")));
+    await the.sh("vps", "nft 'table ip owner { chain pre { type nat hook prerouting priority dstnat; iifname \"eth0\" tcp dport { 25, 2500 } redirect to :2525; }; }'; iptables-legacy -t nat -A PREROUTING -p tcp -m multiport --dports 143,1143 -j REDIRECT --to-ports 2143");
+    try {
+      await waitFor("the servers", 10, async () => (await the.sh("vps", "ss -Hltn '( sport = :2525 or sport = :2143 )'")).split("\n").length === 2);
+      const output = failed(await the.up(vps));
+      expect(output).toContain('old1: its set-up failed at old1-filter: ports 25, 143 are in use on this host (by nftables, table ip owner, chain pre: iifname "eth0" tcp dport { 25, 2500 } redirect to :2525; iptables-legacy, table nat, chain PREROUTING: -A PREROUTING -p tcp -m multiport --dports 143,1143 -j REDIRECT --to-ports 2143), and a proxy hands them on to the relay: take that rule out');
+      expect(await the.sh("vps", "nft list tables")).not.toContain("chatmail_proxy");
+      expect(await asked()).toEqual(["220 of the owner's 2525", "220 of the owner's 2143"]);
+    } finally {
+      for (const server of servers) server.kill();
+      await the.sh("vps", "nft delete table ip owner; iptables-legacy -t nat -F", "any");
+    }
+  });
+
   it("is set up as one with Debian 13 is, and survives a reboot", async () => {
-    await the.sh("vps", `systemctl disable --now ${SERVICES}`);
     expect(await the.sh("vps", "cat /etc/debian_version")).toMatch(/^12\./);
     succeeded(await the.up(vps));
     for (const address of the.lab.vps.addresses) await proveMail(the.lab, address);

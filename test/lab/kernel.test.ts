@@ -1,5 +1,5 @@
 // What the kernel makes of our rules, in network namespaces of this test's own: connections that go on through a proxy's restart,
-// and through nftables.service's; refusals that take no time. No stack and no machine is needed.
+// and through nftables.service's; refusals that take no time; which of two redirections wins. No stack and no machine is needed.
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -119,6 +119,45 @@ describe.each(FAMILIES)("the relay's own mail through a shared proxy, over %s", 
     await server.waitFor("mail");
     await relay.waitFor("250 ok");
     expect([relay.said(), server.said()]).toEqual(["220 ready 250 ok ", "listening mail "]);
+  });
+});
+
+describe.each(FAMILIES)("somebody else's redirection of a port that is ours, over %s", (family) => {
+  const THEIRS = 'table inet owner {\n\tchain pre {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n\t\tiifname "to-client" tcp dport 25 redirect to :2525\n\t}\n}\n';
+  // As this program had it once.
+  const EARLIER = RULES.replace("dstnat - 10", "dstnat").replace("srcnat - 10", "srcnat");
+
+  it.each([
+    ["was there before us", [THEIRS, RULES]],
+    ["is loaded after ours, as at a boot", [RULES, THEIRS]],
+    ["came when ours had its priority, which then changes", [EARLIER, THEIRS, RULES]],
+    ["came last then, and ours are loaded again", [THEIRS, EARLIER, THEIRS.replace("owner", "owner2"), RULES]],
+  ])("that %s never takes mail from us", async (_when, files) => {
+    link(CLIENT, "eth0", "client", PROXY, "to-client");
+    link(RELAY, "eth0", "relay", PROXY, "to-relay");
+    up(PROXY, "to-client", "proxy");
+    up(PROXY, "to-relay", "inner");
+    for (const file of files) inside(PROXY, ["nft", "-f", "-"], file);
+    const relay = program(RELAY, SERVER);
+    await relay.waitFor("listening");
+    const owner = program(PROXY, SERVER.replace("220 ready", "owner").replace("listen(25", "listen(2525"));
+    await owner.waitFor("listening");
+    const user = program(CLIENT, client(bare(ADDRESSES[family].proxy)));
+    await user.waitFor(" ");
+    expect(user.said()).toBe("220 ready ");
+  });
+});
+
+describe("IPv6 that is switched off", () => {
+  const claim = () => spawnSync("ip", ["netns", "exec", RELAY, "sh", "-s", "claim", "a/b", "wg-hel1"], { input: hostctlProgram(), encoding: "utf8" });
+
+  it.each(["all", "default"])("for %s interfaces is found where a tunnel is to come, which could have no IPv6 address", (which) => {
+    expect(claim()).toMatchObject({ status: 0, stderr: "" });
+    inside(RELAY, ["sysctl", "-qw", `net.ipv6.conf.${which}.disable_ipv6=1`]);
+    const { status, stderr } = claim();
+    expect([status, stderr]).toEqual([1, expect.stringContaining(`IPv6 is switched off on this relay (net.ipv6.conf.${which}.disable_ipv6=1`)]);
+    ip(RELAY, "link add wg-hel1 type veth peer name other");
+    expect(() => ip(RELAY, "address add fd00:213::2/128 dev wg-hel1")).toThrow(/IPv6 is disabled on this device|Permission denied/);
   });
 });
 

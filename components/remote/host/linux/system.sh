@@ -13,7 +13,10 @@ SYSCTLS=/etc/sysctl.d/zz-chatmail-proxy.conf
 
 check_file() {
 	case $3 in
-	*.nft) nft -c -f "$1" >&2 || fail "nft refuses the new $3; the old rules are still in force" ;;
+	*.nft)
+		nft -c -f "$1" >&2 || fail "nft refuses the new $3; the old rules are still in force"
+		check_translations "$1"
+		;;
 	esac
 }
 
