@@ -161,12 +161,12 @@ describe("a machine whose kernel settings are its host's to set", () => {
     const HOSTCTL = "/usr/local/lib/chatmail-proxy/hostctl";
     const output = await the.sh(
       "deb1",
-      `cp -p ${HOSTCTL} ${HOSTCTL}.new
-      mount --bind /proc/sys/net /proc/sys/net && sysctl -q -w net.ipv4.ip_forward=0 && mount -o remount,bind,ro /proc/sys/net
-      ${HOSTCTL}.new setup $(cat /var/lib/chatmail-proxy/stack) 2>&1 || echo refused; ls ${HOSTCTL}.new
-      umount /proc/sys/net; sysctl -q -w net.ipv4.ip_forward=1; rm -f ${HOSTCTL}.new`,
+      // In mounts of its own: those of the machine are shared, and would not come off in the order in which they went on.
+      `cp -p ${HOSTCTL} ${HOSTCTL}.new; sysctl -q -w net.ipv4.ip_forward=0
+      unshare --mount sh -c 'mount --bind /proc/sys/net /proc/sys/net && mount -o remount,bind,ro /proc/sys/net && ${HOSTCTL}.new setup $(cat /var/lib/chatmail-proxy/stack) 2>&1 || echo refused; ls ${HOSTCTL}.new'
+      sysctl -w net.ipv4.ip_forward=1; rm -f ${HOSTCTL}.new`,
     );
-    expect(output).toMatch(/^chatmail-proxy: \/proc\/sys cannot be written here \(a container, systemd-nspawn\), and a proxy needs net\.ipv4\.ip_forward=1 \(as for sysctl -w\)\. .*\nrefused\n.*hostctl\.new$/);
+    expect(output).toMatch(/^chatmail-proxy: \/proc\/sys cannot be written here \(a container, systemd-nspawn\), and a proxy needs net\.ipv4\.ip_forward=1 \(as for sysctl -w\)\. .*\nrefused\n.*hostctl\.new\nnet\.ipv4\.ip_forward = 1$/);
     for (const address of await the.addresses("deb1")) await the.client.login(newAccount(), relayTarget(address));
   });
 });
