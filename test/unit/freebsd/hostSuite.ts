@@ -226,6 +226,7 @@ export function hostSuite(shell: Shell): void {
       ["a port", "www nginx 7 6 tcp46 *:443 *:*", "port 443 is in use on this host (by nginx), and a proxy hands it on to the relay: stop that service, or take the port out of ports"],
       ["a UDP port", "turn turnserver 7 6 udp46 *:3478 *:*", "UDP port 3478 is in use on this host (by turnserver), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts"],
       ["a UDP port in a range, be it the kernel", "? ? ? ? udp4 *:50998 *:*", "UDP port 50998 is in use on this host (by something), and"],
+      ["a UDP port, be it the kernel of FreeBSD 15", "?? ?? ?? ?? udp4 *:50998 *:*", "UDP port 50998 is in use on this host (by something), and"],
       ["the tunnel's port", "root openvpn 7 6 udp4 *:51820 *:*", "UDP port 51820, meant for the tunnel, is in use on this host: choose another tunnel.port"],
     ])("is not free where somebody serves %s", (_what, line, text) => {
       const bsd = host();
@@ -270,7 +271,7 @@ export function hostSuite(shell: Shell): void {
   it("refuses a system that it is not made for, by name", () => {
     const bsd = host();
     expect(bsd.run("prepare", "", { FAKE_SYSTEM: "Linux" }).stderr).toContain("this host runs Linux; the settings say FreeBSD");
-    expect(bsd.run("prepare", "", { FAKE_VERSION: "13.5-RELEASE" }).stderr).toContain("this host runs FreeBSD 13.5-RELEASE; 14 is the first");
+    expect(bsd.run("prepare", "", { FAKE_VERSION: "13.5-RELEASE" }).stderr).toContain("this host runs FreeBSD 13.5-RELEASE: what is older than 14 gets no security updates any more, and was never tried here; upgrade it to 14 or 15");
     expect(bsd.run("prepare", "", { FAKE_VERSION: "15.0-RELEASE" }).status).toBe(0);
   });
 }

@@ -7,7 +7,8 @@ fit() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
 	[ "$(uname -s)" = FreeBSD ] || fail "this host runs $(uname -s); the settings say FreeBSD"
 	version=$(freebsd-version -u)
-	[ "${version%%.*}" -ge 14 ] || fail "this host runs FreeBSD $version; 14 is the oldest that is supported here"
+	# 13.2 already has wg(4) in its base system.
+	[ "${version%%.*}" -ge 14 ] || fail "this host runs FreeBSD $version: what is older than 14 gets no security updates any more, and was never tried here; upgrade it to 14 or 15"
 	have wg || fail "this host has no wg; it is part of FreeBSD's base system"
 }
 
