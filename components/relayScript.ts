@@ -8,7 +8,7 @@ import { stackMark } from "./proxyRelay";
 import type { RelayEnds } from "./relay";
 import { RELAY_PACKAGES } from "./relay";
 import { bundle } from "./remote/bundle";
-import { HOSTCTL, hostctlProgram } from "./remote/hostctl";
+import { HOSTCTL, hostctlProgram, MAKE_PLACE } from "./remote/hostctl";
 import type { RelaySettings, Settings } from "./settings";
 import type { RelayTunnelEndArgs } from "./tunnel/relayEnd";
 import { keysSet, relayEndSet, type RelayEnd, type TunnelKeys } from "./tunnel/wireguard";
@@ -159,8 +159,7 @@ export function relayScript(stack: string, unsorted: readonly ScriptedTunnel[], 
     `exec ${HOSTCTL} release ${stack} ;;`,
     '*) echo "Usage: sh $0 [--remove]" >&2; exit 2 ;;',
     "esac",
-    `mkdir -p ${HOSTCTL.slice(0, HOSTCTL.lastIndexOf("/"))}`,
-    `chmod 755 ${HOSTCTL.slice(0, HOSTCTL.lastIndexOf("/"))}`,
+    MAKE_PLACE,
     ...hereDocument(`cat >${HOSTCTL}.new`, hostctlProgram()),
     `chmod 755 ${HOSTCTL}.new`,
     `${HOSTCTL}.new setup`,

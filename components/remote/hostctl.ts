@@ -74,9 +74,19 @@ export function hostctlIfThere(become: Become, ...words: string[]): string {
 
 const dir = (path: string) => path.slice(0, path.lastIndexOf("/"));
 
-// Beside the one that is there: only when it has found that the host is the right one does it take its place. What is made above
-// our own directory (a fresh FreeBSD has no /usr/local/lib) is for others to use too.
-const BRING = `umask 022; mkdir -p ${dir(HOSTCTL)} && chmod 755 ${dir(HOSTCTL)} && umask 077 && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; false; }; } && chmod 755 ${HOSTCTL}.new`;
+/**
+ * Makes hostctl's directory, and what is missing above it (a fresh FreeBSD has no /usr/local/lib), for others to use too. What was
+ * made is noted there, so that leaving takes it away again.
+ */
+export const MAKE_PLACE = `( umask 022; made=; for d in ${above(dir(HOSTCTL)).join(" ")}; do [ -d $d ] || { mkdir $d && made="$made $d"; }; done && chmod 755 ${dir(HOSTCTL)} && { [ -z "$made" ] || echo $made >>${dir(HOSTCTL)}/made; } )`;
+
+/** A directory and those above it, the outermost first; /usr is always there. */
+function above(path: string): string[] {
+  return path === "/usr" ? [] : [...above(dir(path)), path];
+}
+
+// Beside the one that is there: only when it has found that the host is the right one does it take its place.
+const BRING = `${MAKE_PLACE} && umask 077 && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; false; }; } && chmod 755 ${HOSTCTL}.new`;
 
 /** The command of a step that is held back. */
 export const HOLD = `sh -c '${inFrame("echo held")}'`;

@@ -12,7 +12,8 @@ admin_keys() {
 	ours=$(cat)
 	[ -n "$ours" ] || grep -qsF "$MARK_BEGIN" "$file" || return 0
 	if [ ! -e "$file" ]; then
-		mkdir -p "$STATE" "$HOME/.ssh"
+		make_dir "$HOME/.ssh" 077
+		mkdir -p "$STATE"
 		: >"$STATE/keys.made"
 	fi
 	if [ -z "$ours" ] && [ -f "$STATE/keys.made" ] && ! without_our_keys "$file" | grep -q .; then

@@ -17,13 +17,30 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # write_file MODE PATH: stdin becomes the file in one step; a reader sees the old or the new one, never a half.
 write_file() {
 	[ ! -d "$2" ] || fail "$2 is a directory, and a file of ours should go there; move it out of the way"
-	# Others read what is in there too: networkd, for one, is not root.
-	(umask 022 && mkdir -p "$(dirname "$2")")
-	new=$(mktemp "$2.XXXXXX") || fail "could not write $2; is the disk full?"
+	if ! make_dir "$(dirname "$2")" || ! new=$(mktemp "$2.XXXXXX"); then fail "could not write $2; is the disk full?"; fi
 	# Each step by itself: where this is called from within a condition, set -e does not hold.
 	if cat >"$new" && chmod "$1" "$new" && mv -f "$new" "$2"; then return 0; fi
 	rm -f "$new"
 	fail "could not write $2, which is as it was; is the disk full?"
+}
+
+# make_dir PATH [UMASK]: with what is missing above it. Others read what is in there too (networkd, for one, is not root), so that
+# our own umask does not hold. What was made is noted, for leave_places.
+make_dir() {
+	[ ! -d "$1" ] || return 0
+	make_dir "$(dirname "$1")" && mkdir -p "$STATE" || return 1
+	[ ! -d "$1" ] || return 0
+	(umask "${2:-022}" && mkdir "$1") && printf '%s\n' "$1" >>"$STATE/made"
+}
+
+# leave_places: our own directories go, and of those that we made for others to use too what is empty. What was there before
+# us stays. $LIB/made is from the command that brought hostctl.
+leave_places() {
+	made=$(cat "$STATE/made" "$LIB/made" 2>/dev/null | tr ' ' '\n' | sort -ru)
+	rm -rf "$ETC" "$LIB" "$STATE"
+	for place in $made; do
+		rmdir "$place" 2>/dev/null || true
+	done
 }
 
 # replace_file MODE PATH: as write_file, but a file that is there keeps its mode and owner, and a link to it stays a link.

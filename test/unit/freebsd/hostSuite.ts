@@ -1,5 +1,5 @@
 // The tunnel, what a FreeBSD host says of itself, and leaving it as it was; for one shell.
-import { statSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { freebsd } from "../../../components/platforms/freebsd";
@@ -86,6 +86,49 @@ export function hostSuite(shell: Shell): void {
       bsd.ok("uninstall");
       expect(bsd.files()).toEqual(start);
       expect([bsd.get("guard"), bsd.get("interfaces/wg5182")]).toEqual(["", ""]);
+    });
+  });
+
+  describe("directories that others use too", () => {
+    const lived = (bsd: ReturnType<typeof bare>) => {
+      expect(bsd.bring()).not.toContain("failed");
+      bsd.ok("install upgrades", bundle(freebsd.upgradesSet("03:17")).text);
+      bsd.ok("admin-keys", "ssh-ed25519 BBBB\n");
+      bsd.ok("install tunnel-keys", KEYS);
+      bsd.ok("install tunnel", TUNNEL);
+      const meanwhile = bsd.places();
+      bsd.ok("uninstall");
+      return meanwhile;
+    };
+
+    it("are made where they are missing, for others too, and go again when we do", () => {
+      const bsd = bare();
+      rmSync(join(bsd.root, "usr/local"), { recursive: true });
+      const before = bsd.places();
+      expect(lived(bsd)).toMatchObject({ "/usr/local": "755", "/usr/local/lib": "755", "/usr/local/lib/chatmail-proxy": "755", "/usr/local/etc": "755", "/usr/local/etc/rc.d": "755", "/etc/cron.d": "755", "/root/.ssh": "700" });
+      expect(bsd.places()).toEqual(before);
+    });
+
+    it("stay as they were where they were there, empty or not", () => {
+      const bsd = bare();
+      rmSync(join(bsd.root, "usr/local/lib/chatmail-proxy"), { recursive: true });
+      for (const place of ["usr/local/lib", "usr/local/etc/rc.d", "etc/cron.d", "root/.ssh"]) {
+        mkdirSync(join(bsd.root, place), { recursive: true });
+        chmodSync(join(bsd.root, place), 0o711);
+      }
+      const before = bsd.places();
+      lived(bsd);
+      expect(bsd.places()).toEqual(before);
+    });
+
+    it("stay where somebody has put something into them since", () => {
+      const bsd = bare();
+      rmSync(join(bsd.root, "usr/local"), { recursive: true });
+      expect(bsd.bring()).not.toContain("failed");
+      bsd.write("/usr/local/lib/theirs.so", "");
+      bsd.ok("uninstall");
+      expect(Object.keys(bsd.files())).toEqual(["/usr/local/lib/theirs.so"]);
+      expect(bsd.places()).not.toHaveProperty("/usr/local/etc");
     });
   });
 

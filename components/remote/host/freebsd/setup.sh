@@ -74,7 +74,5 @@ uninstall() {
 		rm -f "$RC_D/chatmail_proxy_$name"
 	done
 	admin_keys </dev/null
-	rm -rf "$ETC" "$LIB" "$STATE"
-	# Made by us where it was not there, and nobody's as long as it is empty.
-	rmdir "${LIB%/*}" 2>/dev/null || true
+	leave_places
 }

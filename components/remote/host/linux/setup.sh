@@ -183,10 +183,7 @@ uninstall() {
 	admin_keys </dev/null
 	purge_added
 	rm -rf "$UNITS"/chatmail-proxy-*.service "$UNITS"/chatmail-proxy-*.timer "$NFTABLES"
-	rmdir "$UNITS/nftables.service.d" 2>/dev/null || true
 	forget_networkd
 	systemctl daemon-reload
-	rm -rf "$ETC" "$LIB" "$STATE"
-	# Made by us where it was not there, and nobody's as long as it is empty.
-	rmdir "${LIB%/*}" 2>/dev/null || true
+	leave_places
 }
