@@ -64,29 +64,35 @@ is_hostctl() {
 	case $args in *hostctl*) ;; *) return 1 ;; esac
 }
 
-# Two applies at once (an impatient second `up`, the restore's timer) must not interleave. A link whose target is the
-# holder: made in one step, and, in $RUN, gone after a reboot. A holder that was killed is found by its missing process;
-# the link of a dead one is moved away rather than removed, so that of two who find it only one takes its place.
+# lock [WHAT]: two applies at once (an impatient second `up`, the restore's timer) must not interleave. A link whose target is
+# the holder: made in one step. In $RUN, so that a reboot takes it away (not on FreeBSD, whose rc.d/cleanvar leaves links). A
+# holder that was killed is found by its missing process; the link of a dead one is moved away rather than removed, so that of
+# two who find it only one takes its place. A process holds one lock, no more.
 lock() {
 	mkdir -p "$STATE" "$RUN"
+	lock_file=$(lock_of "${1:-}")
 	tries=0
-	until ln -s "$$" "$RUN/chatmail-proxy.lock" 2>/dev/null; do
-		holder=$(readlink "$RUN/chatmail-proxy.lock" || true)
+	until ln -s "$$" "$lock_file" 2>/dev/null; do
+		holder=$(readlink "$lock_file" || true)
 		if [ -n "$holder" ] && ! is_hostctl "$holder"; then
-			mv -f "$RUN/chatmail-proxy.lock" "$RUN/chatmail-proxy.lock.$$" 2>/dev/null || continue
-			moved=$(readlink "$RUN/chatmail-proxy.lock.$$" || true)
-			rm -f "$RUN/chatmail-proxy.lock.$$"
+			mv -f "$lock_file" "$lock_file.$$" 2>/dev/null || continue
+			moved=$(readlink "$lock_file.$$" || true)
+			rm -f "$lock_file.$$"
 			# Somebody was quicker, and this was the new holder's already.
-			[ "$moved" = "$holder" ] || ln -s "$moved" "$RUN/chatmail-proxy.lock" 2>/dev/null || true
+			[ "$moved" = "$holder" ] || ln -s "$moved" "$lock_file" 2>/dev/null || true
 			continue
 		fi
 		tries=$((tries + 1))
-		[ "$tries" -lt 60 ] || fail "another run (process ${holder:-unknown}) has held $RUN/chatmail-proxy.lock for 60 s; see whether it hangs"
+		[ "$tries" -lt 60 ] || fail "another run (process ${holder:-unknown}) has held $lock_file for 60 s; see whether it hangs"
 		sleep 1
 	done
-	trap 'rm -f "$RUN/chatmail-proxy.lock"' EXIT
+	trap 'rm -f "$lock_file"' EXIT
 	trap 'exit 1' HUP INT TERM
 }
+
+lock_of() { printf '%s/chatmail-proxy%s.lock' "$RUN" "${1:+.$1}"; }
+
+is_locked() { holder=$(readlink "$(lock_of)" 2>/dev/null) && is_hostctl "$holder"; }
 
 # udp_free FIRST-LAST: nobody but our tunnel is served by UDP there. Asked twice, since what waits for the answer to a
 # question (a resolver) looks the same, and is gone soon. What stays on a port that the system gives to whoever only dials out

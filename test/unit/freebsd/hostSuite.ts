@@ -1,5 +1,5 @@
 // The tunnel, what a FreeBSD host says of itself, and leaving it as it was; for one shell.
-import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { freebsd } from "../../../components/platforms/freebsd";
@@ -175,6 +175,7 @@ export function hostSuite(shell: Shell): void {
         "route -q -n add -inet 192.0.2.6/32 -interface wg5182",
         "route -q -n add -inet6 2001:db8:7::6/128 -interface wg5182",
       ]);
+      expect(bsd.files()).not.toHaveProperty("/var/run/chatmail-proxy.tunnel.lock");
       for (const file of ["tunnel.key", "tunnel.psk"]) expect(statSync(join(bsd.root, etc, file)).mode & 0o777).toBe(0o600);
       expect(bsd.get("log")).not.toMatch(/private-key k/);
     });
@@ -188,11 +189,73 @@ export function hostSuite(shell: Shell): void {
       bsd.set("interfaces/wg5182", bsd.get("interfaces/wg5182").replace("PERFORMNUD", "PERFORMNUD,IFDISABLED"));
       bsd.ok("heal");
       expect(bsd.done).toContain("ifconfig wg5182 inet6 -ifdisabled");
-      expect(bsd.done.some((line) => line.startsWith("route"))).toBe(false);
+      // Its session goes on: `wg setconf` would end it.
+      expect(bsd.done.filter((line) => /^(route|wg)/.test(line))).toEqual([]);
+    });
+
+    const up = () => {
+      const bsd = host();
+      bsd.ok("install tunnel-keys", KEYS);
+      bsd.ok("install tunnel", TUNNEL);
+      return bsd;
+    };
+    const destroy = (bsd: ReturnType<typeof bare>) => {
+      for (const name of ["interfaces/wg5182", "routes.wg5182", "wg5182.peer", "wg5182.psk", "wg5182.endpoint", "wg5182.heard"]) bsd.forget(name);
+    };
+
+    it("comes up once at boot, where its service and the guard both see that it is missing", () => {
+      const bsd = up();
+      destroy(bsd);
+      bsd.set("slow", "");
+      expect(bsd.together("tunnel-up", "heal", "tunnel-up")).toBe("0\n0\n0\n");
+      expect(bsd.done.filter((line) => /create|setconf|^route/.test(line))).toEqual([
+        "ifconfig wg5182 create",
+        `wg setconf wg5182 ${etc}/tunnel.conf`,
+        "route -q -n add -inet 192.0.2.6/32 -interface wg5182",
+        "route -q -n add -inet6 2001:db8:7::6/128 -interface wg5182",
+      ]);
+      expect(bsd.read("/usr/local/etc/rc.d/chatmail_proxy_guard")).toContain("# REQUIRE: FILESYSTEMS netif routing chatmail_proxy_tunnel\n");
+    });
+
+    it("calls the relay where that was last heard from, once its interface is made again", () => {
+      const bsd = up();
+      bsd.set("wg5182.endpoint", "198.51.100.20:40000\n");
+      bsd.set("wg5182.heard", "");
+      bsd.ok("heal");
+      destroy(bsd);
+      bsd.ok("heal");
+      expect(bsd.done.slice(-2)).toEqual([`wg set wg5182 peer ${PEER} endpoint 198.51.100.20:40000`, "ping -n -q -c 1 -t 1 192.0.2.6"]);
+    });
+
+    it("keeps nothing of a relay that was not heard lately, and calls nobody then", () => {
+      const bsd = up();
+      bsd.set("wg5182.endpoint", "198.51.100.20:40000\n");
+      bsd.ok("heal");
+      destroy(bsd);
+      bsd.ok("heal");
+      expect(bsd.done.filter((line) => /endpoint|ping/.test(line))).toEqual([]);
+    });
+
+    it.each(["peer", "psk"])("knows the relay again whose %s somebody has taken out", (what) => {
+      const bsd = up();
+      bsd.forget(`wg5182.${what}`);
+      bsd.ok("heal");
+      expect(bsd.done.filter((line) => /^wg/.test(line))).toEqual([`wg setconf wg5182 ${etc}/tunnel.conf`, `wg set wg5182 private-key ${etc}/tunnel.key peer ${PEER} preshared-key ${etc}/tunnel.psk`]);
+    });
+
+    it("is healed after a reboot in the middle of a run, whose lock rc.d/cleanvar leaves", () => {
+      const bsd = up();
+      destroy(bsd);
+      symlinkSync("99999999", join(bsd.root, "var/run/chatmail-proxy.lock"));
+      bsd.ok("heal");
+      expect(bsd.done).toContain("ifconfig wg5182 create");
     });
 
     it("says what the proxy sees through it", () => {
-      const out = host().run("through wg5182 192.0.2.6 2001:db8:7::6 - 25 443 993").stdout;
+      const bsd = host();
+      bsd.set("wg5182.endpoint", "203.0.113.9:41000\n");
+      bsd.set("wg5182.heard", "");
+      const out = bsd.run("through wg5182 192.0.2.6 2001:db8:7::6 - 25 443 993").stdout;
       expect(out).toMatch(/^handshake [78]\nendpoint 203\.0\.113\.9:41000\n/);
       expect(out).toContain("port 25 4 open 220 relay.example.org ESMTP\n");
       expect(out).toMatch(/port 443 6 open ?\n/);

@@ -27,8 +27,12 @@ heal() {
 	for file in "$RUN"/chatmail-proxy.deadline.*; do
 		[ ! -f "$file" ] || return 0
 	done
-	[ ! -L "$RUN/chatmail-proxy.lock" ] || return 0
+	! is_locked || return 0
 	lock
 	heal_pf
-	[ ! -f "$ETC/tunnel.env" ] || tunnel_is_up || tunnel_up
+	[ -f "$ETC/tunnel.env" ] || return 0
+	# A process of its own, which takes the tunnel's lock.
+	tunnel_is_up || "$LIB/hostctl" tunnel-up
+	read_tunnel
+	keep_endpoint "$INTERFACE"
 }

@@ -17,7 +17,8 @@ fit() {
 setup() {
 	fit
 	take_over "$@"
-	service_file guard "takes back rules that nobody confirms" <<-END
+	# At boot after the tunnel, which it would bring up itself meanwhile.
+	service_file guard "takes back rules that nobody confirms" chatmail_proxy_tunnel <<-END
 		pidfile=/var/run/\$name.pid
 		command=/usr/sbin/daemon
 		command_args="-c -f -R 5 -P \$pidfile -t \$name $LIB/hostctl guard"
@@ -31,7 +32,7 @@ setup() {
 	run service chatmail_proxy_guard onerestart >&2 </dev/null || fail "the guard did not start; see the lines above"
 }
 
-# service_file NAME WHAT: a script for rc.d with the lines on stdin in it.
+# service_file NAME WHAT [AFTER]: a script for rc.d with the lines on stdin in it.
 service_file() {
 	{
 		cat <<-END
@@ -39,7 +40,7 @@ service_file() {
 			# Written by chatmail-proxy: $2.
 			#
 			# PROVIDE: chatmail_proxy_$1
-			# REQUIRE: FILESYSTEMS netif routing
+			# REQUIRE: FILESYSTEMS netif routing${3:+ $3}
 			# KEYWORD: nojailvnet
 
 			. /etc/rc.subr

@@ -9,9 +9,11 @@ read_tunnel() {
 	. "$ETC/tunnel.env"
 }
 
-# tunnel_up: may run again at any time; what is there already stays.
+# tunnel_up: may run again at any time; what is there already stays. Two at once (the service at boot, the guard) wait for each
+# other. Not by the lock of all runs: one that holds it restarts the service.
 tunnel_up() {
 	[ -f "$ETC/tunnel.env" ] || return 0
+	lock tunnel
 	read_tunnel
 	for secret in key psk; do
 		[ -f "$ETC/tunnel.$secret" ] || fail "$ETC/tunnel.$secret is missing"
@@ -21,14 +23,30 @@ tunnel_up() {
 		run ifconfig "$INTERFACE" create
 	}
 	run ifconfig "$INTERFACE" mtu "$MTU" up
-	run wg setconf "$INTERFACE" "$ETC/tunnel.conf"
-	run wg set "$INTERFACE" private-key "$ETC/tunnel.key" peer "$PEER" preshared-key "$ETC/tunnel.psk"
+	fresh=
+	if ! knows_relay; then
+		fresh=yes
+		run wg setconf "$INTERFACE" "$ETC/tunnel.conf"
+		run wg set "$INTERFACE" private-key "$ETC/tunnel.key" peer "$PEER" preshared-key "$ETC/tunnel.psk"
+	fi
 	# A new interface has IPv6 off, and devd's netif turns it off once more where rc.conf says nothing of it.
 	run ifconfig "$INTERFACE" inet6 -ifdisabled
 	ifconfig "$INTERFACE" | grep -qF "inet $IPV4 " || run ifconfig "$INTERFACE" inet "$IPV4/32" alias
 	ifconfig "$INTERFACE" | grep -qF "inet6 $IPV6 " || run ifconfig "$INTERFACE" inet6 "$IPV6/128" alias
 	routed inet "$RELAY_IPV4" || run route -q -n add -inet "$RELAY_IPV4/32" -interface "$INTERFACE"
 	routed inet6 "$RELAY_IPV6" || run route -q -n add -inet6 "$RELAY_IPV6/128" -interface "$INTERFACE"
+	[ -z "$fresh" ] || call
+}
+
+# knows_relay: with its preshared key, which comes last. Settings that are there are not made again: `wg setconf` ends the session,
+# and forgets where the relay is.
+knows_relay() { wg show "$INTERFACE" preshared-keys 2>/dev/null | grep -F "$PEER" | grep -qvF '(none)'; }
+
+# call: this proxy calls the relay where it last called from. A relay that keeps to a session which nobody has any more calls only
+# when that has timed out.
+call() {
+	give_endpoint "$INTERFACE" || return 0
+	ping -n -q -c 1 -t 1 "$RELAY_IPV4" >/dev/null 2>&1 || true
 }
 
 routed() { [ "$(route -n get "-$1" "$2" 2>/dev/null | awk '$1 == "interface:" { print $2 }')" = "$INTERFACE" ]; }
@@ -36,6 +54,7 @@ routed() { [ "$(route -n get "-$1" "$2" 2>/dev/null | awk '$1 == "interface:" { 
 # Its addresses and routes go with it.
 tunnel_down() {
 	[ -f "$ETC/tunnel.env" ] || return 0
+	lock tunnel
 	read_tunnel
 	! ifconfig "$INTERFACE" >/dev/null 2>&1 || run ifconfig "$INTERFACE" destroy
 }
@@ -46,7 +65,7 @@ tunnel_is_up() {
 	state=$(ifconfig "$INTERFACE" 2>/dev/null) || return 1
 	case $state in *IFDISABLED*) return 1 ;; esac
 	case $state in *"inet $IPV4 "*) ;; *) return 1 ;; esac
-	routed inet "$RELAY_IPV4" && routed inet6 "$RELAY_IPV6"
+	knows_relay && routed inet "$RELAY_IPV4" && routed inet6 "$RELAY_IPV6"
 }
 
 # nc of the base system. The first line tells a mail server from something else; a web server says nothing by itself.

@@ -80,23 +80,9 @@ conf_values() { sed -n "s/^$2 = //p" "$1" | tr ',' '\n' | tr -d ' '; }
 
 family_of() { case $1 in *:*) echo 6 ;; *) echo 4 ;; esac; }
 
-# keep_endpoint INTERFACE: from where the relay calls this proxy. An interface that is made again knows nothing of it: the
-# relay, which keeps to a session that nobody has any more, would call only when that has timed out.
-keep_endpoint() {
-	[ "$(handshake_age "$1")" -lt 180 ] || return 0
-	endpoint=$(wg show "$1" endpoints | awk 'NR == 1 { print $2 }')
-	case $endpoint in
-	'' | '(none)') ;;
-	*) [ "$endpoint" = "$(cat "$STATE/endpoint.$1" 2>/dev/null)" ] || printf '%s\n' "$endpoint" | write_file 600 "$STATE/endpoint.$1" ;;
-	esac
-}
-
-# call INTERFACE: this proxy calls the relay where it last called from. WireGuard does so when it has a packet to send. A home
-# router lets that in, since the relay has never stopped sending to us.
+# call INTERFACE: this proxy calls the relay where it last called from. A home router lets that in, since the relay has never
+# stopped sending to us.
 call() {
-	[ -f "$STATE/endpoint.$1" ] || return 0
-	wg show "$1" endpoints | while read -r peer endpoint; do
-		[ "$endpoint" != '(none)' ] || run wg set "$1" peer "$peer" endpoint "$(cat "$STATE/endpoint.$1")"
-	done
+	give_endpoint "$1" || return 0
 	ping -n -q -c 1 -W 1 "$(conf_values "$WIREGUARD/$1.conf" AllowedIPs | sed -n '1s/\/.*//p')" >/dev/null 2>&1 || true
 }
