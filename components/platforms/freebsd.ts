@@ -47,6 +47,8 @@ export function renderRc(wan: readonly Wan[]): string {
     "ipv6_gateway_enable=YES",
     // It has room for one. Of several, the sysctl line above serves all, from the end of the boot on.
     ...(learns.length === 1 ? [`ipv6_cpe_wanif=${learns[0]?.name}`] : []),
+    // By ipv6_gateway_enable the boot no longer asks routers itself; their next advertisement of their own may be minutes away.
+    ...(learns.length > 0 ? ["rtsold_enable=YES"] : []),
     "",
   ].join("\n");
 }

@@ -12,7 +12,7 @@ export type System = "linux" | "freebsd";
 const SHARED = ["common", "attempt", "owner", "sets", "through", "endpoint", "adminKeys"];
 const PARTS: Record<System, readonly string[]> = {
   linux: [...SHARED, ...["system", "kernel", "ready", "heal", "nftables", "packages", "tunnel", "wans", "proxy", "rulesets", "natRules", "translations", "firewalls", "facts", "outbound", "limits", "setup", "verbs"].map((part) => `linux/${part}`), "main"],
-  freebsd: [...SHARED, ...["system", "shared", "pf", "pfRules", "tunnel", "facts", "guard", "setup", "verbs"].map((part) => `freebsd/${part}`), "main"],
+  freebsd: [...SHARED, ...["system", "shared", "learning", "pf", "pfRules", "tunnel", "facts", "guard", "setup", "verbs"].map((part) => `freebsd/${part}`), "main"],
 };
 
 /** The whole program, POSIX sh. */

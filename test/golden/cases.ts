@@ -72,6 +72,7 @@ export const CASES: Readonly<Record<string, string>> = {
   "freebsd.sysctl-local": renderFreebsdSysctl([{ name: "em0", acceptRa: 1 }]),
   "freebsd-static.sysctl-local": renderFreebsdSysctl([{ name: "em0", acceptRa: 0 }]),
   "freebsd.rc": renderRc([{ name: "em0", acceptRa: 1 }]),
+  "freebsd-two-wans.rc": renderRc([{ name: "em0", acceptRa: 1 }, { name: "em1", acceptRa: 1 }]),
   "freebsd-static.rc": renderRc([{ name: "em0", acceptRa: 0 }]),
   "freebsd-updates.crontab": freebsd.upgradesSet("03:17").files[0]?.content ?? "",
   "freebsd-end.bundle": bundle(freebsdEndSet({ plan, mtu: 1420, port: 51820, peerPublicKey: key("R") })).text,

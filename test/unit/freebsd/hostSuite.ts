@@ -4,6 +4,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { freebsd } from "../../../components/platforms/freebsd";
 import { bundle } from "../../../components/remote/bundle";
+import type { Wan } from "../../../components/filter/sysctl";
+import { PF_CASES } from "../../golden/cases";
 import { bench, FILTER, KEYS, OWN_PF, PEER, TUNNEL } from "./bench";
 import type { Shell } from "./fakeHost";
 
@@ -129,6 +131,85 @@ export function hostSuite(shell: Shell): void {
       bsd.ok("uninstall");
       expect(Object.keys(bsd.files())).toEqual(["/usr/local/lib/theirs.so"]);
       expect(bsd.places()).not.toHaveProperty("/usr/local/etc");
+    });
+  });
+
+  describe("an IPv6 route that is learnt", () => {
+    const filterFor = (wan: readonly Wan[]) => bundle(freebsd.filterSet(PF_CASES["proxy-routed.pf"]!, wan));
+    const confirmed = (bsd: ReturnType<typeof bare>, wan: readonly Wan[]) => {
+      const { text, digest } = filterFor(wan);
+      bsd.ok("arm filter 60", text);
+      bsd.ok("confirm filter 60", `${digest}\n`);
+    };
+    const two = [{ name: "em0", acceptRa: 1 }, { name: "em1", acceptRa: 1 }];
+
+    it("is asked for at boot by rtsold, which stops when we leave, as after a boot without us", () => {
+      const bsd = brought({ "/etc/rc.conf": 'a="1"\n' });
+      expect(bsd.read("/etc/rc.conf")).toContain('rtsold_enable="YES"\n');
+      bsd.set("rtsold", "");
+      bsd.ok("remove filter");
+      expect([bsd.read("/etc/rc.conf"), bsd.done]).toEqual(['a="1"\n', expect.arrayContaining(["service rtsold onestop"])]);
+    });
+
+    it("leaves an rtsold of the host's own running, with its flags", () => {
+      const rc = 'rtsold_enable="YES"\nrtsold_flags="em0"\n';
+      const bsd = brought({ "/etc/rc.conf": rc });
+      bsd.set("rtsold", "");
+      bsd.ok("remove filter");
+      expect([bsd.read("/etc/rc.conf"), bsd.done.filter((line) => line.includes("rtsold"))]).toEqual([rc, []]);
+    });
+
+    it("is asked for once more after a boot where it is missing, since of two interfaces the boot itself serves none", () => {
+      const bsd = host();
+      confirmed(bsd, two);
+      const asked = () => {
+        bsd.ok("heal");
+        return bsd.done.filter((line) => /rtsold|rfc6204w3/.test(line));
+      };
+      expect(asked()).toEqual([]);
+      // A boot: rc.d/netoptions, and rc.d/cleanvar.
+      bsd.set("sysctl", bsd.get("sysctl").replace("rfc6204w3=1", "rfc6204w3=0"));
+      bsd.remove("/var/run/chatmail-proxy.asked");
+      bsd.set("route.default", "");
+      expect(asked()).toEqual(["sysctl net.inet6.ip6.rfc6204w3=1", "service rtsold onerestart"]);
+      expect(asked()).toEqual([]);
+    });
+
+    it("is not asked for where it is not learnt", () => {
+      const bsd = host({ "/etc/rc.conf": "" });
+      confirmed(bsd, [{ name: "em0", acceptRa: 0 }]);
+      bsd.set("route.default", "");
+      bsd.ok("heal");
+      expect([bsd.read("/etc/rc.conf"), bsd.done]).toEqual(['gateway_enable="YES"\nipv6_gateway_enable="YES"\npf_enable="YES"\n', []]);
+    });
+
+    it("has no lines in rc.conf any more where it is learnt no more, or by another interface", () => {
+      const bsd = host({ "/etc/rc.conf": 'a="1"\n' });
+      confirmed(bsd, [{ name: "em0", acceptRa: 1 }]);
+      confirmed(bsd, [{ name: "em1", acceptRa: 1 }]);
+      expect(bsd.read("/etc/rc.conf")).toContain('ipv6_cpe_wanif="em1"\n');
+      confirmed(bsd, two);
+      expect(bsd.read("/etc/rc.conf")).toBe('a="1"\ngateway_enable="YES"\nipv6_gateway_enable="YES"\nrtsold_enable="YES"\npf_enable="YES"\n');
+      confirmed(bsd, [{ name: "em1", acceptRa: 1 }]);
+      bsd.ok("remove filter");
+      expect(bsd.read("/etc/rc.conf")).toBe('a="1"\n');
+    });
+
+    const booted = (files: Record<string, string>) => {
+      const bsd = brought(files);
+      // A boot with ipv6_cpe_wanif: rc.d/netoptions; these interfaces came to be after it.
+      bsd.set("sysctl", bsd.get("sysctl").replace("no_radr=0", "no_radr=1"));
+      for (const name of ["em1", "em0.7", "wlan0"]) bsd.set(`interfaces/${name}`, `${name}: flags=8863 metric 0 mtu 1500\n\tnd6 options=63<PERFORMNUD,ACCEPT_RTADV,AUTO_LINKLOCAL,NO_RADR>\n`);
+      bsd.ok("remove filter");
+      return [bsd.get("sysctl").match(/no_radr=\d/)?.[0], ...["em1", "em0.7", "wlan0"].map((name) => bsd.get(`interfaces/${name}`).includes("NO_RADR"))];
+    };
+
+    it("is learnt again on all interfaces when we have left after a boot, but for those whose owner forbids it", () => {
+      expect(booted({ "/etc/rc.conf": 'ifconfig_em0_7_ipv6="inet6 accept_rtadv no_radr"\nifconfig_wlan0="DHCP"\n' })).toEqual(["no_radr=0", false, true, false]);
+    });
+
+    it.each([["/etc/sysctl.conf", "net.inet6.ip6.no_radr=1\n"], ["/etc/sysctl.conf.local", "net.inet6.ip6.no_radr=1\n"]])("stays forbidden where the owner has said so for all, in %s", (path, line) => {
+      expect(booted({ [path]: line })).toEqual(["no_radr=1", true, true, true]);
     });
   });
 

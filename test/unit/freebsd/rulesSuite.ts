@@ -35,8 +35,8 @@ export function rulesSuite(shell: Shell): void {
       const [, stored = ""] = /from "(.*)"/.exec(MAIN_RULES) ?? [];
       expect(bsd.read(stored)).toBe(bsd.get("pf.anchor"));
       expect(bsd.read("/etc/sysctl.conf.local")).toBe("net.inet6.ip6.rfc6204w3=1 # chatmail-proxy\nnet.inet.ip.forwarding=1 # chatmail-proxy\nnet.inet6.ip6.forwarding=1 # chatmail-proxy\n");
-      expect(bsd.read("/etc/rc.conf")).toBe('gateway_enable="YES"\nipv6_gateway_enable="YES"\nipv6_cpe_wanif="em0"\npf_enable="YES"\n');
-      expect(bsd.done).toEqual(["service sysctl onestart", "sysrc gateway_enable=YES", "sysrc ipv6_gateway_enable=YES", "sysrc ipv6_cpe_wanif=em0", "sysrc pf_enable=YES"]);
+      expect(bsd.read("/etc/rc.conf")).toBe('gateway_enable="YES"\nipv6_gateway_enable="YES"\nipv6_cpe_wanif="em0"\nrtsold_enable="YES"\npf_enable="YES"\n');
+      expect(bsd.done).toEqual(["service sysctl onestart", "sysrc gateway_enable=YES", "sysrc ipv6_gateway_enable=YES", "sysrc ipv6_cpe_wanif=em0", "sysrc rtsold_enable=YES", "sysrc pf_enable=YES"]);
       expect(bsd.ok("confirm filter 60 final", `${FILTER.digest}\n`)).toContain("filter: in force");
     });
 

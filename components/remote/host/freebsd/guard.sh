@@ -30,6 +30,7 @@ heal() {
 	! is_locked || return 0
 	lock
 	heal_pf
+	ask_routers
 	[ -f "$ETC/tunnel.env" ] || return 0
 	# A process of its own, which takes the tunnel's lock.
 	tunnel_is_up || "$LIB/hostctl" tunnel-up

@@ -75,5 +75,6 @@ uninstall() {
 		rm -f "$RC_D/chatmail_proxy_$name"
 	done
 	admin_keys </dev/null
+	rm -f "$ASKED"
 	leave_places
 }

@@ -82,11 +82,22 @@ set_rc() {
 		before=
 		if grep -qs "^[[:space:]]*$1=" "$RC_CONF" "$RC_CONF.local"; then before="=$(sysrc -qn "$1" 2>/dev/null </dev/null || true)"; fi
 		printf '%s %s %s\n' "$1" "$2" "$before" >>"$STATE/rc.before"
+	else
+		sed "s|^$1 [^ ]*|$1 $2|" "$STATE/rc.before" >"$STATE/rc.left"
+		mv -f "$STATE/rc.left" "$STATE/rc.before"
 	fi
 	# sysrc appends to whatever the last line is.
 	if [ -s "$RC_CONF" ] && [ -n "$(tail -c 1 "$RC_CONF")" ]; then echo >>"$RC_CONF"; fi
 	run sysrc "$1=$2" >&2 </dev/null
 	remember_ours "$RC_CONF"
+}
+
+# undo_unlisted FILE: what an earlier version of FILE has set, and this one does not. pf_enable is not a file's but a unit's.
+undo_unlisted() {
+	names=$(cut -d ' ' -f 1 "$STATE/rc.before" 2>/dev/null) || return 0
+	for listed in $names; do
+		[ "$listed" = pf_enable ] || grep -q "^$listed=" "$1" || undo_rc "$listed"
+	done
 }
 
 # undo_rc NAME: back to the value before, unless somebody has set it to something else by now.
@@ -100,6 +111,7 @@ undo_rc() {
 			=*) run sysrc "$name=${before#=}" >&2 </dev/null || true ;;
 			*) run sysrc -x "$name" >&2 </dev/null || true ;;
 			esac
+			no_longer "$name" </dev/null
 		fi
 		[ -z "$same" ] || remember_ours "$RC_CONF"
 	done <"$STATE/rc.before"

@@ -33,7 +33,10 @@ stored_file() {
 		grep -v '^#' "$1" | add_lines "$SYSCTL_CONF"
 		[ -z "$changed" ] || run service sysctl onestart >&2
 		;;
-	*.rc) grep -v '^#' "$1" | while IFS='=' read -r name value; do set_rc "$name" "$value" || exit 1; done ;;
+	*.rc)
+		grep -v '^#' "$1" | while IFS='=' read -r name value; do set_rc "$name" "$value" || exit 1; done
+		undo_unlisted "$1"
+		;;
 	esac
 }
 
