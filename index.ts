@@ -10,8 +10,9 @@ import { spfAdvice } from "./components/dns/spf";
 import { MANAGED_BY } from "./components/dns/zone";
 import { examine } from "./components/examine";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
-import { silentHosts, type Knock } from "./components/hosts/silentHosts";
+import { findDoors, silentHosts, type Knock } from "./components/hosts/silentHosts";
 import { readLastRun, standingAfter, standingDespite } from "./components/lastRun";
+import { askFromHere, lookAround, tellDrift, type AskHost } from "./components/look";
 import { RELAY, unwellHosts, whenToLook } from "./components/looks";
 import { openRelay } from "./components/openRelay";
 import { outputValue } from "./components/outputValue";
@@ -31,6 +32,7 @@ interface World {
   readonly agent: () => Promise<Agent>;
   readonly prove: Prover;
   readonly knock: Knock;
+  readonly ask: AskHost;
   readonly dns: DnsWorld;
   readonly reverse: ReverseLookup;
   readonly resolve: Resolve;
@@ -42,7 +44,7 @@ interface World {
 /** The exit code by which the engine knows that the program has said itself what is wrong. */
 const SAID_ALREADY = 32;
 
-const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, dns: REAL_DNS, reverse: reverseFromHere, resolve: resolveFromHere, now: () => new Date(), fail: () => void (process.exitCode = SAID_ALREADY) };
+const HERE: World = { agent: findAgent, prove: proveFromHere, knock: knockFromHere, ask: askFromHere, dns: REAL_DNS, reverse: reverseFromHere, resolve: resolveFromHere, now: () => new Date(), fail: () => void (process.exitCode = SAID_ALREADY) };
 
 async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const settings = readSettings(await world.agent());
@@ -51,18 +53,21 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const before = await readLastRun();
   refuse(checkAgainst(before, settings));
   const names = settings.proxies.map(({ name }) => name);
-  const asked = whenToLook(before?.looks, [RELAY, ...names], began, pulumi.runtime.isDryRun());
   const way = settings.tunnel === "none" ? "none" : "tunnel";
-  const anew = whenBegun(before?.attempts, names, way, began);
   const labels = { [MANAGED_BY]: "chatmail-proxy", stack: pulumi.getStack() };
+
+  const doors = await findDoors(settings.proxies, labels);
+  const silent = await silentHosts(doors, world.knock);
+  let key: ManagementKey | undefined;
+  const stacksKey = () => (key ??= managementKey("management-key", labels));
+  const seen = await lookAround({ settings, before, doors, silent, key: () => stacksKey().privateKey, stack: stackMark() }, world.ask);
+  const anew = whenBegun(before?.attempts, names, way, began, seen.drifted);
+  const asked = whenToLook(before?.looks, [RELAY, ...names], began, { preview: pulumi.runtime.isDryRun(), drifted: (seen.relay ?? []).length > 0 ? [RELAY] : [] });
 
   // Nothing is bought before the zone and the relay are known to be there, and the plan to fit the relay.
   const zone = await openZone(settings, labels, world.dns);
   if (zone.byHand) refuse(checkStillNamed(before, settings, zone.existing));
   const { relay, facts, stale, faults, wayFor } = await openRelay(settings, { asked: asked[RELAY], began, before, knock: world.knock });
-  const silent = await silentHosts(settings.proxies, labels, world.knock);
-
-  let key: ManagementKey | undefined;
   const egress = settings.egress.filter((name) => name !== OWN_LINE);
   const proxies = settings.proxies.map(
     (entry) =>
@@ -73,7 +78,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
         egress: egress.includes(entry.name) ? { place: egress.indexOf(entry.name), ownLine: settings.egress.includes(OWN_LINE) } : undefined,
         zone,
         dnsName: proxyDnsName(entry.name, dns),
-        key: () => (key ??= managementKey("management-key", labels)),
+        key: stacksKey,
         operatorKey: settings.hostSshPrivateKey,
         labels,
         prove: world.prove,
@@ -84,6 +89,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
       }),
   );
 
+  await tellDrift(seen, proxies, relay instanceof ScriptedRelay ? undefined : relay);
   const examined = await Promise.all(proxies.map((proxy, i) => examine(proxy, { publish: settings.proxies[i]?.publish ?? true, silent: silent.has(proxy.name), onRelay: facts?.firewalls ?? [] })));
   const reports = examined.flatMap(({ report }) => report ?? []);
   // Now, since its way out may lead through a proxy, and before the records, since nothing of what is told should wait for them.

@@ -47,10 +47,15 @@ const lastRun = z.object({
 });
 export type LastRun = z.output<typeof lastRun>;
 
-const outputs = z.object({ lastRun, published: z.array(z.string()), proxies: z.record(z.string(), z.object({ ipv4: z.string().optional(), ipv6: z.string().optional() })) });
+const outputs = z.object({ lastRun, published: z.array(z.string()), proxies: z.record(z.string(), z.object({ ipv4: z.string().optional(), ipv6: z.string().optional(), sshHostKey: z.string().optional() })) });
 
 /** What stands, and at which addresses. */
-export type Before = LastRun & { readonly published: readonly string[]; readonly addresses: Readonly<Record<string, readonly string[]>> };
+export type Before = LastRun & {
+  readonly published: readonly string[];
+  readonly addresses: Readonly<Record<string, readonly string[]>>;
+  /** Public SSH host keys by proxy, where they are known. */
+  readonly hostKeys: Readonly<Record<string, string>>;
+};
 
 export type Looks = LastRun["looks"];
 export type Attempts = LastRun["attempts"];
@@ -86,5 +91,5 @@ export async function readLastRun(): Promise<Before | undefined> {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
   const answer = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as { outputs?: unknown };
   const { data } = outputs.safeParse(answer.outputs);
-  return data && { ...data.lastRun, published: data.published, addresses: Object.fromEntries(Object.entries(data.proxies).map(([proxy, { ipv4, ipv6 }]) => [proxy, [ipv4, ipv6].flatMap((address) => address ?? [])])) };
+  return data && { ...data.lastRun, published: data.published, addresses: Object.fromEntries(Object.entries(data.proxies).map(([proxy, { ipv4, ipv6 }]) => [proxy, [ipv4, ipv6].flatMap((address) => address ?? [])])), hostKeys: Object.fromEntries(Object.entries(data.proxies).flatMap(([proxy, { sshHostKey }]) => (sshHostKey === undefined ? [] : [[proxy, sshHostKey]]))) };
 }

@@ -11,13 +11,14 @@ export const RELAY = OWN_LINE;
 const DAY_MS = 24 * 3600 * 1000;
 
 /**
- * By host: when its answer is from. It is asked now if it never was, a day has passed, or it did not see all well last time.
+ * By host: when its answer is from. It is asked now if it never was, a day has passed, it did not see all well last time, or
+ * something differs there from what was brought in (`drifted`).
  * A preview asks nobody, so a day that has passed changes nothing there: else it would show changes where nothing has
  * changed, and `--expect-no-changes` would never pass again.
  */
-export function whenToLook(before: Looks | undefined, hosts: readonly string[], now: Date, preview = false): Looks["at"] {
+export function whenToLook(before: Looks | undefined, hosts: readonly string[], now: Date, { preview = false, drifted = [] }: { readonly preview?: boolean; readonly drifted?: readonly string[] } = {}): Looks["at"] {
   const dayHasPassed = (last: string) => !preview && now.getTime() - Date.parse(last) >= DAY_MS;
-  const due = (host: string, last: string | undefined) => last === undefined || before?.unwell.includes(host) || dayHasPassed(last);
+  const due = (host: string, last: string | undefined) => last === undefined || before?.unwell.includes(host) || drifted.includes(host) || dayHasPassed(last);
   return Object.fromEntries(
     hosts.map((host) => {
       const last = before?.at[host];

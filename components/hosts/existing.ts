@@ -37,7 +37,7 @@ export const existingMachine = <Name extends string>(platform: Platform): Omit<E
   operatorKey: true,
   reverseDns: false,
   traits: existingTraits,
-  doors: (entries) => Promise.resolve(new Map(entries.map((proxy) => [proxy.name, { host: doorOf(proxy), ports: [proxy.ssh.port] }]))),
+  doors: (entries) => Promise.resolve(new Map(entries.map((proxy) => [proxy.name, { host: doorOf(proxy), ports: [proxy.ssh.port], user: proxy.ssh.user, hostKey: proxy.ssh.hostKey }]))),
   open: (name, args, opts) => new ExistingHost(name, { ...args, platform }, opts),
   remember: ({ host, ssh, gone }) => ({ host, hostKey: keyWithoutComment(ssh.hostKey), gone }),
   identity: ({ hostKey, gone }) => ({ id: hostKey, gone }),

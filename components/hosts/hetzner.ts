@@ -69,7 +69,7 @@ async function hetznerDoors(entries: readonly HetznerProxy[], labels: Record<str
     entries.flatMap(({ name, sshPort }) => {
       const server = byProxy.get(name);
       // One that is to be replaced for the sake of another SSH port answers on the old one.
-      return server ? [[name, { host: server.ipv4Address, ports: [...new Set([sshPort, Number(server.labels.sshport ?? STANDARD_SSH_PORT)])] }]] : [];
+      return server ? [[name, { host: server.ipv4Address, ports: [...new Set([sshPort, Number(server.labels.sshport ?? STANDARD_SSH_PORT)])], user: "root", hostKey: undefined }]] : [];
     }),
   );
 }

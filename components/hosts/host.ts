@@ -107,6 +107,9 @@ export interface Door {
   readonly host: string;
   /** An answer at any of them will do. */
   readonly ports: readonly number[];
+  readonly user: string;
+  /** As it is pinned; undefined where we made it, and it stands in the stack's outputs. */
+  readonly hostKey: string | undefined;
 }
 
 /** Who a machine is that stays when its proxy goes, whatever name the proxy has. */

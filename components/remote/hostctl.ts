@@ -9,10 +9,10 @@ export const HOSTCTL = "/usr/local/lib/chatmail-proxy/hostctl";
 /** Operating systems that hostctl exists for. */
 export type System = "linux" | "freebsd";
 
-const SHARED = ["common", "attempt", "owner", "sets", "through", "endpoint", "adminKeys"];
+const SHARED = ["common", "json", "attempt", "owner", "sets", "through", "endpoint", "adminKeys", "status"];
 const PARTS: Record<System, readonly string[]> = {
-  linux: [...SHARED, ...["system", "kernel", "ready", "heal", "nftables", "packages", "tunnel", "wans", "proxy", "rulesets", "natRules", "translations", "firewalls", "facts", "outbound", "limits", "setup", "verbs"].map((part) => `linux/${part}`), "main"],
-  freebsd: [...SHARED, ...["system", "shared", "learning", "pf", "pfRules", "tunnel", "facts", "guard", "setup", "verbs"].map((part) => `freebsd/${part}`), "main"],
+  linux: [...SHARED, ...["system", "kernel", "ready", "heal", "nftables", "packages", "tunnel", "wans", "proxy", "rulesets", "natRules", "translations", "firewalls", "facts", "outbound", "limits", "drift", "setup", "verbs"].map((part) => `linux/${part}`), "main"],
+  freebsd: [...SHARED, ...["system", "shared", "learning", "pf", "pfRules", "tunnel", "facts", "guard", "drift", "setup", "verbs"].map((part) => `freebsd/${part}`), "main"],
 };
 
 /** The whole program, POSIX sh. */
@@ -66,6 +66,12 @@ export const attemptInstall = (become: Become, again: string | undefined, owner?
 
 /** The command that runs a verb of the program on stdin, and leaves nothing on the host. */
 export const runWithoutInstalling = (become: Become, ...words: Words) => asRoot(become, `timeout ${TIME_LIMIT} sh -s ${plain(words)}`);
+
+/** The command that asks a host what there is on it (hosts/status.ts), for SECONDS at the most. */
+export const askStatus = (become: Become, seconds: number) => asRoot(become, `if [ -x ${HOSTCTL} ]; then timeout ${seconds} ${HOSTCTL} status; else echo ${NOTHING_THERE}; fi`);
+
+/** What a host says on which nothing of ours is installed. */
+export const NOTHING_THERE = "missing";
 
 /** The command that runs a verb for leaving; a host on which hostctl is gone already has nothing to leave. */
 export function hostctlIfThere(become: Become, ...words: string[]): string {

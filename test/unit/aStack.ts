@@ -4,6 +4,9 @@ import type { OutsideView } from "../../components/proof/verdict";
 import type { ProbeTarget } from "../../components/proof/probe";
 import type { DnsWorld } from "../../components/dns/openZone";
 import type { Agent } from "../../components/settings/agent";
+import type { SshAnswer } from "../../components/hosts/ssh";
+import type { HostStatus } from "../../components/hosts/status";
+import type { AskHost } from "../../components/look";
 import type { Meaning } from "../../components/sshHosts";
 import { frame } from "../../components/remote/frame";
 import { run, type Expectations, type Run } from "./engine";
@@ -30,6 +33,10 @@ export interface StackCase {
   readonly resolves?: Readonly<Record<string, Meaning>>;
   /** Hosts whose SSH port does not answer. */
   readonly silent?: readonly string[];
+  /** What hosts say of themselves, by address (hosts/status.ts); others do not answer. */
+  readonly seen?: Readonly<Record<string, Partial<HostStatus>>>;
+  /** Is told whenever a host is asked. */
+  readonly asked?: (...question: Parameters<AskHost>) => void;
   /** Servers that were bought before. */
   readonly servers?: readonly Record<string, unknown>[];
   /** What a proxy sees through the tunnel, as hostctl prints it; by default every port answers. */
@@ -78,9 +85,15 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
     secretKeys: stack.secretKeys ?? ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:dnsSecret"],
     expectations: expectations(stack),
     preview: stack.preview ?? false,
-    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers", keys: 1 }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), dns: { ...NO_DNS, ...stack.dns }, reverse: (address) => Promise.resolve(stack.reverse?.[address]), resolve: (host) => Promise.resolve(stack.resolves?.[host] ?? { addresses: [], aliases: [] }), now: () => stack.now ?? NOW, fail: () => undefined }),
+    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers", keys: 1 }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), ask: (login, become) => {
+      stack.asked?.(login, become);
+      return Promise.resolve(answerOf(stack.seen?.[login.host]));
+    }, dns: { ...NO_DNS, ...stack.dns }, reverse: (address) => Promise.resolve(stack.reverse?.[address]), resolve: (host) => Promise.resolve(stack.resolves?.[host] ?? { addresses: [], aliases: [] }), now: () => stack.now ?? NOW, fail: () => undefined }),
   });
 }
+
+const answerOf = (seen: Partial<HostStatus> | undefined): SshAnswer =>
+  seen ? { reachable: true, status: 0, stderr: "", stdout: frame(JSON.stringify({ version: 1, owner: "", drift: [], sets: {}, adminKeys: "", healed: 0, lastHealed: "", ...seen })) } : { reachable: false, why: "silent", reason: "nobody there" };
 
 const NOW = new Date("2026-11-24T03:00:00Z");
 

@@ -27,7 +27,7 @@ function settingsOf(raw: Raw): Settings {
   return checked.settings;
 }
 
-const after = (raw: Raw) => ({ ...standingAfter(settingsOf(raw)), looks: { at: {}, unwell: [] }, attempts: { at: {}, failed: [] }, published: ["203.0.113.120"], addresses: {} });
+const after = (raw: Raw) => ({ ...standingAfter(settingsOf(raw)), looks: { at: {}, unwell: [] }, attempts: { at: {}, failed: [] }, published: ["203.0.113.120"], addresses: {}, hostKeys: {} });
 
 /** What is said of the second settings in a stack that stands by the first. */
 const refused = (before: Raw, now: Raw) => formatComplaints(checkAgainst(after(before), settingsOf(now)), "chatmail-proxy");
@@ -120,7 +120,7 @@ describe("a host is asked what it sees", () => {
     ["when it never was", [undefined, ["hel1"], T(5)], T(5)],
     ["not again on the same day", [looks(), ["hel1"], T(23)], T(0)],
     ["again on another day", [looks(), ["hel1"], T(24)], T(24)],
-    ["not again in a preview on another day", [looks(), ["hel1"], T(25), true], T(0)],
+    ["not again in a preview on another day", [looks(), ["hel1"], T(25), { preview: true }], T(0)],
     ["again when it was not well", [looks(["hel1"]), ["hel1"], T(1)], T(1)],
     ["not again for another's sake", [looks(["ash1"]), ["hel1"], T(1)], T(0)],
   ])("%s", (_when, args, at) => expect(whenToLook(...args)).toEqual({ hel1: at.toISOString() }));

@@ -2,7 +2,7 @@
 import type { HostKind } from "../../components/hosts/host";
 import type { ProxySettings } from "../../components/settings";
 import { networkAdvice } from "../../components/hosts/networks";
-import { silentHosts } from "../../components/hosts/silentHosts";
+import { findDoors, silentHosts } from "../../components/hosts/silentHosts";
 import { checkSettings } from "../../components/settings/check";
 import { rented } from "./rentedKind";
 import { aStack, HOST_KEY, type StackCase } from "./aStack";
@@ -81,7 +81,7 @@ describe("a host of a fourth kind", () => {
   it("is found silent where its kind says that it stands, and not before it exists", async () => {
     const knocks: string[] = [];
     const proxies = entries(rent1, rent2, { ...rent1, name: "rent3", contract: "new", ipv4: "203.0.113.79" }, deb1);
-    const silent = (answers: string[]) => silentHosts(proxies, { stack: "test" }, (host, port) => Promise.resolve(knocks.push(`${host}:${port}`) > 0 && answers.includes(`${host}:${port}`)));
+    const silent = async (answers: string[]) => silentHosts(await findDoors(proxies, { stack: "test" }), (host, port) => Promise.resolve(knocks.push(`${host}:${port}`) > 0 && answers.includes(`${host}:${port}`)));
     expect(await silent(["rent1.test.example.net:22", "198.51.100.130:22"])).toEqual(new Set(["rent2"]));
     expect((await aStackOf([rent1], {}, { silent: ["rent1.test.example.net"] })).one(COMMAND, "rent1-filter").options.ignoreChanges).toContain("create");
     expect(knocks.sort()).toEqual(["198.51.100.130:22", "rent1.test.example.net:22", "rent1.test.example.net:2200", "rent2.test.example.net:22", "rent2.test.example.net:2200"]);

@@ -31,7 +31,7 @@ export const rented: HostKind<Entry, z.output<typeof remembered>> = {
     faults: contract === "void" ? ["has a contract that is void. Sign another."] : [],
   }),
   // Of those with a contract "new" there is none yet.
-  doors: (entries, { stack }) => Promise.resolve(new Map(entries.filter(({ contract }) => contract !== "new").map(({ name }) => [name, { host: `${name}.${stack}.example.net`, ports: [SSH_PORT, 22] }]))),
+  doors: (entries, { stack }) => Promise.resolve(new Map(entries.filter(({ contract }) => contract !== "new").map(({ name }) => [name, { host: `${name}.${stack}.example.net`, ports: [SSH_PORT, 22], user: "root", hostKey: HOST_KEY }]))),
   open: (name, args, opts) => new RentedHost(name, args, opts),
   remember: ({ host, contract, place }) => ({ host, contract, place }),
   identity: ({ contract }) => ({ id: contract, gone: false }),

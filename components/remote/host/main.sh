@@ -24,6 +24,7 @@ main() {
 	revert) revert_set "$@" ;;
 	remove) remove_set "$@" ;;
 	keep) keep_sets "$@" ;;
+	status) status ;;
 	through) through "$@" ;;
 	uninstall) uninstall_of "$@" ;;
 	*) system_verb "$verb" "$@" ;;

@@ -20,6 +20,7 @@ is_of() { [ -z "$1" ] || [ ! -f "$STATE/stack" ] || [ "$(cat "$STATE/stack")" = 
 take_over() {
 	own "$@"
 	[ ! -f "$LIB/hostctl.new" ] || mv -f "$LIB/hostctl.new" "$LIB/hostctl"
+	digest_of "$LIB/hostctl" | write_file 644 "$STATE/hostctl.sha256"
 }
 
 # uninstall_of [PROXY]: nothing happens where the host is another proxy by now, which goes on using it.

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { freebsd } from "../../../components/platforms/freebsd";
+import { driftOf, parseHostStatus } from "../../../components/hosts/status";
 import { bundle } from "../../../components/remote/bundle";
 import type { Wan } from "../../../components/filter/sysctl";
 import { PF_CASES } from "../../golden/cases";
@@ -442,6 +443,43 @@ export function hostSuite(shell: Shell): void {
       bsd.set("route.192.0.2.5", "   route to: 192.0.2.5\ndestination: 128.0.0.0\n       mask: 128.0.0.0\n  interface: tun0\n");
       bsd.set("route.2001:db8:7::5", "");
       bsd.ok(FREE);
+    });
+  });
+
+  describe("what differs from what was brought in", () => {
+    const whole = () => {
+      const bsd = brought({ "/etc/pf.conf": OWN_PF });
+      bsd.ok("install tunnel-keys", KEYS);
+      bsd.ok("install tunnel", TUNNEL);
+      return bsd;
+    };
+    const drift = (bsd: ReturnType<typeof bare>) => driftOf(parseHostStatus(bsd.run("status").stdout), { owner: undefined, adminKeys: [] });
+
+    it("is nothing on a host that is as it was left", () => expect(drift(whole())).toEqual([]));
+
+    it("is named, thing by thing", () => {
+      const bsd = whole();
+      bsd.ok("admin-keys", "ssh-ed25519 AAAA eve\n");
+      bsd.set("pf.anchor", "");
+      bsd.set("sysctl", bsd.get("sysctl").replace("net.inet.ip.forwarding=1", "net.inet.ip.forwarding=0"));
+      bsd.write("/etc/rc.conf", (bsd.read("/etc/rc.conf") ?? "").replace(/^gateway_enable=.*$/m, 'gateway_enable="NO"'));
+      bsd.write(`/usr/local/etc/chatmail-proxy/tunnel.conf`, "# by hand\n");
+      bsd.set("interfaces/wg5182", bsd.get("interfaces/wg5182").replace("PERFORMNUD", "PERFORMNUD,IFDISABLED"));
+      expect(drift(bsd).sort()).toEqual([
+        "/usr/local/etc/chatmail-proxy/tunnel.conf is not the file that was brought in",
+        "net.inet.ip.forwarding is 0, not 1",
+        "rc.conf does not say gateway_enable=YES",
+        "the anchor chatmail_proxy has no rules",
+        "the keys that may log in as root are not those that were set",
+        "the service chatmail_proxy_tunnel is not running",
+        "the tunnel's interface, an address or a route of it is not there",
+      ]);
+    });
+
+    it("is pf itself, switched off", () => {
+      const bsd = whole();
+      bsd.set("pf.state", "off\n");
+      expect(drift(bsd)).toEqual(["pf is off"]);
     });
   });
 

@@ -1,0 +1,60 @@
+// What a host says of itself (hostctl's `status`), and what differs there from what was brought in. Pure.
+import { z } from "zod";
+
+const set = z.object({
+  /** installing, armed, confirmed, reverted; none: nothing was ever brought in to its end. */
+  state: z.string(),
+  /** SHA-256 of what was brought in last (bundle.ts). */
+  digest: z.string(),
+  /** What lies there or runs otherwise than it was brought in: sentences without a full stop. */
+  drift: z.array(z.string()),
+});
+
+const status = z.object({
+  version: z.literal(1),
+  /** PROJECT/STACK/NAME of the proxy that this host is; empty on a relay, and where nothing was ever set up. */
+  owner: z.string(),
+  /** What differs of our own program there: sentences without a full stop. */
+  drift: z.array(z.string()),
+  sets: z.record(z.string(), set),
+  /** Public keys that we let in as root, a line each. */
+  adminKeys: z.string(),
+  /** How often this host has put something back by itself, and what last: COUNT TIME WHAT. */
+  healed: z.number().int(),
+  lastHealed: z.string(),
+});
+
+export type HostStatus = z.output<typeof status>;
+
+/** Throws an Error with a sentence where the answer is none. */
+export function parseHostStatus(text: string): HostStatus {
+  const line = text.trim();
+  let data: unknown;
+  try {
+    data = JSON.parse(line);
+  } catch {
+    throw new Error(line === "" ? "hostctl said nothing" : `hostctl's answer is no JSON (it begins with ${JSON.stringify(line.slice(0, 60))})`);
+  }
+  const { success, data: parsed, error } = status.safeParse(data);
+  if (!success) throw new Error(`hostctl's answer lacks something (${error.issues.map(({ path }) => path.join(".")).join(", ")})`);
+  return parsed;
+}
+
+/** What a host should be, as far as it is known before anything is rendered. */
+export interface HostWanted {
+  /** PROJECT/STACK/NAME; undefined for a relay. */
+  readonly owner: string | undefined;
+  /** Public keys for root's logins; undefined on a relay, where we set none. */
+  readonly adminKeys: readonly string[] | undefined;
+}
+
+/** All that differs on a host from what was brought in: sentences without a full stop; none where all is as it was left. */
+export function driftOf({ owner, drift: own, sets, adminKeys }: HostStatus, wanted: HostWanted): string[] {
+  if (wanted.owner !== undefined && owner === "") return ["nothing of chatmail-proxy is set up there any more"];
+  const keys = wanted.adminKeys?.map((key) => key.trim()).join("\n");
+  return [
+    ...own,
+    ...Object.entries(sets).flatMap(([name, { state, drift }]) => [...(state === "reverted" ? [`the set "${name}" was taken back, since nobody confirmed it`] : state === "installing" ? [`the set "${name}" was not brought in to its end`] : []), ...drift]),
+    ...(keys !== undefined && keys !== adminKeys ? ["the keys that may log in as root are not those that were set"] : []),
+  ];
+}

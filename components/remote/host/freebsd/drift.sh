@@ -1,0 +1,35 @@
+# shellcheck shell=sh
+# What differs on this host from what was brought in, on FreeBSD, beyond the text of files.
+
+digest_of() { [ ! -f "$1" ] || sha256 -q "$1"; }
+
+drift_in_force() {
+	case $2 in
+	*.pf)
+		if ! pf_is_on; then
+			echo 'pf is off'
+		elif ! pf_calls_us; then
+			echo "the rules that pf has do not call ours (anchor $ANCHOR)"
+		elif [ -z "$(pfctl -a "$ANCHOR" -s rules 2>/dev/null)" ]; then
+			echo "the anchor $ANCHOR has no rules"
+		fi
+		;;
+	*.sysctl)
+		sed -n 's/^\([a-z][^ =]*\)=\(.*\)$/\1 \2/p' "$1" | while read -r drift_key drift_value; do
+			drift_now=$(sysctl -n "$drift_key" 2>/dev/null) || continue
+			[ "$drift_now" = "$drift_value" ] || echo "$drift_key is $drift_now, not $drift_value"
+		done
+		;;
+	*.rc)
+		sed -n 's/^\([a-z][a-z0-9_]*\)=\(.*\)$/\1 \2/p' "$1" | while read -r drift_key drift_value; do
+			[ "$(sysrc -qn "$drift_key" 2>/dev/null)" = "$drift_value" ] || echo "rc.conf does not say $drift_key=$drift_value"
+		done
+		;;
+	*/tunnel.env) (tunnel_is_up) || echo "the tunnel's interface, an address or a route of it is not there" ;;
+	esac
+}
+
+drift_of_unit() {
+	[ "$1" != pf ] || return 0
+	service "$1" onestatus >/dev/null 2>&1 || echo "the service $1 is not running"
+}
