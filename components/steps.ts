@@ -15,9 +15,9 @@ export function checkAgainst(before: Before | undefined, settings: Wanted): Comp
   return [...checkZone(before, now, settings.dns.left), ...checkSetup(before, now), ...checkWay(before, now), ...settings.proxies.flatMap((proxy, i) => checkProxy(before, now, proxy, i))];
 }
 
-/** Complaints about proxies that are to go, though a person has yet to take them out of DNS. */
-export function checkStillNamed(before: Before | undefined, { mailDomain, proxies }: Wanted, existing: readonly ExistingSet[]): Complaint[] {
-  const named = existing.filter(({ name }) => name === mailDomain).flatMap(({ values }) => values);
+/** Complaints about proxies that are to go, though a person has yet to take them out of DNS: also of a wildcard there, or of what the mail domain is a CNAME of. */
+export function checkStillNamed(before: Before | undefined, { mailDomain, proxies }: Wanted, answered: readonly ExistingSet[]): Complaint[] {
+  const named = answered.filter(({ name }) => name === mailDomain).flatMap(({ values }) => values);
   const gone = Object.entries(before?.addresses ?? {}).filter(([name]) => !proxies.some((proxy) => proxy.name === name));
   return gone.flatMap(([name, addresses]) => {
     const still = addresses.filter((address) => named.includes(address));

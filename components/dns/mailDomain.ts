@@ -1,7 +1,7 @@
 // The mail domain's A and AAAA: all proxies that are wanted there and have proved themselves.
 import * as pulumi from "@pulumi/pulumi";
 import type { Family } from "../addresses";
-import { decideRecordSets, recordAdvice, type RecordDecision, type RecordType } from "./recordSets";
+import { decideRecordSets, recordAdvice, type ExistingSet, type RecordDecision, type RecordType } from "./recordSets";
 import type { DnsZone } from "./zone";
 
 export interface MailDomainArgs {
@@ -30,9 +30,11 @@ export class MailDomain extends pulumi.ComponentResource {
   constructor(name: string, args: MailDomainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:dns:MailDomain", name, {}, opts);
     // A set that a person changes by our word bears no mark of ours: it is ours once it names a proxy.
-    const existing = args.zone.byHand ? args.zone.existing.map((set) => ({ ...set, ours: set.values.some((value) => args.own.includes(value)) })) : args.zone.existing;
-    const standing = new Set(existing.filter((set) => set.ours && set.name === args.mailDomain).flatMap(({ values }) => values));
-    const decisions = decideRecordSets(args.mailDomain, [...(args.proven ?? []), ...args.unexamined.filter((address) => standing.has(address))], existing, args.failing);
+    const byHand = (sets: readonly ExistingSet[]) => sets.map((set) => ({ ...set, ours: set.values.some((value) => args.own.includes(value)) }));
+    const existing = args.zone.byHand ? byHand(args.zone.existing) : args.zone.existing;
+    const answered = args.zone.byHand ? byHand(args.zone.byHand.answered) : existing;
+    const standing = new Set(answered.filter((set) => set.ours && set.name === args.mailDomain).flatMap(({ values }) => values));
+    const decisions = decideRecordSets(args.mailDomain, [...(args.proven ?? []), ...args.unexamined.filter((address) => standing.has(address))], answered, args.failing);
     const types: RecordType[] = ["A", "AAAA"];
     const sets = types.flatMap((type) => {
       const values: pulumi.Input<string>[] = args.proven ? [...valuesOf(decisions[type])] : [UNKNOWN];
@@ -42,7 +44,7 @@ export class MailDomain extends pulumi.ComponentResource {
     args.zone.farewell(`${name}-farewell`, { name: args.mailDomain, unwanted }, { parent: this, dependsOn: sets });
     this.strangers = types.flatMap((type) => (decisions[type].kind === "keep" ? valuesOf(decisions[type]) : [])).filter((address) => args.proven && !args.own.includes(address));
     this.published = types.flatMap((type) => valuesOf(decisions[type]));
-    this.advice = args.proven ? recordAdvice(args.mailDomain, decisions, existing) : [];
+    this.advice = args.proven ? recordAdvice(args.mailDomain, decisions, existing, answered) : [];
     this.registerOutputs({});
   }
 }

@@ -50,15 +50,11 @@ export async function manualZone({ zone, mailDomain, ttl, lookup }: ManualZoneAr
     const values = await usualLookup(name, type);
     return { name, type, values, wildcard: await fromWildcard(usualLookup, zone, { name, type, values }) };
   };
-  const answers = async (name: string, types: readonly LookupType[]) => {
-    const all = (await Promise.all(types.map((type) => answered(name, type)))).filter(({ values }) => values.length > 0);
-    // Behind a CNAME there is nothing of the name's own: what else is answered stands elsewhere.
-    const alias = all.filter(({ type }) => type === "CNAME");
-    return alias.length > 0 ? alias : all;
-  };
+  const answers = async (name: string, types: readonly LookupType[]) => (await Promise.all(types.map((type) => answered(name, type)))).filter(({ values }) => values.length > 0);
   // What of the others cannot be looked up is none of our business.
-  const others = Promise.all(likelyNames(mailDomain).map((name) => answers(name, ["A", "AAAA", "CNAME"]).catch(() => [])));
-  const existing = standing(mailDomain, await answers(mailDomain, ["A", "AAAA", "CNAME", "TXT"]), (await others).flat());
+  const others = Promise.all(likelyNames(mailDomain).map((name) => answers(name, ["A", "AAAA", "CNAME"]).then(atName, () => [])));
+  const own = await answers(mailDomain, ["A", "AAAA", "CNAME", "TXT"]);
+  const existing = standing(mailDomain, atName(own), (await others).flat());
   const wanted: pulumi.Output<WantedSet>[] = [];
   const all = () => pulumi.all(wanted as pulumi.Input<WantedSet>[]) as pulumi.Output<WantedSet[]>;
 
@@ -72,6 +68,7 @@ export async function manualZone({ zone, mailDomain, ttl, lookup }: ManualZoneAr
       // What the operator made by hand, the operator takes away.
     },
     byHand: {
+      answered: own.map(({ name, type, values }) => ({ name, type, values, ours: false })),
       get lines() {
         return all().apply((sets) => zoneLines(sets, ttl).map((line) => `${line}\n`).join(""));
       },
@@ -91,6 +88,12 @@ export async function manualZone({ zone, mailDomain, ttl, lookup }: ManualZoneAr
       },
     },
   };
+}
+
+/** Behind a CNAME there is nothing of the name's own: what else is answered stands elsewhere. */
+function atName(all: readonly AnsweredSet[]): readonly AnsweredSet[] {
+  const alias = all.filter(({ type }) => type === "CNAME");
+  return alias.length > 0 ? alias : all;
 }
 
 /** The record sets behind the answers for the mail domain, and for names right below it. Pure. */

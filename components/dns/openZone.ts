@@ -35,6 +35,8 @@ export async function openZone(settings: ZoneSettings, labels: Record<string, st
   const { mailDomain, dns } = settings;
   const cut = opened.existing.find(({ name, type }) => type === "NS" && name !== dns.zone && (mailDomain === name || mailDomain.endsWith(`.${name}`)));
   if (cut) throw operatorError(otherZone(mailDomain, dns.zone, cut.name));
+  // By hand: a CNAME may lead where it should, and where it does not, what has to change is told once that is known.
+  if (opened.byHand) return opened;
   const alias = opened.existing.find(({ name, type }) => name === mailDomain && type === "CNAME");
   if (!alias) return opened;
   throw operatorError(
@@ -85,7 +87,8 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
     }
     case "manual": {
       const [cut, view] = await Promise.all([world.findCut(namesDownTo(zone, mailDomain)), world.lookAtZone(zone)]);
-      if (cut !== undefined) throw operatorError(otherZone(mailDomain, zone, cut));
+      // No reason to stop: it is the resolver's word alone, and networks may have a zone of their own for a name.
+      if (cut !== undefined) await pulumi.log.warn(`DNS: as your resolver has it, ${inOtherZone(mailDomain, zone, cut)} Where that zone is only for your own network, all is well.`);
       if (view?.kind === "unanswered" && view.nameServers) await pulumi.log.warn(unanswered(zone, view.above, view.nameServers));
       return manualZone({ zone, mailDomain, ttl, lookup: await world.openLookup(zone) });
     }
@@ -101,7 +104,9 @@ async function warnAtHetzner({ dns: { zone }, hcloud: { api, token } }: ZoneSett
   await pulumi.log.warn(notAsked({ provider: "Hetzner Cloud", zone, status, assigned: said.assigned, delegated: said.delegated }));
 }
 
-const otherZone = (mailDomain: string, zone: string, cut: string) => `dns.zone: ${mailDomain} is not in the zone ${zone}, but in ${cut}, which is a zone of its own: nobody asks ${zone} for it. Set dns.zone to ${cut}, and dns.provider to where that is.`;
+const otherZone = (mailDomain: string, zone: string, cut: string) => `dns.zone: ${inOtherZone(mailDomain, zone, cut)}`;
+
+const inOtherZone = (mailDomain: string, zone: string, cut: string) => `${mailDomain} is not in the zone ${zone}, but in ${cut}, which is a zone of its own: nobody asks ${zone} for it. Set dns.zone to ${cut}, and dns.provider to where that is.`;
 
 /** The mail domain and the names between it and its zone, longest first. */
 function namesDownTo(zone: string, mailDomain: string): string[] {

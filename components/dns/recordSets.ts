@@ -47,15 +47,15 @@ export function decideRecordSets(mailDomain: string, proven: readonly string[], 
   return { A: decide(4), AAAA: decide(6) };
 }
 
-/** What else in the zone deserves a look once the mail domain's addresses change: sentences. */
-export function recordAdvice(mailDomain: string, decisions: RecordDecisions, existing: readonly ExistingSet[]): string[] {
+/** What else in the zone deserves a look once the mail domain's addresses change: sentences. `answered`: for the mail domain, which may be more than stands there. */
+export function recordAdvice(mailDomain: string, decisions: RecordDecisions, existing: readonly ExistingSet[], answered = existing): string[] {
   const published = decisions.A.kind === "publish" || decisions.AAAA.kind === "publish";
   if (!published) return [];
-  const old = existing.filter(({ name, type, ours }) => name === mailDomain && (type === "A" || type === "AAAA") && !ours);
-  const left = old.filter(({ type }) => decisions[type as RecordType].kind === "none");
+  const old = (sets: readonly ExistingSet[]) => sets.filter(({ name, type, ours }) => name === mailDomain && (type === "A" || type === "AAAA") && !ours);
+  const left = old(existing).filter(({ type }) => decisions[type as RecordType].kind === "none");
   // An address that is published now is no old one, though the set that holds it may not be known as ours.
   const now = new Set([decisions.A, decisions.AAAA].flatMap((decision) => (decision.kind === "publish" ? decision.values : [])));
-  const oldAddresses = new Set(old.flatMap(({ values }) => values).filter((value) => !now.has(value)));
+  const oldAddresses = new Set(old(answered).flatMap(({ values }) => values).filter((value) => !now.has(value)));
   const pointing = existing.filter(({ name, type, values }) => name !== mailDomain && (type === "A" || type === "AAAA") && values.some((value) => oldAddresses.has(value)));
   return [
     ...left.map(({ type, values }) => `${mailDomain} still has ${type} ${values.join(", ")}, which is no proxy: delete it if the relay is not to be reached there.`),

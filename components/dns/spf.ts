@@ -1,5 +1,7 @@
 // What the mail domain's SPF record must name, so that other servers take the relay's mail. Pure.
 import { familyOf, networkOf, overlap } from "../addresses";
+import type { ExistingSet } from "./recordSets";
+import { sameSet } from "./wildcard";
 
 export interface SpfQuestion {
   readonly mailDomain: string;
@@ -31,6 +33,13 @@ export function spfAdvice({ mailDomain, senders, published, texts }: SpfQuestion
   const wanted = spf ? spf.replace(/^v=spf1/i, `v=spf1 ${missing.join(" ")}`) : `v=spf1 ${missing.join(" ")} ~all`;
   const changing = "If that address changes now and then (a home line), name a host that follows it instead (a:home.example.net).";
   return `SPF: the relay's mail leaves from ${senders.join(" and ")}, which the SPF record of ${mailDomain} must name (${now}). Use: "${wanted}". ${changing}`;
+}
+
+/** The mail domain's texts. Those of a wildcard, or behind a CNAME, go with the first address that is put in their place. */
+export function textsOf(mailDomain: string, { existing, answered, published }: { readonly existing: readonly ExistingSet[]; readonly answered: readonly ExistingSet[]; readonly published: readonly string[] }): readonly string[] {
+  const find = (sets: readonly ExistingSet[], type: string) => sets.find((set) => set.name === mailDomain && set.type === type)?.values;
+  const stays = published.length === 0 || sameSet([...(find(answered, "A") ?? []), ...(find(answered, "AAAA") ?? [])], published);
+  return find(existing, "TXT") ?? (stays ? find(answered, "TXT") : undefined) ?? [];
 }
 
 /** Whether an ip4 or ip6 mechanism, with or without a prefix, covers an address. */

@@ -1,6 +1,7 @@
 // What the world answers for a zone, as far as it is seen from here. Never fails, and never takes long: where nothing can be
-// seen, nothing is said.
+// seen, nothing is said. A zone whose name servers have private addresses is one for a network of its own, and not the world's.
 import { Resolver } from "node:dns/promises";
+import { isPrivate } from "../addresses";
 
 export interface Soa {
   readonly primary: string;
@@ -43,7 +44,9 @@ export async function lookAt(open: Open, zone: string): Promise<WorldView | unde
   try {
     const nameServers = await system.resolveNs(zone);
     const [ipv4, ipv6] = await Promise.all([addressesOf(system, nameServers, 4), addressesOf(system, nameServers, 6)]);
-    const soas = await soasOf(open, zone, [...ipv4, ...ipv6]);
+    const addresses = [...ipv4, ...ipv6];
+    if (addresses.length > 0 && addresses.every(isPrivate)) return undefined;
+    const soas = await soasOf(open, zone, addresses);
     const above = soas.length === 0 && ipv4.length > 0 ? await silentAlone(open, system, zone) : undefined;
     return above === undefined ? { kind: "served", nameServers, soas } : { kind: "unanswered", above, nameServers };
   } catch (error) {
@@ -86,7 +89,9 @@ export async function cutAmong(system: Resolver, names: readonly string[]): Prom
   for (const name of names) {
     // Behind a CNAME the answer would be another name's.
     const [servers, aliases] = await Promise.all([system.resolveNs(name).catch(() => []), system.resolveCname(name).catch(() => [])]);
-    if (servers.length > 0 && aliases.length === 0) return name;
+    if (servers.length === 0 || aliases.length > 0) continue;
+    const addresses = await Promise.all([addressesOf(system, servers, 4), addressesOf(system, servers, 6)]);
+    if (addresses.flat().some((address) => !isPrivate(address))) return name;
   }
   return undefined;
 }

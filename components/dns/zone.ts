@@ -33,6 +33,8 @@ export interface DnsZone {
   farewell(resourceName: string, spec: FarewellSpec, opts: pulumi.CustomResourceOptions): void;
   /** Only where the operator changes the zone by hand. */
   readonly byHand?: {
+    /** What is answered for the mail domain, by records of its own, by a wildcard or behind a CNAME: there clients are led. */
+    readonly answered: readonly ExistingSet[];
     /** The record sets as lines of a zone file. */
     readonly lines: pulumi.Output<string>;
     /** What has to change in the zone: sentences. */

@@ -2,7 +2,7 @@
 import type { FarewellJob, SetJob } from "../../../components/dns/driver/job";
 import { runErrand } from "../../../components/dns/driver/run";
 import { digestOf, markName, markText } from "../../../components/dns/marks";
-import type { Lookup } from "../../../components/dns/lookup";
+import type { Lookup, LookupType } from "../../../components/dns/lookup";
 import type { WorldView } from "../../../components/dns/worldView";
 import { aStack, HOST_KEY, noneAnswers, OURS, rrset, type StackCase, INSIDE } from "../aStack";
 import { UNKNOWN, type Registered, type Run } from "../engine";
@@ -354,18 +354,62 @@ describe("a zone that the operator changes by hand", () => {
     expect(warnings).toEqual(expected);
   });
 
-  it("is not opened where the mail domain is in a zone of its own, as elsewhere", async () => {
+  it("is told of where the mail domain is in a zone of its own, which may be only one's own network's, and the run goes on", async () => {
     const asked: string[] = [];
-    const run = aStack({
+    const run = await aStack({
       settings: { mailDomain: "a.chat.example.org", dns: { zone: "example.org", provider: "manual" } },
       dns: { ...world({}), findCut: (names) => (asked.push(...names), Promise.resolve(names.find((name) => name === CHAT))) },
     });
-    await expect(run).rejects.toThrow(`dns.zone: a.chat.example.org is not in the zone example.org, but in ${CHAT}, which is a zone of its own`);
+    expect(run.warnings).toContainEqual(expect.stringContaining(`DNS: as your resolver has it, a.chat.example.org is not in the zone example.org, but in ${CHAT}, which is a zone of its own: nobody asks example.org for it. Set dns.zone to ${CHAT}`));
+    expect(run.outputs.zoneLines).toContain("a.chat.example.org. 300 IN A 203.0.113.120\n");
     expect(asked).toEqual(["a.chat.example.org", CHAT]);
   });
 
-  it("is not opened while the mail domain is a CNAME, as elsewhere", async () => {
-    await expect(byHand({ [`${CHAT} CNAME`]: ["home.example.net"], [`${CHAT} A`]: ["198.51.100.20"] })).rejects.toThrow(`dns.zone: ${CHAT} is a CNAME of home.example.net in example.org, and a name with a CNAME can have no A or AAAA. Delete it there`);
+  describe.each<[string, (values: Partial<Record<LookupType, string[]>>) => Record<string, string[]>, string]>([
+    ["a wildcard", (values) => Object.fromEntries(Object.entries(values).map(([type, all]) => [`*.example.org ${type}`, all])), "is answered for by a wildcard above it"],
+    ["a CNAME", (values) => ({ [`${CHAT} CNAME`]: ["home.example.org"], ...Object.fromEntries(Object.entries(values).map(([type, all]) => [`${CHAT} ${type}`, all])) }), `DNS: remove from the zone: ${CHAT}. IN CNAME home.example.org.`],
+  ])("where %s leads to the mail domain's addresses", (_what, leads, changed) => {
+    const machine = (name: string, number: number) => ({ name, host: "linux", ipv4: `192.0.2.${number}`, ssh: { hostKey: `${HOST_KEY.slice(0, -1)}${number % 10}` } });
+    const VM1 = machine("vm1", 1);
+    const VM2 = machine("vm2", 2);
+    const PROXIES = { "vm1.proxy.example.org A": ["192.0.2.1"], "vm2.proxy.example.org A": ["192.0.2.2"] };
+    const ledTo = (values: string[], stack: StackCase) => {
+      const live: Record<string, string[]> = { ...PROXIES, ...leads({ A: values, TXT: ["v=spf1 ip4:198.51.100.20 ~all"] }) };
+      const there = (name: string) => Object.keys(live).some((key) => key.startsWith(`${name} `));
+      const lookup: Lookup = (name, type) => Promise.resolve(live[`${there(name) ? name : "*.example.org"} ${type}`] ?? []);
+      return byHand({}, { ...stack, dns: { openLookup: () => Promise.resolve(lookup) } });
+    };
+    const BOTH = ["192.0.2.2", "192.0.2.1"];
+
+    it.each([true, false])("has nothing to change where they are right (preview: %s)", async (preview) => {
+      const run = await ledTo(BOTH, { preview, proxies: [VM1, VM2] });
+      expect([run.warnings, run.errors]).toEqual([[], []]);
+    });
+
+    it("must not lead to a proxy any more when that is to go", async () => {
+      const before = (await ledTo(BOTH, { proxies: [VM1, VM2] })).outputs;
+      await expect(ledTo(BOTH, { proxies: [VM1], before })).rejects.toThrow("proxies: without vm2, whose 192.0.2.2 still stands under chat.example.org: its clients would knock in vain.");
+      expect((await ledTo(["192.0.2.1"], { proxies: [VM1], before })).errors).toEqual([]);
+    });
+
+    it("keeps them where no proxy proves itself", async () => {
+      const run = await ledTo(BOTH, { proxies: [VM1, VM2], outside: noneAnswers });
+      expect(run.outputs.published).toEqual(BOTH);
+      expect(run.warnings.filter((warning) => warning.startsWith("DNS:"))).toEqual([]);
+    });
+
+    it("is told to change where they are others, and which texts go with them", async () => {
+      const { warnings } = await ledTo(["198.51.100.20"], { proxies: [VM1] });
+      expect(warnings).toContainEqual(`DNS: add to the zone: ${CHAT}. 600 IN A 192.0.2.1`);
+      expect(warnings).toContainEqual(expect.stringContaining(changed));
+      expect(warnings).toContainEqual(expect.stringContaining("(there is none)"));
+      expect(warnings.join("\n")).not.toContain("still has");
+    });
+  });
+
+  it("is looked at for names that point where a CNAME of the mail domain led", async () => {
+    const run = await byHand({ ...SPF, ...PROXY, [`${CHAT} CNAME`]: ["home.example.org"], [`${CHAT} A`]: ["198.51.100.20"], [`mta-sts.${CHAT} A`]: ["198.51.100.20"] });
+    expect(run.warnings).toContainEqual(expect.stringContaining(`mta-sts.${CHAT} A 198.51.100.20 points at the mail domain's old address`));
   });
 
   it("is not told to change names that are a CNAME of the mail domain already", async () => {

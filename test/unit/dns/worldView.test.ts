@@ -74,9 +74,24 @@ describe("a zone, as the world sees it", () => {
   it("ends where another zone begins, but not behind a CNAME", async () => {
     const names = ["a.chat.example.org", "chat.example.org"];
     const cut = async (answers: Says["answers"]) => cutAmong((await world({ answers }))(), names);
-    expect(await cut({ "chat.example.org NS": ["ns1.example.net"] })).toBe("chat.example.org");
-    expect(await cut({ "chat.example.org NS": ["ns1.example.net"], "chat.example.org CNAME": ["home.example.net"] })).toBeUndefined();
+    const delegated = { "chat.example.org NS": ["ns1.example.net", "ns2.example.net"], "ns1.example.net A": ["192.168.1.1"], "ns2.example.net A": ["192.0.2.1"] };
+    expect(await cut(delegated)).toBe("chat.example.org");
+    expect(await cut({ ...delegated, "chat.example.org CNAME": ["home.example.net"] })).toBeUndefined();
     expect(await cut({})).toBeUndefined();
+  });
+
+  it.each<[string, Says["answers"]]>([
+    ["private addresses", { "ns1.example.net A": ["192.168.1.1"] }],
+    ["addresses on the machine itself", { "ns1.example.net A": ["127.0.0.1"] }],
+    ["names that lead nowhere", {}],
+  ])("does not end where a zone of one's own network begins, whose name servers have %s", async (_what, answers) => {
+    const open = await world({ answers: { "chat.example.org NS": ["ns1.example.net"], ...answers } });
+    expect(await cutAmong(open(), ["chat.example.org"])).toBeUndefined();
+  });
+
+  it("is not known where the resolver has only one's own network's", async () => {
+    const open = await world({ answers: { "example.org NS": ["dc1.example.org"], "dc1.example.org A": ["192.168.1.1"] } }, { "192.168.1.1": { answers: { "example.org SOA": ["dc1.example.org admin.example.org"] } } });
+    expect(await lookAt(open, ZONE)).toBeUndefined();
   });
 });
 
