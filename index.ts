@@ -6,7 +6,7 @@ import { MailDomain } from "./components/dns/mailDomain";
 import { openZone, REAL_DNS, type DnsWorld } from "./components/dns/openZone";
 import { proxyDnsName } from "./components/dns/proxyDnsName";
 import { reverseAdvice, reverseFromHere, type ReverseLookup } from "./components/dns/reverse";
-import { spfAdvice, textsOf } from "./components/dns/spf";
+import { spfAdvice, textPlace, textsOf } from "./components/dns/spf";
 import { MANAGED_BY } from "./components/dns/zone";
 import { examine } from "./components/examine";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
@@ -113,10 +113,11 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   // Until all proxies' own ends are in, it stays the one that people know.
   const script = failed.length + stops.frozen.length > 0 ? (before?.script ?? newest) : newest;
   const situation = { settings, facts, reports, published: records.published };
-  const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: textsOf(mailDomain, { existing: zone.existing, answered: zone.byHand?.answered ?? zone.existing, published: records.published }) });
+  const answered = zone.byHand?.answered ?? zone.existing;
+  const spf = spfAdvice({ mailDomain, senders: senders(situation), published: records.published, texts: textsOf(mailDomain, { existing: zone.existing, answered, published: records.published }) });
   const reverse = await reverseAdvice(foreignAddresses(situation), world.reverse);
   const reached = await sshHostAdvice(sshHostsOf(settings), { mailDomain, names: Object.fromEntries(proxies.map(({ name, dnsName }) => [name, dnsName])), addresses: { ...before?.addresses, ...Object.fromEntries(examined.flatMap(({ addresses }, i) => (addresses.length > 0 ? [[names[i] ?? "", addresses]] : []))) } }, world.resolve);
-  const lines = [...records.advice, ...(spf ? [spf] : []), ...advice(situation), ...reached, ...reverse.warnings, ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed, stops)];
+  const lines = [...records.advice, ...(spf ? [`${spf}${textPlace(mailDomain, zone.existing, answered)}`] : []), ...advice(situation), ...reached, ...reverse.warnings, ...((await zone.byHand?.advice()) ?? []), ...leftBehind(before, settings, stackMark()), ...scriptChanged(before?.script, newest, failed, stops)];
   const well = await announce({ proxies: faultyOnes(situation), onRelay, published: records.published, strangers: records.strangers, advice: lines, fail: world.fail });
 
   return {

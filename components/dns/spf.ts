@@ -42,6 +42,14 @@ export function textsOf(mailDomain: string, { existing, answered, published }: {
   return find(existing, "TXT") ?? (stays ? find(answered, "TXT") : undefined) ?? [];
 }
 
+/** What to mind with a text for a mail domain that has its addresses from a wildcard, or behind a CNAME: a sentence, or nothing. */
+export function textPlace(mailDomain: string, existing: readonly ExistingSet[], answered: readonly ExistingSet[]): string {
+  const own = existing.filter(({ name }) => name === mailDomain);
+  if (own.some(({ type }) => type === "CNAME")) return ` While ${mailDomain} is a CNAME, the text belongs to the name that it leads to: beside a CNAME nothing can stand.`;
+  if (own.length > 0 || !answered.some(({ name, type }) => name === mailDomain && (type === "A" || type === "AAAA"))) return "";
+  return ` It would be the first record of ${mailDomain} itself, which then has no addresses from the wildcard any more: add its A and AAAA with it (pulumi stack output zoneLines).`;
+}
+
 /** Whether an ip4 or ip6 mechanism, with or without a prefix, covers an address. */
 function holds(term: string, address: string): boolean {
   const network = /^ip[46]:/.test(term) ? networkOf(term.slice(4)) : undefined;

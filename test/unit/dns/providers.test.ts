@@ -365,16 +365,16 @@ describe("a zone that the operator changes by hand", () => {
     expect(asked).toEqual(["a.chat.example.org", CHAT]);
   });
 
-  describe.each<[string, (values: Partial<Record<LookupType, string[]>>) => Record<string, string[]>, string]>([
-    ["a wildcard", (values) => Object.fromEntries(Object.entries(values).map(([type, all]) => [`*.example.org ${type}`, all])), "is answered for by a wildcard above it"],
-    ["a CNAME", (values) => ({ [`${CHAT} CNAME`]: ["home.example.org"], ...Object.fromEntries(Object.entries(values).map(([type, all]) => [`${CHAT} ${type}`, all])) }), `DNS: remove from the zone: ${CHAT}. IN CNAME home.example.org.`],
-  ])("where %s leads to the mail domain's addresses", (_what, leads, changed) => {
+  describe.each<[string, (values: Partial<Record<LookupType, string[]>>) => Record<string, string[]>, string, string]>([
+    ["a wildcard", (values) => Object.fromEntries(Object.entries(values).map(([type, all]) => [`*.example.org ${type}`, all])), "is answered for by a wildcard above it", `It would be the first record of ${CHAT} itself, which then has no addresses from the wildcard any more: add its A and AAAA with it`],
+    ["a CNAME", (values) => ({ [`${CHAT} CNAME`]: ["home.example.org"], ...Object.fromEntries(Object.entries(values).map(([type, all]) => [`${CHAT} ${type}`, all])) }), `DNS: remove from the zone: ${CHAT}. IN CNAME home.example.org.`, `While ${CHAT} is a CNAME, the text belongs to the name that it leads to`],
+  ])("where %s leads to the mail domain's addresses", (_what, leads, changed, place) => {
     const machine = (name: string, number: number) => ({ name, host: "linux", ipv4: `192.0.2.${number}`, ssh: { hostKey: `${HOST_KEY.slice(0, -1)}${number % 10}` } });
     const VM1 = machine("vm1", 1);
     const VM2 = machine("vm2", 2);
     const PROXIES = { "vm1.proxy.example.org A": ["192.0.2.1"], "vm2.proxy.example.org A": ["192.0.2.2"] };
-    const ledTo = (values: string[], stack: StackCase) => {
-      const live: Record<string, string[]> = { ...PROXIES, ...leads({ A: values, TXT: ["v=spf1 ip4:198.51.100.20 ~all"] }) };
+    const ledTo = (values: string[], stack: StackCase, text = "v=spf1 ip4:198.51.100.20 ~all") => {
+      const live: Record<string, string[]> = { ...PROXIES, ...leads({ A: values, TXT: [text] }) };
       const there = (name: string) => Object.keys(live).some((key) => key.startsWith(`${name} `));
       const lookup: Lookup = (name, type) => Promise.resolve(live[`${there(name) ? name : "*.example.org"} ${type}`] ?? []);
       return byHand({}, { ...stack, dns: { openLookup: () => Promise.resolve(lookup) } });
@@ -384,6 +384,12 @@ describe("a zone that the operator changes by hand", () => {
     it.each([true, false])("has nothing to change where they are right (preview: %s)", async (preview) => {
       const run = await ledTo(BOTH, { preview, proxies: [VM1, VM2] });
       expect([run.warnings, run.errors]).toEqual([[], []]);
+    });
+
+    it("is told where a better text belongs, which would take its addresses away or can not stand there", async () => {
+      const { warnings } = await ledTo(BOTH, { proxies: [VM1, VM2] }, "v=spf1 a ~all");
+      expect(warnings).toEqual([expect.stringMatching(/^SPF: .*\(it says "v=spf1 a ~all"\)/)]);
+      expect(warnings[0]).toContain(place);
     });
 
     it("must not lead to a proxy any more when that is to go", async () => {
