@@ -6,7 +6,7 @@ import { withLock } from "../lab/lock";
 import { nodeTs } from "../node";
 import { countJest } from "./jestRun";
 import { Lane } from "./lane";
-import { lanesFor, verdict, type Count } from "./parts";
+import { expectedSeconds, lanesFor, verdict, type Count } from "./parts";
 
 const TESTS = "test/lab";
 const END = ".test.ts";
@@ -29,14 +29,14 @@ export async function labTests(root: string, wanted: readonly string[]): Promise
   );
 }
 
-/** Large files first, which mostly take longest: so that no lane is left alone with one at the end. */
+/** What takes longest first, so that no lane is left alone with it at the end. */
 function queue(root: string, wanted: readonly string[]): string[] {
   const all = readdirSync(join(root, TESTS)).filter((name) => name.endsWith(END));
   const odd = wanted.find((word) => !all.includes(word + END));
   if (odd !== undefined) throw new Error(`there is no ${TESTS}/${odd}${END}; there are ${all.map((name) => name.slice(0, -END.length)).join(", ")}`);
   const files = wanted.length > 0 ? wanted.map((word) => word + END) : all;
-  const size = (name: string) => statSync(join(root, TESTS, name)).size;
-  return files.sort((a, b) => size(b) - size(a));
+  const seconds = (name: string) => expectedSeconds(name.slice(0, -END.length), statSync(join(root, TESTS, name)).size);
+  return files.sort((a, b) => seconds(b) - seconds(a));
 }
 
 async function inLane(root: string, name: string, files: string[]): Promise<Count[]> {

@@ -63,5 +63,11 @@ export function labObstacle(platform: string, uid: number | undefined): string |
   return uid === 0 ? undefined : "the lab needs root";
 }
 
+/** Files of which the size says little: many runs by few lines, or the other way round. */
+const SECONDS: Readonly<Record<string, number>> = { killed: 320, setBack: 200, nameServers: 20, kernel: 20, twoWans: 20 };
+
+/** How long a file of the lab's tests may take beside another. Only their order comes of it. */
+export const expectedSeconds = (file: string, bytes: number): number => SECONDS[file] ?? bytes / 40;
+
 /** How many labs are up at once: each wants a core and, with its machines, up to 3 GB of memory. */
 export const lanesFor = (cores: number, bytes: number): number => Math.max(1, Math.min(2, cores, Math.floor(bytes / 3e9)));

@@ -1,4 +1,6 @@
-import { closingLine, failureList, jestCount, labObstacle, lanesFor, sum, verdict } from "../../scripts/test/parts";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { closingLine, expectedSeconds, failureList, jestCount, labObstacle, lanesFor, sum, verdict } from "../../scripts/test/parts";
 
 describe("the closing line of npm test", () => {
   it("is the sum of all parts", () => {
@@ -41,6 +43,18 @@ describe("labObstacle", () => {
   it("is told for others", () => {
     expect(labObstacle("linux", 1000)).toBe("the lab needs root");
     expect(labObstacle("darwin", 0)).toBe("the lab needs Linux, this is darwin");
+  });
+});
+
+describe("the order of the lab's files", () => {
+  it("begins with what takes longest, which is not always what is largest", () => {
+    const files: [string, number][] = [["kernel", 13000], ["killed", 3700], ["mail", 7500], ["many", 24000]];
+    expect(files.sort((a, b) => expectedSeconds(...b) - expectedSeconds(...a)).map(([name]) => name)).toEqual(["many", "killed", "mail", "kernel"]);
+  });
+
+  it("names files that there are", () => {
+    const files = readdirSync(join(__dirname, "../lab")).flatMap((name) => /^(.*)\.test\.ts$/.exec(name)?.[1] ?? []);
+    for (const file of ["killed", "setBack", "nameServers", "kernel", "twoWans"]) expect(files).toContain(file);
   });
 });
 
