@@ -60,7 +60,7 @@ async function main(world: World = HERE): Promise<pulumi.Inputs> {
   const silent = await silentHosts(doors, world.knock);
   let key: ManagementKey | undefined;
   const stacksKey = () => (key ??= managementKey("management-key", labels));
-  const seen = await lookAround({ settings, before, doors, silent, key: () => stacksKey().privateKey, stack: stackMark() }, world.ask);
+  const seen = await lookAround({ settings, before, doors, silent, key: () => stacksKey().privateKey }, world.ask);
   const anew = whenBegun(before?.attempts, names, way, began, seen.drifted);
   const asked = whenToLook(before?.looks, [RELAY, ...names], began, { preview: pulumi.runtime.isDryRun(), drifted: (seen.relay ?? []).length > 0 ? [RELAY] : [] });
 

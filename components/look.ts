@@ -4,12 +4,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Door } from "./hosts/host";
 import { kindOf } from "./hosts/kindOf";
 import { runOverSsh, type SshAnswer, type SshLogin } from "./hosts/ssh";
-import { driftOf, parseHostStatus, type HostWanted } from "./hosts/status";
+import { driftOf, parseHostStatus, type HostStatus } from "./hosts/status";
 import type { Before } from "./lastRun";
 import { outputValue } from "./outputValue";
 import { framed } from "./remote/frame";
 import { askStatus, NOTHING_THERE, type Become } from "./remote/hostctl";
-import type { StackSettings } from "./settings";
+import type { ProxySettings, StackSettings } from "./settings";
 
 /** Asks a host what there is on it. */
 export type AskHost = (login: SshLogin, become: Become) => Promise<SshAnswer>;
@@ -31,26 +31,25 @@ export interface Seen {
 }
 
 export interface Around {
-  readonly settings: Pick<StackSettings, "proxies" | "relay" | "tunnel" | "adminKeys" | "hostSshPrivateKey" | "relaySshPrivateKey">;
+  readonly settings: Pick<StackSettings, "proxies" | "relay" | "hostSshPrivateKey" | "relaySshPrivateKey">;
   readonly before: Before | undefined;
   readonly doors: ReadonlyMap<string, Door>;
   readonly silent: ReadonlySet<string>;
   /** The stack's own key, with which the servers that it bought are reached. */
   readonly key: () => pulumi.Output<string>;
-  /** PROJECT/STACK, as hosts are marked. */
-  readonly stack: string;
 }
 
-/** Hosts that were never set up, that are given up, or whose SSH does not answer, are not asked. */
-export async function lookAround({ settings, before, doors, silent, key, stack }: Around, ask: AskHost): Promise<Seen> {
+/** Hosts that were never set up, are given up, or whose SSH does not answer, are not asked; nor those whose set-up failed, which is done again anyhow. */
+export async function lookAround({ settings, before, doors, silent, key }: Around, ask: AskHost): Promise<Seen> {
   const asked = Promise.all(
     settings.proxies.map(async (entry): Promise<[string, Drift]> => {
       const { name } = entry;
       const door = doors.get(name);
       const hostKey = door?.hostKey ?? before?.hostKeys[name];
-      if (!door || hostKey === undefined || silent.has(name) || !before?.proxies[name]) return [name, undefined];
+      if (!door || hostKey === undefined || silent.has(name) || isGone(entry) || !before?.proxies[name] || before.attempts.failed.includes(name)) return [name, undefined];
       const login = { host: door.host, port: door.ports[0] ?? 22, user: door.user, hostKey, privateKey: await valueOf(kindOf(entry).operatorKey ? settings.hostSshPrivateKey : key()) };
-      return [name, await askedFor(login, { owner: `${stack}/${name}`, adminKeys: settings.adminKeys }, ask)];
+      const status = await statusOf(name, login, ask);
+      return [name, status === undefined ? undefined : status === NOTHING_THERE ? [NOTHING_LEFT] : driftOf(status, "proxy")];
     }),
   );
   const [proxies, relay] = await Promise.all([asked, relaysDrift(settings, before, ask)]);
@@ -62,26 +61,31 @@ async function relaysDrift({ relay, proxies, relaySshPrivateKey }: Around["setti
   if (!relay.ssh || relay.gone || before?.relay.setup !== "ssh") return undefined;
   const { host, port, user, hostKey } = relay.ssh;
   const login = { host, port, user, hostKey, privateKey: await valueOf(relaySshPrivateKey) };
-  const status = statusIn(await ask(login, becomeOf(user)));
+  const status = await statusOf("relay", login, ask);
   if (status === undefined) return undefined;
   if (status === NOTHING_THERE) return { drift: [NOTHING_LEFT], proxies: new Set(proxies.map(({ name }) => name)) };
-  const byProxy = proxies.map(({ name }) => ({ name, drift: driftOf({ ...status, drift: [], sets: Object.fromEntries(Object.entries(status.sets).filter(([set]) => set === `tunnel-${name}` || set === `keys-${name}`)) }, { owner: undefined, adminKeys: undefined }) }));
+  const byProxy = proxies.map(({ name }) => ({ name, drift: driftOf({ ...status, drift: [], sets: Object.fromEntries(Object.entries(status.sets).filter(([set]) => set === `tunnel-${name}` || set === `keys-${name}`)) }, "relay") }));
   return { drift: [...status.drift, ...byProxy.flatMap(({ drift }) => drift)], proxies: new Set(byProxy.flatMap(({ name, drift }) => (drift.length > 0 ? [name] : []))) };
 }
 
 const NOTHING_LEFT = "nothing of chatmail-proxy is there any more";
 
-async function askedFor(login: SshLogin, wanted: HostWanted, ask: AskHost): Promise<Drift> {
-  const status = statusIn(await ask(login, becomeOf(login.user)));
-  return status === undefined ? undefined : status === NOTHING_THERE ? [NOTHING_LEFT] : driftOf(status, wanted);
-}
+/** A machine of somebody's that is dead for good. */
+const isGone = (entry: ProxySettings): boolean => kindOf(entry).identity(kindOf(entry).remember(entry))?.gone ?? false;
 
-/** Undefined where it did not say: it cannot be reached, or has a hostctl of a version that knows no such question. */
-function statusIn(answer: SshAnswer) {
+/** Undefined where it did not say: it cannot be reached, or has a hostctl of a version that knows no such question. The look is no reason to end a run. */
+async function statusOf(where: string, login: SshLogin, ask: AskHost): Promise<HostStatus | typeof NOTHING_THERE | undefined> {
+  const answer = await ask(login, becomeOf(login.user));
   if (!answer.reachable || answer.status !== 0) return undefined;
   const said = framed(answer.stdout, askStatus("root", SECONDS)).trim();
   if (said === NOTHING_THERE) return NOTHING_THERE;
-  return said.startsWith("failed ") ? undefined : parseHostStatus(said);
+  if (said.startsWith("failed ")) return undefined;
+  try {
+    return parseHostStatus(said);
+  } catch (error) {
+    await pulumi.log.warn(`${where}: whether it is as it was brought in is not known: ${error instanceof Error ? error.message : String(error)}.`);
+    return undefined;
+  }
 }
 
 const becomeOf = (user: string): Become => (user === "root" ? "root" : "sudo");
@@ -91,6 +95,6 @@ const valueOf = async (key: pulumi.Output<string> | undefined): Promise<string |
 /** Tells what differs, each in its host's own row. */
 export async function tellDrift(seen: Seen, rows: readonly (pulumi.Resource & { readonly name: string })[], relay: pulumi.Resource | undefined): Promise<void> {
   const tell = (where: string, drift: Drift, row: pulumi.Resource | undefined) =>
-    (drift ?? []).length === 0 ? undefined : pulumi.log.warn(`${where}: not as it was brought in (${(drift ?? []).join("; ")}). ${pulumi.runtime.isDryRun() ? "pulumi up puts it back" : "It is put back now"}.`, row);
+    (drift ?? []).length === 0 ? undefined : pulumi.log.warn(`${where}: not as it was brought in (${(drift ?? []).join("; ")}). ${pulumi.runtime.isDryRun() ? "pulumi up puts it back" : "This run puts it back"}.`, row);
   await Promise.all([...rows.map((row) => tell(row.name, seen.proxies.get(row.name), row)), tell("relay", seen.relay, relay)]);
 }

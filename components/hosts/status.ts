@@ -17,8 +17,6 @@ const status = z.object({
   /** What differs of our own program there: sentences without a full stop. */
   drift: z.array(z.string()),
   sets: z.record(z.string(), set),
-  /** Public keys that we let in as root, a line each. */
-  adminKeys: z.string(),
   /** How often this host has put something back by itself, and what last: COUNT TIME WHAT. */
   healed: z.number().int(),
   lastHealed: z.string(),
@@ -40,21 +38,11 @@ export function parseHostStatus(text: string): HostStatus {
   return parsed;
 }
 
-/** What a host should be, as far as it is known before anything is rendered. */
-export interface HostWanted {
-  /** PROJECT/STACK/NAME; undefined for a relay. */
-  readonly owner: string | undefined;
-  /** Public keys for root's logins; undefined on a relay, where we set none. */
-  readonly adminKeys: readonly string[] | undefined;
-}
-
 /** All that differs on a host from what was brought in: sentences without a full stop; none where all is as it was left. */
-export function driftOf({ owner, drift: own, sets, adminKeys }: HostStatus, wanted: HostWanted): string[] {
-  if (wanted.owner !== undefined && owner === "") return ["nothing of chatmail-proxy is set up there any more"];
-  const keys = wanted.adminKeys?.map((key) => key.trim()).join("\n");
+export function driftOf({ owner, drift: own, sets }: HostStatus, kind: "proxy" | "relay"): string[] {
+  if (kind === "proxy" && owner === "") return ["nothing of chatmail-proxy is set up there any more"];
   return [
     ...own,
     ...Object.entries(sets).flatMap(([name, { state, drift }]) => [...(state === "reverted" ? [`the set "${name}" was taken back, since nobody confirmed it`] : state === "installing" ? [`the set "${name}" was not brought in to its end`] : []), ...drift]),
-    ...(keys !== undefined && keys !== adminKeys ? ["the keys that may log in as root are not those that were set"] : []),
   ];
 }

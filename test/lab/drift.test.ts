@@ -23,7 +23,7 @@ const CHANGES: Record<"hel1" | "relay", readonly (readonly [what: string, script
     ["a peer's addresses", "wg set wg-relay peer $(wg show wg-relay peers) allowed-ips 10.99.0.1/32", /wg-relay takes other addresses from its peer than were set/],
     ["an address of the tunnel", "ip -6 addr flush dev wg-relay scope global", /the address [0-9a-f:]+\/128 is missing on wg-relay/],
     ["a route of the tunnel", "ip -4 route flush dev wg-relay", /the route to [0-9.]+\/32 by wg-relay is missing/],
-    ["a key for root's logins", "printf '%s\\n' '# chatmail-proxy: begin (written by pulumi up)' 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHza1OuFifN1laroveDShXBK17OQOW4QQmR3PCN5Y2LJ eve' '# chatmail-proxy: end' >>/root/.ssh/authorized_keys", /the keys that may log in as root are not those that were set/],
+    ["a key for root's logins", "printf '%s\\n' '# chatmail-proxy: begin (written by pulumi up)' 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHza1OuFifN1laroveDShXBK17OQOW4QQmR3PCN5Y2LJ eve' '# chatmail-proxy: end' >>/root/.ssh/authorized_keys", /the keys that may log in as root are not those that were brought in/],
     ["hostctl itself", "echo '# by hand' >>/usr/local/lib/chatmail-proxy/hostctl", /\/usr\/local\/lib\/chatmail-proxy\/hostctl is not the program that was brought in/],
   ],
   relay: [

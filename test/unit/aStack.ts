@@ -93,7 +93,7 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
 }
 
 const answerOf = (seen: Partial<HostStatus> | undefined): SshAnswer =>
-  seen ? { reachable: true, status: 0, stderr: "", stdout: frame(JSON.stringify({ version: 1, owner: "", drift: [], sets: {}, adminKeys: "", healed: 0, lastHealed: "", ...seen })) } : { reachable: false, why: "silent", reason: "nobody there" };
+  seen ? { reachable: true, status: 0, stderr: "", stdout: frame(JSON.stringify({ version: 1, owner: "", drift: [], sets: {}, healed: 0, lastHealed: "", ...seen })) } : { reachable: false, why: "silent", reason: "nobody there" };
 
 const NOW = new Date("2026-11-24T03:00:00Z");
 

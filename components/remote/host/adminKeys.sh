@@ -10,6 +10,8 @@ admin_keys() {
 	file=$HOME/.ssh/authorized_keys
 	[ ! -L "$file" ] || file=$(readlink -f "$file") || fail "$HOME/.ssh/authorized_keys is a link that leads nowhere"
 	ours=$(cat)
+	mkdir -p "$STATE"
+	printf '%s\n' "$ours" | write_file 600 "$STATE/keys.set"
 	[ -n "$ours" ] || grep -qsF "$MARK_BEGIN" "$file" || return 0
 	if [ ! -e "$file" ]; then
 		make_dir "$HOME/.ssh" 077

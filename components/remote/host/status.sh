@@ -4,24 +4,30 @@
 # drift_in_force STORED-COPY PATH (of a file that means more than its text) and drift_of_unit UNIT.
 
 status() {
-	printf '{"version":1,"owner":%s,"drift":%s,"sets":{' "$(json_string "$(cat "$STATE/stack" 2>/dev/null)")" "$(drift_of_hostctl | json_list)"
+	printf '{"version":1,"owner":%s,"drift":%s,"sets":{' "$(json_string "$(cat "$STATE/stack" 2>/dev/null)")" "$({ drift_of_hostctl; drift_of_keys; } | json_list)"
 	comma=
 	for dir in "$STATE"/sets/*; do
 		[ -d "$dir" ] || continue
 		name=${dir##*/}
 		word=none digest=
-		[ ! -f "$dir/status" ] || read -r word digest _rest <"$dir/status"
-		printf '%s%s:{"state":%s,"digest":%s,"drift":%s}' "$comma" "$(json_string "$name")" "$(json_string "$word")" "$(json_string "$digest")" "$(drift_of "$name" | json_list)"
+		# Empty after a power cut.
+		[ ! -s "$dir/status" ] || read -r word digest _rest <"$dir/status" || true
+		# Of what is armed, or was taken back, the state says all.
+		printf '%s%s:{"state":%s,"digest":%s,"drift":%s}' "$comma" "$(json_string "$name")" "$(json_string "$word")" "$(json_string "$digest")" "$(if [ "$word" = confirmed ]; then drift_of "$name"; fi | json_list)"
 		comma=,
 	done
-	printf '},"adminKeys":%s,"healed":%s,"lastHealed":%s}\n' "$(json_string "$(our_keys)")" "$(healed_count)" "$(json_string "$(tail -n 1 "$STATE/healed" 2>/dev/null)")"
+	printf '},"healed":%s,"lastHealed":%s}\n' "$(healed_count)" "$(json_string "$(tail -n 1 "$STATE/healed" 2>/dev/null)")"
 }
 
 drift_of_hostctl() {
 	[ ! -f "$STATE/hostctl.sha256" ] || [ "$(cat "$STATE/hostctl.sha256")" = "$(digest_of "$LIB/hostctl")" ] || echo "$LIB/hostctl is not the program that was brought in"
 }
 
-# drift_of SET: a sentence a line. Of what is armed, or was taken back, the state says all.
+drift_of_keys() {
+	[ ! -f "$STATE/keys.set" ] || [ "$(our_keys)" = "$(cat "$STATE/keys.set")" ] || echo 'the keys that may log in as root are not those that were brought in'
+}
+
+# drift_of SET: a sentence a line.
 drift_of() {
 	drift_live=$(set_dir "$1")/live
 	[ -f "$drift_live/index" ] || return 0
@@ -45,12 +51,15 @@ drift_of_file() {
 	drift_in_force "$1" "$3"
 }
 
-# put_back WHAT: notes that this host has put something back by itself; the last of these lines are kept.
+# put_back WHAT COMMAND...: this host puts something back by itself, which is counted; the last of these lines are kept.
 put_back() {
-	say "putting back: $1"
+	put_back_what=$1
+	shift
+	say "putting back: $put_back_what"
+	run "$@" </dev/null >&2 || return 1
 	{
 		tail -n 49 "$STATE/healed" 2>/dev/null || true
-		printf '%s %s %s\n' "$(($(healed_count) + 1))" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1"
+		printf '%s %s %s\n' "$(($(healed_count) + 1))" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$put_back_what"
 	} | write_file 600 "$STATE/healed"
 }
 

@@ -453,13 +453,14 @@ export function hostSuite(shell: Shell): void {
       bsd.ok("install tunnel", TUNNEL);
       return bsd;
     };
-    const drift = (bsd: ReturnType<typeof bare>) => driftOf(parseHostStatus(bsd.run("status").stdout), { owner: undefined, adminKeys: [] });
+    const drift = (bsd: ReturnType<typeof bare>) => driftOf(parseHostStatus(bsd.run("status").stdout), "relay");
 
     it("is nothing on a host that is as it was left", () => expect(drift(whole())).toEqual([]));
 
     it("is named, thing by thing", () => {
       const bsd = whole();
-      bsd.ok("admin-keys", "ssh-ed25519 AAAA eve\n");
+      bsd.ok("admin-keys", "ssh-ed25519 AAAA me\n");
+      bsd.write("/root/.ssh/authorized_keys", (bsd.read("/root/.ssh/authorized_keys") ?? "").replace("AAAA me", "AAAA eve"));
       bsd.set("pf.anchor", "");
       bsd.set("sysctl", bsd.get("sysctl").replace("net.inet.ip.forwarding=1", "net.inet.ip.forwarding=0"));
       bsd.write("/etc/rc.conf", (bsd.read("/etc/rc.conf") ?? "").replace(/^gateway_enable=.*$/m, 'gateway_enable="NO"'));
@@ -470,7 +471,7 @@ export function hostSuite(shell: Shell): void {
         "net.inet.ip.forwarding is 0, not 1",
         "rc.conf does not say gateway_enable=YES",
         "the anchor chatmail_proxy has no rules",
-        "the keys that may log in as root are not those that were set",
+        "the keys that may log in as root are not those that were brought in",
         "the service chatmail_proxy_tunnel is not running",
         "the tunnel's interface, an address or a route of it is not there",
       ]);

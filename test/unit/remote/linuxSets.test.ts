@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { driftOf, parseHostStatus } from "../../../components/hosts/status";
 import { bundle } from "../../../components/remote/bundle";
 import { warningsIn } from "../../../components/remote/facts";
 import { hostctlProgram } from "../../../components/remote/hostctl";
@@ -280,6 +281,45 @@ describe("a tunnel on a proxy", () => {
   it("gets back an address and a route, and nothing else", () => {
     healed(whole, "install tunnel");
     expect(healed(["peer", "up", "10.213.0.1/32", "fd00::2/128"], "heal")).toEqual(["ip -6 address add fd00::1/128 dev wg-relay", "ip -4 route add 10.213.0.2/32 dev wg-relay"]);
+  });
+
+  it("is left to wg-quick while that is at work on it, which takes what it finds there for a fault", () => {
+    healed(whole, "install tunnel");
+    stub("systemctl", `case "$1" in is-active) echo activating ;; *) echo "systemctl $*" >>"${dir}/log" ;; esac`);
+    expect(healed(["peer"], "heal")).toEqual([]);
+  });
+
+  const status = () => parseHostStatus(spawnSync(join(dir, "lib/hostctl"), ["status"], { encoding: "utf8" }).stdout);
+
+  it("counts what it gets back, and not what could not be put back", () => {
+    healed(whole, "install tunnel");
+    stub("wg", `case "$*" in "show wg-relay peers") echo PEER= ;; *allowed-ips) printf 'PEER=\\t10.213.0.2/32 fd00::2/128\\n' ;; esac`);
+    stub("ip", `case "$*" in *" show "*"::1/128"*) ;; *" show "*) echo there ;; *) [ ! -f "${dir}/no-ipv6" ] ;; esac`);
+    writeFileSync(join(dir, "no-ipv6"), "");
+    run("heal");
+    expect([status().healed, status().lastHealed]).toEqual([0, ""]);
+    rmSync(join(dir, "no-ipv6"));
+    run("heal");
+    expect(status().healed).toBe(1);
+    expect(status().lastHealed).toMatch(/^1 \S+Z the address fd00::1\/128 on wg-relay$/);
+  });
+
+  it("may be called from elsewhere than it calls: that is a difference only while nobody is heard", () => {
+    healed(whole, "install tunnel");
+    const conf = join(dir, "wireguard/wg-relay.conf");
+    writeFileSync(conf, `${readFileSync(conf, "utf8")}Endpoint = 203.0.113.5:51820\n`);
+    const roamed = (age: number) => {
+      stub("wg", `case "$*" in *latest-handshakes) echo "PEER= $(($(date +%s) - ${age}))" ;; *endpoints) printf 'PEER=\\t203.0.113.6:51820\\n' ;; *allowed-ips) printf 'PEER=\\t10.213.0.2/32 fd00::2/128\\n' ;; "show wg-relay peers") echo PEER= ;; "set "*) echo "wg $*" >>"${dir}/log" ;; esac`);
+      return [driftOf(status(), "relay").filter((each) => /sends to/.test(each)), run("heal").filter((line) => line.startsWith("wg"))];
+    };
+    expect(roamed(20)).toEqual([[], []]);
+    expect(roamed(400)).toEqual([["wg-relay sends to 203.0.113.6:51820, not to 203.0.113.5:51820"], ["wg set wg-relay peer PEER= endpoint 203.0.113.5:51820"]]);
+  });
+
+  it("is told as it is where a power cut left a status empty", () => {
+    healed(whole, "install tunnel");
+    writeFileSync(join(dir, "state/sets/tunnel/status"), "");
+    expect(status().sets.tunnel).toMatchObject({ state: "none", drift: [] });
   });
 
   it("calls the relay where that was last heard from, once its interface is made again", () => {

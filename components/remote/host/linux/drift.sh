@@ -59,10 +59,11 @@ drift_of_tunnel() {
 	[ ! -f "$ETC/$1.conf" ] || missing_rules "$1" | sed 's/^/the routing rule "/; s/$/" is missing/'
 }
 
-# other_networks INTERFACE CONF, other_endpoint INTERFACE CONF: those of the peer are not those of wg-quick's configuration.
+# other_networks INTERFACE CONF, other_endpoint INTERFACE CONF: those of the peer are not those of wg-quick's configuration. A peer
+# that calls from elsewhere is believed, as long as it is heard.
 other_networks() { [ "$(wg show "$1" allowed-ips | cut -f 2- | tr ' ' '\n' | sort)" != "$(conf_values "$2" AllowedIPs | sort)" ]; }
 
-other_endpoint() { [ -n "$(conf_values "$2" Endpoint)" ] && [ "$(wg show "$1" endpoints | cut -f 2)" != "$(conf_values "$2" Endpoint)" ]; }
+other_endpoint() { [ -n "$(conf_values "$2" Endpoint)" ] && [ "$(handshake_age "$1")" -ge 180 ] && [ "$(wg show "$1" endpoints | cut -f 2)" != "$(conf_values "$2" Endpoint)" ]; }
 
 # missing_addresses INTERFACE CONF, missing_routes INTERFACE CONF: those of wg-quick's configuration, one a line.
 missing_addresses() {

@@ -35,10 +35,7 @@ heal_unit() {
 # heal_filters: tables of ours that are not there any more, though their rules are stored.
 heal_filters() {
 	for file in "$ETC"/*.nft; do
-		[ ! -f "$file" ] || nft list table inet "$(table_of "$file")" >/dev/null 2>&1 || {
-			put_back "the table inet $(table_of "$file")"
-			run nft -f "$file"
-		} || return 1
+		[ ! -f "$file" ] || nft list table inet "$(table_of "$file")" >/dev/null 2>&1 || put_back "the table inet $(table_of "$file")" nft -f "$file" || return 1
 	done
 }
 
@@ -49,10 +46,7 @@ table_of() { sed -n 's/^delete table inet //p' "$1"; }
 heal_forwarding() {
 	[ -f "$SYSCTLS" ] || return 0
 	sed -n 's/^\(net\.[a-z0-9_.]*forward[a-z]*\) = 1$/\1/p' "$SYSCTLS" | while read -r key; do
-		[ "$(kernel_value "$key")" != 0 ] || {
-			put_back "$key"
-			run sysctl -q -w "$key=1" >&2
-		}
+		[ "$(kernel_value "$key")" != 0 ] || put_back "$key" sysctl -q -w "$key=1"
 	done
 }
 
@@ -61,40 +55,31 @@ heal_forwarding() {
 heal_tunnel() {
 	conf=$WIREGUARD/$1.conf
 	[ -f "$conf" ] || return 0
+	# wg-quick is at work on it: what it finds there already, it takes for a fault.
+	case $(systemctl is-active "wg-quick@$1.service") in activating | deactivating) return 0 ;; esac
 	if ! wg show "$1" peers 2>/dev/null | grep -qxF "$(conf_values "$conf" PublicKey)"; then
-		# wg-quick may be at work on it just now.
-		case $(systemctl is-active "wg-quick@$1.service") in activating | deactivating) return 0 ;; esac
-		put_back "the tunnel's interface $1, which is gone, or knows no other end any more"
 		systemctl reset-failed "wg-quick@$1.service" 2>/dev/null || true
-		run systemctl restart "wg-quick@$1.service" </dev/null
+		put_back "the tunnel's interface $1, which is gone, or knows no other end any more" systemctl restart "wg-quick@$1.service"
 		return
 	fi
 	heal_peer "$1" "$conf"
-	[ -n "$(ip -o link show dev "$1" up 2>/dev/null)" ] || {
-		put_back "$1, which was down"
-		run ip link set dev "$1" up || true
-	}
+	[ -n "$(ip -o link show dev "$1" up 2>/dev/null)" ] || put_back "$1, which was down" ip link set dev "$1" up || true
 	for address in $(missing_addresses "$1" "$conf"); do
-		put_back "the address $address on $1"
-		run ip -"$(family_of "$address")" address add "$address" dev "$1" || true
+		put_back "the address $address on $1" ip -"$(family_of "$address")" address add "$address" dev "$1" || true
 	done
 	for network in $(missing_routes "$1" "$conf"); do
-		put_back "the route to $network by $1"
-		run ip -"$(family_of "$network")" route add "$network" dev "$1" || true
+		put_back "the route to $network by $1" ip -"$(family_of "$network")" route add "$network" dev "$1" || true
 	done
 }
 
-# heal_peer INTERFACE CONF: what its only other end may send, and where it is. A peer that calls from elsewhere is believed, as
-# long as it is heard.
+# heal_peer INTERFACE CONF: what its only other end may send, and where it is.
 heal_peer() {
 	healed_peer=$(conf_values "$2" PublicKey)
 	if other_networks "$1" "$2"; then
-		put_back "what $1 takes from its peer"
-		run wg set "$1" peer "$healed_peer" allowed-ips "$(conf_values "$2" AllowedIPs | tr '\n' ',' | sed 's/,$//')" || true
+		put_back "what $1 takes from its peer" wg set "$1" peer "$healed_peer" allowed-ips "$(conf_values "$2" AllowedIPs | tr '\n' ',' | sed 's/,$//')" || true
 	fi
-	if other_endpoint "$1" "$2" && [ "$(handshake_age "$1")" -ge 180 ]; then
-		put_back "where $1 sends to"
-		run wg set "$1" peer "$healed_peer" endpoint "$(conf_values "$2" Endpoint)" || true
+	if other_endpoint "$1" "$2"; then
+		put_back "where $1 sends to" wg set "$1" peer "$healed_peer" endpoint "$(conf_values "$2" Endpoint)" || true
 	fi
 }
 
