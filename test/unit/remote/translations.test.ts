@@ -29,7 +29,7 @@ function formsIn(file: string): { title: string; rules: string; takes: string }[
 }
 
 /** hostctl's word on new rules of ours on such a host, while they are armed; undefined where they are loaded. */
-function refused(printed: Printed, ours = "proxy-udp"): string | undefined {
+function refused(printed: Printed, ours = "proxy-udp", broken: readonly string[] = []): string | undefined {
   const dir = mkdtempSync(join(tmpdir(), "translations-"));
   try {
     mkdirSync(join(dir, "proc/net"), { recursive: true });
@@ -40,6 +40,7 @@ function refused(printed: Printed, ours = "proxy-udp"): string | undefined {
       programs.set(name, `${programs.get(name) ?? ""}\n[ "$*" != "${words.join(" ")}" ] || cat ${dir}/${name}.out`);
       if (name.includes("legacy")) writeFileSync(join(dir, "proc/net/ip_tables_names"), "nat\n");
     }
+    for (const name of broken) programs.set(name, "exit 2");
     for (const [name, text] of programs) writeFileSync(join(dir, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
     const program = hostctlProgram().replace(/^PROC=.*/m, `PROC=${dir}/proc`).replace(/^main "\$@"$/m, `have() { [ -x "${dir}/$1" ]; }; check_file ${join(OURS, `${ours}.nft`)} 0644 /etc/chatmail-proxy/proxy.nft && load_file ${join(OURS, `${ours}.nft`)} 0644 /etc/chatmail-proxy/proxy.nft`);
     const { stderr, status } = spawnSync("sh", ["-s"], { input: program, encoding: "utf8", env: { PATH: `${dir}:/usr/bin:/bin` } });
@@ -70,6 +71,10 @@ describe("what others have redirected is named, and nothing of ours is loaded", 
 
   it("rules of iptables-legacy that no program there can show", () => {
     expect(refused(without(hostOf("k3s-legacy"), "iptables-legacy-save"))).toMatch(/^this host has a table nat of iptables-legacy, and no program that shows it whole, .*: apt-get install iptables\. Nothing was loaded$/);
+  });
+
+  it("rules that awk could not read, with what to look at", () => {
+    expect(refused({ "nft -s -y list ruleset": "" }, "proxy-udp", ["awk"])).toMatch(/^nobody can say whether others' rules on this host take a port that a proxy hands on to the relay: awk failed .* whether awk runs .*, then run pulumi up again\. Nothing was loaded$/);
   });
 
   it("rules of iptables-nft that nft shows in part, and no other program there", () => {

@@ -6,7 +6,7 @@
 # what cannot be told counts as "may". An address or an interface that is not ours, another port, protocol or family does not.
 nat_rules() {
 	cat <<-'END'
-	BEGIN { NO = 0; MAY = 1; YES = 2 }
+	BEGIN { NO = 0; MAY = 1; YES = 2; split("10.0.0.0 8 100.64.0.0 10 127.0.0.0 8 169.254.0.0 16 172.16.0.0 12 192.168.0.0 16", private_four, " ") }
 
 	# Reading. Chains and rules by scope: what they are listed under.
 	/^== / { part = $2; backend = $2; program = $3; if (program != "") part = "save"; next }
@@ -54,9 +54,31 @@ nat_rules() {
 		if (v ~ /-/) { split(v, ends, "-"); return ip ~ /:/ || (number(ip) >= number(ends[1]) && number(ip) <= number(ends[2])) }
 		if (v !~ /\//) return ip == v
 		split(v, net, "/")
-		return net[2] !~ /^[0-9]+$/ || ip ~ /:/ || int(number(ip) / 2 ^ (32 - net[2])) == int(number(net[1]) / 2 ^ (32 - net[2]))
+		return net[2] !~ /^[0-9]+$/ || ip ~ /:/ || within_bits(ip, net[1], net[2])
 	}
 	function number(ip,    p) { split(ip, p, "."); return ((p[1] * 256 + p[2]) * 256 + p[3]) * 256 + p[4] }
+	# Nobody on the internet sends from a private network. Who else is meant, and whether all of ours are, nobody can tell.
+	function sender(v, op,    end, count, at, i) {
+		if (op ~ /^[<>]/ || v !~ /^[0-9a-f:.\/-]+$/) return MAY
+		count = split(v, end, "-")
+		for (i = 1; i <= count; i++) at[i] = v ~ /:/ ? narrow_six(end[i]) : narrow_four(end[i])
+		return at[1] != "" && at[count] == at[1] ? NO : MAY
+	}
+	# The private network that all of this one lies in.
+	function narrow_four(v,    net, k) {
+		if (split(v, net, "/") < 2) net[2] = 32
+		if (net[2] !~ /^[0-9]+$/ ) return ""
+		for (k = 1; k in private_four; k += 2) if (net[2] + 0 >= private_four[k + 1] && within_bits(net[1], private_four[k], private_four[k + 1])) return private_four[k]
+		return ""
+	}
+	function narrow_six(v,    net) {
+		if (split(v, net, "/") < 2) net[2] = 128
+		if (net[2] !~ /^[0-9]+$/) return ""
+		if (net[1] ~ /^f[cd][0-9a-f][0-9a-f]:/ && net[2] + 0 >= 7) return "fc00::"
+		if (net[1] ~ /^fe[89ab][0-9a-f]:/ && net[2] + 0 >= 10) return "fe80::"
+		return net[1] == "::1" && net[2] == 128 ? "::1" : ""
+	}
+	function within_bits(ip, network, bits) { return int(number(ip) / 2 ^ (32 - bits)) == int(number(network) / 2 ^ (32 - bits)) }
 	function interface(v,    name, is, is_not) {
 		for (name in wan) if (name == v || (v ~ /[*+]$/ && index(name, substr(v, 1, length(v) - 1)) == 1)) is = 1; else is_not = 1
 		return !is ? NO : is_not ? MAY : YES
@@ -80,6 +102,7 @@ nat_rules() {
 		if (f ~ /^(l4proto|ip protocol|ip6 nexthdr)$/) return protocol_is(v)
 		if (f == "nfproto") return v == "ipv" packet_family ? YES : NO
 		if (f ~ /^ip6? daddr$/) return address(v)
+		if (f ~ /^ip6? saddr$/) return sender(v, op)
 		if (f ~ /^iif(name)?$/) return interface(v)
 		if (f == "fib daddr type") return v == "local" ? YES : NO
 		return MAY
@@ -171,6 +194,7 @@ nat_rules() {
 			else if (option == "-j" || option == "-g") { n = 1; goals[1] = w[++i]; if (option == "-g") ends = 1; break }
 			else if (option == "-p") fits = protocol_is(w[++i])
 			else if (option == "-d") fits = address(w[++i])
+			else if (option ~ /^(-s|--src-range)$/) fits = sender(w[++i], "")
 			else if (option == "-i") fits = interface(w[++i])
 			else if (option == "--dst-type") fits = w[++i] ~ /(^|,)LOCAL/ ? YES : NO
 			else if (option ~ /^--(dport|dports|ports)$/) {

@@ -7,7 +7,7 @@
 check_translations() {
 	grep -q ' fib daddr type local .* dnat ip' "$1" || return 0
 	theirs=$(all_translations) || exit 1
-	taken=$(printf '== ours\n%s\n== address\n%s\n%s\n' "$(cat "$1")" "$(ip -o address show 2>/dev/null)" "$theirs" | meeting) || taken="the rules of this host could not be read"
+	taken=$(printf '== ours\n%s\n== address\n%s\n%s\n' "$(cat "$1")" "$(ip -o address show 2>/dev/null)" "$theirs" | meeting) || taken="nobody can say whether others' rules on this host take a port that a proxy hands on to the relay: awk failed on what nft and iptables print (see the lines above). See there whether awk runs (awk 'BEGIN { print 1 }') and memory is free (free -m), then run pulumi up again. Nothing was loaded"
 	[ -z "$taken" ] || fail "$taken"
 }
 
