@@ -123,7 +123,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
       },
       child,
     );
-    const prepared = take("prepare", { words: ["prepare", ...platform.packages, ...(machine.rebootTime === undefined ? [] : platform.upgradePackages)], after: [tool] });
+    const prepared = take("prepare", { words: ["prepare", ...(way.kind === "direct" ? [way.kind] : []), ...platform.packages, ...(machine.rebootTime === undefined ? [] : platform.upgradePackages)], after: [tool] });
     const wan = take("wan", { words: ["wan", ...(machine.wan ?? [])], after: [prepared] });
     const keys = take("admin-keys", { words: ["admin-keys"], stdin: shared.adminKeys.map((key) => `${key}\n`).join(""), after: [tool] });
     const upgrades = machine.rebootTime === undefined ? [] : [take("upgrades", { words: ["install", "upgrades"], stdin: bundle(platform.upgradesSet(machine.rebootTime)).text, after: [prepared] })];

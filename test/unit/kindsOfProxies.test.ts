@@ -145,6 +145,8 @@ describe("direct forwarding", () => {
 
   it("needs neither tunnel nor keys, and nothing on the relay", async () => {
     const run = await aStack(direct);
+    // Without a tunnel the host need not carry IPv6.
+    expect(run.one(COMMAND, "hel1-prepare").inputs.create).toContain(" prepare direct wireguard-tools");
     expect(run.errors).toEqual([]);
     expect(run.registered.filter(({ name }) => /relay|tunnel|keys$|psk|preshared/.test(name) && name !== "hel1-admin-keys").map(({ name }) => name)).toEqual([]);
     expect(text(run.one(COMMAND, "hel1-filter"))).toContain("dnat ip6 to 2001:db8:5::7");

@@ -33,6 +33,14 @@ make_dir() {
 	(umask "${2:-022}" && mkdir "$1") && printf '%s\n' "$1" >>"$STATE/made"
 }
 
+# begin_record FILE PLACE: from the first setup on it is noted what was made. Where FILE is there before that, an earlier version
+# brought it, which noted nothing, and made PLACE for it; as good as always.
+begin_record() {
+	[ ! -f "$STATE/made" ] || return 0
+	mkdir -p "$STATE"
+	if [ -f "$1" ]; then printf '%s\n' "$2"; fi >"$STATE/made"
+}
+
 # leave_places: our own directories go, and of those that we made for others to use too what is empty. What was there before
 # us stays. $LIB/made is from the command that brought hostctl.
 leave_places() {

@@ -124,6 +124,17 @@ export function hostSuite(shell: Shell): void {
       expect(bsd.places()).toEqual(before);
     });
 
+    it("go where an earlier version made them, which noted nothing, and nobody has put anything into them since", () => {
+      const left = (others: Record<string, string>) => {
+        const bsd = bare({ "/usr/local/etc/rc.d/chatmail_proxy_guard": "#!/bin/sh\n", ...others });
+        expect(bsd.bring()).not.toContain("failed");
+        bsd.ok("uninstall");
+        return Object.keys(bsd.places()).filter((place) => place.startsWith("/usr/local/lib"));
+      };
+      expect(left({})).toEqual([]);
+      expect(left({ "/usr/local/lib/theirs.so": "" })).toEqual(["/usr/local/lib"]);
+    });
+
     it("stay where somebody has put something into them since", () => {
       const bsd = bare();
       rmSync(join(bsd.root, "usr/local"), { recursive: true });
@@ -498,6 +509,6 @@ export function hostSuite(shell: Shell): void {
     const bsd = host();
     expect(bsd.run("prepare", "", { FAKE_SYSTEM: "Linux" }).stderr).toContain("this host runs Linux; the settings say FreeBSD");
     expect(bsd.run("prepare", "", { FAKE_VERSION: "13.5-RELEASE" }).stderr).toContain("this host runs FreeBSD 13.5-RELEASE: what is older than 14 gets no security updates any more, and was never tried here; upgrade it to 14 or 15");
-    expect(bsd.run("prepare", "", { FAKE_VERSION: "15.0-RELEASE" }).status).toBe(0);
+    for (const verb of ["prepare", "prepare direct"]) expect(bsd.run(verb, "", { FAKE_VERSION: "15.0-RELEASE" }).status).toBe(0);
   });
 }

@@ -74,6 +74,24 @@ describe("directories that others use too", () => {
     expect(places()).toEqual(before);
   });
 
+  it("stay where they were there, however often hostctl is brought", () => {
+    mkdirSync(join(root, "etc/systemd/system/nftables.service.d"));
+    const before = places();
+    const command = here(attemptInstall("root", undefined));
+    for (let i = 0; i < 2; i++) sh(command, here(hostctlProgram()));
+    hostctl("uninstall");
+    expect(places()).toEqual(before);
+  });
+
+  it("go where an earlier version made them, which noted nothing", () => {
+    const before = places();
+    for (const place of ["usr/local/lib/chatmail-proxy", "etc/systemd/system/nftables.service.d", "var/lib/chatmail-proxy/sets"]) mkdirSync(join(root, place), { recursive: true });
+    writeFileSync(join(root, "etc/systemd/system/nftables.service.d/chatmail-proxy.conf"), "");
+    lived();
+    // Every Debian has this one.
+    expect(places()).toEqual({ ...before, "/usr/local": "755", "/usr/local/lib": "755" });
+  });
+
   it("are made by a relay's script as well", () => {
     const script = here(relayScript("chatmail-proxy/prod", [], { outboundCheck: false, udpPorts: [] }));
     // As far as hostctl's own setup.

@@ -16,6 +16,8 @@ fit() {
 # Not under timeout(1), which would wait for the guard.
 setup() {
 	fit
+	# A fresh system has none.
+	begin_record "$RC_D/chatmail_proxy_guard" "${LIB%/*}"
 	take_over "$@"
 	# At boot after the tunnel, which it would bring up itself meanwhile.
 	service_file guard "takes back rules that nobody confirms" chatmail_proxy_tunnel <<-END
@@ -58,9 +60,10 @@ service_file() {
 	} | write_file 755 "$RC_D/chatmail_proxy_$1"
 }
 
-# prepare: all that we need is part of the base system.
+# prepare [direct]: all that we need is part of the base system.
 prepare() {
 	fit
+	[ "${1:-}" != direct ] || shift
 	[ $# = 0 ] || fail "no packages are installed on FreeBSD; all that a proxy needs is in the base system"
 	[ "$(sysctl -n security.jail.jailed 2>/dev/null)" != 1 ] || fail "this host is a jail; a proxy needs a kernel of its own"
 }

@@ -3,11 +3,13 @@
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-# prepare PACKAGE...: a fresh server is still busy with itself; then what is missing is installed.
+# prepare [direct] PACKAGE...: a fresh server is still busy with itself; then what is missing is installed. "direct" is a proxy
+# without a tunnel.
 prepare() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
 	[ -d /run/systemd/system ] || fail "this host does not run systemd; Debian 12 or 13 is what is supported here"
-	six_off=$(ipv_six_off)
+	six_off=
+	if [ "${1:-}" = direct ]; then shift; else six_off=$(ipv_six_off); fi
 	[ -z "$six_off" ] || fail "IPv6 is switched off in this host's kernel ($six_off). The tunnel carries IPv6 even where the host has no IPv6 address: set that to 0, now and where it is set at boot (/etc/sysctl.conf, /etc/sysctl.d, or the kernel's command line)"
 	ssh_limits
 	have apt-get || fail "this host has no apt-get; Debian 12 or 13 is what is supported here"

@@ -9,6 +9,7 @@ setup() {
 	[ "$(id -u)" = 0 ] || fail "needs root; is the user in sudoers with NOPASSWD?"
 	[ -d /run/systemd/system ] || fail "this host does not run systemd; Debian 12 or 13 is what is supported here"
 	ready "$@"
+	begin_record "$NFTABLES" "${NFTABLES%/*}"
 	take_over "$@"
 	write_file 644 "$UNITS/chatmail-proxy-filter.service" <<-END
 		[Unit]
@@ -68,9 +69,11 @@ setup() {
 	systemctl try-restart 'chatmail-proxy-watch@*.service' || true
 }
 
-# A setting for systemd-networkd, which earlier versions of this program needed (see add_rule).
+# A setting for systemd-networkd, which earlier versions of this program needed (see add_rule). Not before their egress is framed
+# by rules that need none.
 forget_networkd() {
 	[ -f "$NETWORKD/chatmail-proxy.conf" ] || return 0
+	load_frames || true
 	rm -f "$NETWORKD/chatmail-proxy.conf"
 	rmdir "$NETWORKD" 2>/dev/null || true
 }
