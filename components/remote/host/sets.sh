@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2034 # the system's part reads `changed` and `coming`
+# shellcheck disable=SC2034 # the system's part reads `changed`, `changes` and `coming`
 # Sets: named groups of files and units that come, change and go together.
 #
 # A set arrives as a bundle on stdin (see bundle.ts): `file MODE PATH` with its lines behind `|`, `unit NAME` for each
@@ -55,11 +55,14 @@ each_file() {
 	done <"$stored/index"
 }
 
+# Whether anything has changed; and what: paths, or "all" where what runs may know less than what is stored.
 changed=
+changes=
 store_file() {
 	if ! cmp -s "$1" "$ROOT$3"; then
 		write_file "$2" "$ROOT$3" <"$1"
 		changed=yes
+		changes="$changes $3"
 	fi
 	chmod "$2" "$ROOT$3" || fail "could not set the mode of $3"
 	stored_file "$@"
@@ -76,6 +79,7 @@ store() {
 			unload_file "$dir/live/$number" 0 "$path"
 			rm -f "$ROOT$path"
 			changed=yes
+			changes="$changes $path"
 		done <"$dir/live/index"
 		coming=
 		while read -r unit; do
@@ -93,6 +97,9 @@ set_status() { printf '%s %s %s %s\n' "$2" "$3" "$(date +%s)" "${4:-}" | write_f
 # finished SET: all of what is in next/ was brought in before, to the end.
 finished() { [ -f "$(set_dir "$1")/status" ] && read -r word digest _rest <"$(set_dir "$1")/status" && [ "$word $digest" = "confirmed $(cat "$(set_dir "$1")/next/digest")" ]; }
 
+# unfinished SET: an earlier run did not come to its end, or there was none.
+unfinished() { ! grep -qs '^confirmed ' "$(set_dir "$1")/status"; }
+
 # install SET: for sets that cannot lock anybody out.
 install_set() {
 	lock
@@ -100,6 +107,7 @@ install_set() {
 	each_file next "$1" check_file
 	# What an earlier run stored, and was cut off before it could restart what reads it, counts as changed too.
 	finished "$1" || changed=yes
+	! unfinished "$1" || changes=all
 	set_status "$1" installing "$(cat "$(set_dir "$1")/next/digest")"
 	store "$1"
 	each_file live "$1" load_file
@@ -158,6 +166,7 @@ confirm_set() {
 	armed)
 		stop_timer "$1"
 		changed=yes
+		changes=all
 		store "$1"
 		start_units "$1"
 		set_status "$1" confirmed "$digest"

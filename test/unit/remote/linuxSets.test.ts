@@ -255,6 +255,37 @@ describe("a UDP port that is to be handed on", () => {
   });
 });
 
+describe("a tunnel on a relay", () => {
+  const end = (files: Readonly<Record<string, string>>) =>
+    bundle({
+      files: Object.entries({ "etc/wg-hel1.nft": "delete table inet x\n", "etc/wg-hel1.conf": "TABLE=77\n", "wireguard/wg-hel1.conf": "[Peer]\nPublicKey = PEER=\n", ...files }).map(([path, content]) => ({ path: `${dir}/${path}`, mode: "0600", content })),
+      units: ["chatmail-proxy-filter.service", "wg-quick@wg-hel1.service", "chatmail-proxy-watch@wg-hel1.service"],
+    });
+  const restarted = (files: Readonly<Record<string, string>>) => run("install tunnel-hel1", end(files).text).filter((line) => line.startsWith("systemctl restart ")).map((line) => line.split(/ |chatmail-proxy-/).at(-1));
+  const TUNNEL = ["wg-quick@wg-hel1.service", "watch@wg-hel1.service"];
+
+  beforeEach(() => {
+    stub("wg", `[ "$3" != peers ] || echo PEER=`);
+    stub("ip", "");
+    restarted({});
+  });
+
+  it("goes on while its rules change, which are loaded without that", () => expect([restarted({ "etc/wg-hel1.nft": "delete table inet y\n" }), restarted({ "etc/wg-hel1.nft": "delete table inet y\n" })]).toEqual([["filter.service"], []]));
+
+  it.each(["etc/wg-hel1.conf", "wireguard/wg-hel1.conf"])("is restarted when %s changes", (path) => {
+    expect(restarted({ [path]: "OTHER=1\n" })).toEqual(["filter.service", ...TUNNEL]);
+  });
+
+  it("is restarted where an earlier run was cut off before it could do that", () => {
+    writeFileSync(join(dir, "state/sets/tunnel-hel1/status"), "installing 0 1\n");
+    expect(restarted({ "etc/wg-hel1.nft": "delete table inet y\n" })).toEqual(["filter.service", ...TUNNEL]);
+  });
+
+  it("goes on while another's settings change, whose name only begins with its own", () => {
+    expect(restarted({ "etc/wg-hel1.nft": "delete table inet y\n", "etc/wg-hel10.conf": "x\n" })).toEqual(["filter.service"]);
+  });
+});
+
 describe("a tunnel on a proxy", () => {
   const set = bundle({ files: [{ path: "/wg-relay.conf", mode: "0600", content: "[Interface]\nAddress = 10.213.0.1/32, fd00::1/128\n\n[Peer]\nPublicKey = PEER=\nAllowedIPs = 10.213.0.2/32, fd00::2/128\n" }], units: ["wg-quick@wg-relay.service"] });
   /** Its commands, beside an interface that has what is named. */
@@ -378,7 +409,7 @@ describe("a tunnel that is an egress", () => {
     writeFileSync(join(dir, "etc/wg-hel1.conf"), "TABLE=77\nPRIORITY=4710\nIPV4=10.213.0.1\nIPV6=fd00::1\nPEER_IPV4=10.213.0.2\nPEER_IPV6=fd00::2\nEGRESS=0\nEGRESS_ELSE=nowhere\n");
     writeFileSync(join(dir, "received"), `${received.join("\n")}\n`);
     // Rules that are there, by their words behind `add`; every one is there for both families.
-    stub("ip", `family=$1; case "$2 $3" in "rule show") sed -n "s/^$1 \\(.*priority $5\\)/\\1/p" "${dir}/rules" 2>/dev/null || true ;; "rule add") shift 3; echo "$family $*" >>"${dir}/rules" ;; "rule del") grep -q "dport 25 lookup 77" "${dir}/rules" || exit 1; grep -v "dport 25 lookup 77" "${dir}/rules" >"${dir}/rest"; mv "${dir}/rest" "${dir}/rules" ;; esac; exit 0`);
+    stub("ip", `[ "$1" != -d ] || shift; family=$1; case "$2 $3" in "rule show") sed -n "s/^$1 \\(.*priority $5\\).*/\\1 proto kernel/p" "${dir}/rules" 2>/dev/null || true ;; "rule add") shift 3; echo "$family $*" >>"${dir}/rules" ;; "rule del") grep -q "dport 25 lookup 77" "${dir}/rules" || exit 1; grep -v "dport 25 lookup 77" "${dir}/rules" >"${dir}/rest"; mv "${dir}/rest" "${dir}/rules" ;; esac; exit 0`);
     stub("ping", ping === "answers" ? "exit 0" : "exit 1");
     stub("sysctl", "");
     stub("wg", `[ "$3" != peers ] || echo "";  [ "$3" = transfer ] || exit 0; line=$(sed -n 1p "${dir}/received"); sed -i 1d "${dir}/received"; printf 'KEY\t%s\t999\n' "$line"`);
@@ -401,7 +432,13 @@ describe("at boot, before any tunnel is up", () => {
   const loaded = (...tunnels: string[]) => {
     mkdirSync(join(dir, "etc"), { recursive: true });
     tunnels.forEach((settings, i) => writeFileSync(join(dir, `etc/wg-t${i}.conf`), `TABLE=${i}\nPRIORITY=4710\n${settings}`));
-    stub("ip", `case "$2 $3" in "rule show") grep "^$1 .* priority $5 protocol" "${dir}/rules" ;; "rule add") echo "ip $*" >>"${dir}/log"; echo "$*" >>"${dir}/rules" ;; *) exit 1 ;; esac`);
+    stub("ip", `[ "$1" != -d ] || shift
+case "$2 $3" in
+"rule show") grep "^$1 .* priority $5 proto" "${dir}/rules" ;;
+"rule add") echo "ip $*" >>"${dir}/log"; echo "$*" | sed 's/protocol kernel/proto kernel/' >>"${dir}/rules" ;;
+"rule del") number=$(grep -nF -e "$1 rule add $(shift 3; echo "$*") " "${dir}/rules" | head -n 1); [ -n "$number" ] && sed -i "\${number%%:*}d" "${dir}/rules" && echo "ip $*" >>"${dir}/log" ;;
+*) exit 1 ;;
+esac`);
     return run("load-filters").filter((line) => line.startsWith("ip "));
   };
 
@@ -411,10 +448,28 @@ describe("at boot, before any tunnel is up", () => {
     expect(loaded()).toEqual([]);
   });
 
+  it("the relay's mail keeps the frame of an earlier version's, which networkd would take away, until ours is there", () => {
+    const frame = (protocol: string) => [4, 6].flatMap((family) => ["lookup main suppress_prefixlength 0 priority 4720", "unreachable priority 4810"].map((rule) => `-${family} rule add iif lo ipproto tcp dport 25 ${rule} proto ${protocol}`));
+    writeFileSync(join(dir, "rules"), `${frame("unspec").join("\n")}\n`);
+    const done = loaded("EGRESS=0\nEGRESS_ELSE=nowhere\n");
+    expect(done.map((line) => line.split(" ").slice(1, 4).join(" "))).toEqual(["-4 rule add", "-4 rule del", "-6 rule add", "-6 rule del", "-4 rule add", "-4 rule del", "-6 rule add", "-6 rule del"]);
+    expect(readFileSync(join(dir, "rules"), "utf8").trim().split("\n").sort()).toEqual(frame("kernel").sort());
+    expect(loaded()).toEqual([]);
+  });
+
   it("the relay's mail goes by its own line where that is allowed, or where there is no egress", () => {
     expect(loaded("EGRESS=0\nEGRESS_ELSE=own-line\n").join()).not.toContain("unreachable");
     expect(loaded("")).toEqual([]);
   });
+});
+
+it("hands rules for several lines on by no file that another run would take away", () => {
+  for (const place of ["etc", "run", "state"]) mkdirSync(join(dir, place), { recursive: true });
+  writeFileSync(join(dir, "etc/proxy.nft"), 'iifname { "eth0", "eth1" } fib daddr type local tcp dport { 25 } dnat ip to 10.213.0.2\n');
+  writeFileSync(join(dir, "state/wans"), "4 192.0.2.9 10.213.0.2 eth1 201 1000 0x1000000\n");
+  stub("ip", `case "$*" in *" rule add "*) echo "ip $*" >>"${dir}/log"; ls "${dir}/run" | sed 's/^/has /' >>"${dir}/log" ;; *"rule show"* | *" show "*) ;; esac`);
+  const done = run("load-filters").filter((line) => /^(ip|has) /.test(line));
+  expect(done).toEqual(["ip -4 rule add from 10.213.0.2 fwmark 0x1000000/0xf000000 lookup 201 priority 1000 protocol kernel"]);
 });
 
 describe("forwarding", () => {
@@ -486,9 +541,10 @@ describe("the relay's routes for a tunnel", () => {
   beforeEach(() => {
     mkdirSync(join(dir, "run"));
     for (const family of [4, 6]) writeFileSync(join(dir, `rules-${family}`), "");
-    stub("ip", `rules=${dir}/rules\${1}
+    stub("ip", `[ "$1" != -d ] || shift
+rules=${dir}/rules\${1}
 case "$2 $3" in
-"rule show") cat "$rules" ;;
+"rule show") sed 's/$/ proto kernel/' "$rules" ;;
 "rule add") echo "from \${5%/*} lookup $7" >>"$rules" ;;
 "rule del") line="from \${5%/*} lookup $7"; grep -qx "$line" "$rules" || exit 2; grep -vx "$line" "$rules" >"$rules.new"; mv "$rules.new" "$rules" ;;
 esac`);

@@ -106,7 +106,48 @@ describe("a kernel without WireGuard", () => {
     expect(ready({ commands: NO_WIREGUARD }, "p/s/n direct")).toMatchObject({ status: 0, said: "" });
   });
 
+  it("is not what a host has where another stack took the interface away meanwhile, or has made one too", () => {
+    const first = 'case $* in *add*) exit 0 ;; esac; exit 1';
+    const second = 'case $* in *add*) echo "RTNETLINK answers: File exists" >&2; exit 2 ;; esac';
+    for (const ip of [first, second]) expect(ready({ commands: { ip } }, "")).toMatchObject({ status: 0, said: "", log: expect.stringMatching(/went on\n$/) as string });
+  });
+
   it("is asked by an interface that goes again", () => expect(ready({}).log.split("\n").filter((line) => line.startsWith("ip "))).toEqual(["ip link del dev chatmail-try", "ip link add dev chatmail-try type wireguard", "ip link del dev chatmail-try"]));
+});
+
+describe("a kernel whose new interfaces get no IPv6", () => {
+  const settings = { "net/ipv6/conf/all/disable_ipv6": "0", "net/ipv6/conf/default/disable_ipv6": "1" };
+  const prepared = (words: string) => on({ settings, commands: { id: "echo 0", "apt-get": "exit 0", "cloud-init": "exit 0", "dpkg-query": "echo installed" } }, `mkdir -p "$PROC/net"; : >"$PROC/net/if_inet6"; ssh_limits() { :; }; prepare ${words}`);
+
+  it("is refused where a tunnel is to come", () =>
+    expect(prepared("nftables")).toMatchObject({ status: 1, said: expect.stringContaining("IPv6 is switched off in this host's kernel (net.ipv6.conf.default.disable_ipv6=1, which each new interface gets)") as string }));
+
+  it("is good enough without one", () => {
+    const { status, said, log } = prepared("direct nftables");
+    expect([status, said]).toEqual([0, ""]);
+    expect(log).toMatch(/dpkg-query .* nftables\n(.*\n)*went on\n$/);
+    expect(log).not.toMatch(/dpkg-query .* direct/);
+  });
+});
+
+describe("a relay's interface that checks senders strictly", () => {
+  const routes = (all: string, own: string) =>
+    on(
+      { settings: { "net/ipv4/conf/all/rp_filter": all, "net/ipv4/conf/wg-hel1/rp_filter": own }, commands: { ip: '[ "$3" != del ]', sysctl: "exit 1" } },
+      'mkdir -p "$ROOT/etc" "$ROOT/run"; ETC=$ROOT/etc RUN=$ROOT/run; printf "TABLE=77\\nPRIORITY=4710\\nIPV4=10.213.0.1\\nIPV6=fd00::1\\n" >"$ETC/wg-hel1.conf"; routes wg-hel1',
+    );
+
+  it("is refused where that cannot be set, with what helps", () => {
+    for (const [all, own] of [["1", "1"], ["0", "1"], ["1", "0"]] as const) {
+      const { status, said, log } = routes(all, own);
+      expect([status, said]).toEqual([1, expect.stringContaining("senders are checked strictly on wg-hel1 (rp_filter), and this cannot be set here: what clients send would be dropped. Set net.ipv4.conf.all.rp_filter=2 where it can be")]);
+      expect(log).not.toContain("went on");
+    }
+  });
+
+  it("is no matter where one of the two settings is loose, or none is strict", () => {
+    for (const [all, own] of [["2", "1"], ["0", "0"]] as const) expect(routes(all, own)).toMatchObject({ status: 0, said: expect.not.stringContaining("strictly") as string });
+  });
 });
 
 it("names what a container may not do", () =>

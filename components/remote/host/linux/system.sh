@@ -78,6 +78,17 @@ add_rule() {
 	run ip -"$rule_family" rule add "$@" protocol kernel
 }
 
+# keep_rule FAMILY PRIORITY SHOWN WORD...: the rule of these words, which ip shows as SHOWN, is there, and said to be the kernel's.
+# One of an earlier version's, which did not say so, goes when this one has come: of the two the kernel deletes the older.
+keep_rule() {
+	kept_family=$1 kept_place=$2 kept_shown=$3
+	shift 3
+	kept_there=$(ip -d -"$kept_family" rule show priority "$kept_place" | grep -F "$kept_shown") || kept_there=
+	case $kept_there in *' proto kernel'*) return 0 ;; esac
+	add_rule "$kept_family" "$@" priority "$kept_place" || return 1
+	[ -z "$kept_there" ] || run ip -"$kept_family" rule del "$@" priority "$kept_place" || true
+}
+
 units_changed() {
 	systemctl daemon-reload || true
 	egress_unused
@@ -87,13 +98,27 @@ units_changed() {
 
 stop_unit() { run systemctl -q disable --now "$1" >&2; }
 
-# start_units SET: enabled; restarted where a file has changed. What a unit once set up may be gone, though systemd takes it
+# reads_changes UNIT: it reads a file that has changed. Of a tunnel's units that is known, and a restart of it costs mail some
+# seconds: others' files (our rules, which are loaded by now) are no reason.
+reads_changes() {
+	case ${changes:-} in all*) return 0 ;; esac
+	case $1 in
+	wg-quick@*.service | chatmail-proxy-watch@*.service) ;;
+	*) return 0 ;;
+	esac
+	tunnel_read=${1#*@}
+	tunnel_read=${tunnel_read%.service}
+	case "${changes:-} " in *"$WIREGUARD/$tunnel_read."* | *"$ETC/$tunnel_read.conf "*) return 0 ;; esac
+	return 1
+}
+
+# start_units SET: enabled; restarted where a file that it reads has changed. What a unit once set up may be gone, though systemd takes it
 # for active.
 start_units() {
 	systemctl daemon-reload
 	while read -r unit; do
 		run systemctl -q enable "$unit" >&2
-		if [ -n "$changed" ] || ! systemctl -q is-active "$unit"; then
+		if { [ -n "$changed" ] && reads_changes "$unit"; } || ! systemctl -q is-active "$unit"; then
 			# Several tunnels that change at once restart what they share more often than systemd allows by itself.
 			systemctl reset-failed "$unit" 2>/dev/null || true
 			run systemctl restart "$unit" </dev/null || {

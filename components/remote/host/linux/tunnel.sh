@@ -12,16 +12,22 @@ routes() {
 	# Undone as it was done: by then the settings may be others.
 	cp "$ETC/$1.conf" "$RUN/chatmail-proxy.$1.conf"
 	# Loose: clients' addresses arrive here, while the main table would look for them elsewhere.
-	[ "$(kernel_value "net.ipv4.conf.$1.rp_filter")" = 2 ] || sysctl -q -w "net.ipv4.conf.$1.rp_filter=2" || ! rp_filter_is_strict "$1"
+	[ "$(kernel_value "net.ipv4.conf.$1.rp_filter")" = 2 ] || sysctl -q -w "net.ipv4.conf.$1.rp_filter=2" || loose_already "$1" || return 1
 	for family in 4 6; do
 		if [ "$family" = 4 ]; then from=$IPV4/32; else from=$IPV6/128; fi
 		ip -"$family" route replace default dev "$1" table "$TABLE"
-		ip -"$family" rule show | grep -q "from ${from%/*} lookup $TABLE" ||
-			add_rule "$family" from "$from" lookup "$TABLE" priority "$PRIORITY"
+		keep_rule "$family" "$PRIORITY" "from ${from%/*} lookup $TABLE" from "$from" lookup "$TABLE"
 	done
 	egress_tidy
 	[ -z "$EGRESS" ] || egress_frame
 	probe_mtu
+}
+
+loose_already() {
+	! rp_filter_is_strict "$1" || {
+		say "senders are checked strictly on $1 (rp_filter), and this cannot be set here: what clients send would be dropped. Set net.ipv4.conf.all.rp_filter=2 where it can be: on this relay, or on the machine that it runs on"
+		return 1
+	}
 }
 
 unroutes() {
@@ -57,7 +63,7 @@ egress_rule() {
 	shift
 	for family in 4 6; do
 		# shellcheck disable=SC2086 # words on purpose
-		ip -"$family" rule show priority "$place" | grep -q "$*" || add_rule "$family" $EGRESS_MATCH "$@" priority "$place"
+		keep_rule "$family" "$place" "$*" $EGRESS_MATCH "$@"
 	done
 }
 

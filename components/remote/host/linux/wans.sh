@@ -29,11 +29,11 @@ wan_ways() {
 		done
 	fi
 	wan_marks || wan_result=1
-	printf '%s\n' "$ways" | wan_rules >"$RUN/chatmail-proxy.wans"
 	while read -r rule; do
-		wan_rule_on "$rule" || wan_result=1
-	done <"$RUN/chatmail-proxy.wans"
-	rm -f "$RUN/chatmail-proxy.wans"
+		[ -z "$rule" ] || wan_rule_on "$rule" || wan_result=1
+	done <<-END
+		$(printf '%s\n' "$ways" | wan_rules)
+	END
 	take_from_all_wans
 	return $wan_result
 }
@@ -147,8 +147,7 @@ wan_rules() { awk 'NF { print $1, $3, $7, $5, $6 }' | sort -u; }
 wan_rule_on() {
 	# shellcheck disable=SC2086 # words on purpose
 	set -- $1
-	ip -"$1" rule show priority "$5" | grep -qF "from $2 fwmark $3/$WAN_BITS lookup $4" ||
-		add_rule "$1" from "$2" fwmark "$3/$WAN_BITS" lookup "$4" priority "$5"
+	keep_rule "$1" "$5" "from $2 fwmark $3/$WAN_BITS lookup $4" from "$2" fwmark "$3/$WAN_BITS" lookup "$4"
 }
 
 wan_rule_off() {
