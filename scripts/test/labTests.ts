@@ -68,7 +68,7 @@ const jest = (file: string, root: string, part: (what: string, argv: readonly st
 
 /** Every systemd watches some files, and so does every dovecot: with two labs more than the kernel's default allows one user. */
 const INOTIFY = "/proc/sys/fs/inotify/max_user_instances";
-const ENOUGH = 1024;
+const ENOUGH = 2048;
 
 async function withInotify<T>(work: (watchers: number) => Promise<T>): Promise<T> {
   const before = Number(readFileSync(INOTIFY, "utf8"));

@@ -56,7 +56,8 @@ describe("from a captured proxy", () => {
     const [proxy4 = "", proxy6 = ""] = (await the.sh("hel1", "ip -o address show dev wg-relay scope global | awk '{ print $4 }' | cut -d / -f 1")).split("\n");
     relay = { ipv4, ipv6, proxy4, proxy6 };
     // A captor owns the host: its own rules are gone, and whatever it likes is routed into the tunnel.
-    await the.sh("hel1", "nft delete table inet chatmail_proxy; wg set wg-relay peer $(wg show wg-relay peers) allowed-ips 0.0.0.0/0,::/0; ip route add 192.168.77.0/24 dev wg-relay; ip -6 route add 2001:db8:77::/64 dev wg-relay");
+    // Whoever has captured it lets nothing put back what they changed.
+    await the.sh("hel1", "systemctl stop chatmail-proxy-heal.timer; nft delete table inet chatmail_proxy; wg set wg-relay peer $(wg show wg-relay peers) allowed-ips 0.0.0.0/0,::/0; ip route add 192.168.77.0/24 dev wg-relay; ip -6 route add 2001:db8:77::/64 dev wg-relay");
     await the.lab.control.setHome({ ipv6: true });
     await waitFor("the tunnel", 30, () => reaches(relay.ipv4, 993));
     captor = await MailClient.inNetworkOf(the.lab, "hel1");
