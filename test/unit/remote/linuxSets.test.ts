@@ -545,7 +545,7 @@ describe("the relay's routes for a tunnel", () => {
 rules=${dir}/rules\${1}
 case "$2 $3" in
 "rule show") sed 's/$/ proto kernel/' "$rules" ;;
-"rule add") echo "from \${5%/*} lookup $7" >>"$rules" ;;
+"rule add") [ -f ${dir}/refused ] || echo "from \${5%/*} lookup $7" >>"$rules"; [ ! -f ${dir}/quicker ] || exit 2; [ ! -f ${dir}/refused ] || exit 2 ;;
 "rule del") line="from \${5%/*} lookup $7"; grep -qx "$line" "$rules" || exit 2; grep -vx "$line" "$rules" >"$rules.new"; mv "$rules.new" "$rules" ;;
 esac`);
   });
@@ -556,6 +556,19 @@ esac`);
     expect(rules()).toEqual(["from 10.1.0.2 lookup 100", "from fd1::2 lookup 100"]);
     run("unroutes wg-hel1");
     expect(rules()).toEqual([]);
+  });
+
+  it("are there though somebody was quicker, as the watch may be while wg-quick brings the tunnel up, which would else be taken down", () => {
+    settings("1", 100);
+    writeFileSync(join(dir, "quicker"), "");
+    run("routes wg-hel1");
+    expect(rules()).toEqual(["from 10.1.0.2 lookup 100", "from fd1::2 lookup 100"]);
+  });
+
+  it("are missed where the kernel takes none", () => {
+    settings("1", 100);
+    writeFileSync(join(dir, "refused"), "");
+    expect(() => run("routes wg-hel1")).toThrow();
   });
 
   it("follow new settings with nothing left of the old, also when the watch sees those before the tunnel is restarted", () => {

@@ -55,8 +55,7 @@ heal_forwarding() {
 heal_tunnel() {
 	conf=$WIREGUARD/$1.conf
 	[ -f "$conf" ] || return 0
-	# wg-quick is at work on it: what it finds there already, it takes for a fault.
-	case $(systemctl is-active "wg-quick@$1.service") in activating | deactivating) return 0 ;; esac
+	! being_set_up "$1" || return 0
 	if ! wg show "$1" peers 2>/dev/null | grep -qxF "$(conf_values "$conf" PublicKey)"; then
 		systemctl reset-failed "wg-quick@$1.service" 2>/dev/null || true
 		put_back "the tunnel's interface $1, which is gone, or knows no other end any more" systemctl restart "wg-quick@$1.service"
@@ -71,6 +70,9 @@ heal_tunnel() {
 		put_back "the route to $network by $1" ip -"$(family_of "$network")" route add "$network" dev "$1" || true
 	done
 }
+
+# being_set_up INTERFACE: wg-quick is at work on it just now. What it finds there already, it takes for a fault.
+being_set_up() { case $(systemctl is-active "wg-quick@$1.service") in activating | deactivating) return 0 ;; *) return 1 ;; esac }
 
 # heal_peer INTERFACE CONF: what its only other end may send, and where it is.
 heal_peer() {

@@ -83,11 +83,15 @@ add_rule() {
 keep_rule() {
 	kept_family=$1 kept_place=$2 kept_shown=$3
 	shift 3
-	kept_there=$(ip -d -"$kept_family" rule show priority "$kept_place" | grep -F "$kept_shown") || kept_there=
+	kept_there=$(kept_rule)
 	case $kept_there in *' proto kernel'*) return 0 ;; esac
-	add_rule "$kept_family" "$@" priority "$kept_place" || return 1
+	add_rule "$kept_family" "$@" priority "$kept_place" ||
+		# Somebody was quicker: the watch and wg-quick may both be at it, and a failure here would take the tunnel down.
+		case $(kept_rule) in *' proto kernel'*) return 0 ;; *) return 1 ;; esac
 	[ -z "$kept_there" ] || run ip -"$kept_family" rule del "$@" priority "$kept_place" || true
 }
+
+kept_rule() { ip -d -"$kept_family" rule show priority "$kept_place" | grep -F "$kept_shown" || true; }
 
 units_changed() {
 	systemctl daemon-reload || true

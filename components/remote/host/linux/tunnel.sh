@@ -110,7 +110,7 @@ watch() {
 	unanswered=0
 	heard=$(received "$1")
 	while :; do
-		if heal_tunnel "$1"; then
+		if ! being_set_up "$1" && heal_tunnel "$1"; then
 			routes "$1" || true
 			heal_filters || true
 			ping -n -q -c 1 -W 2 -I "$IPV4" "$PEER_IPV4" >/dev/null 2>&1 || true
