@@ -69,5 +69,5 @@ const SECONDS: Readonly<Record<string, number>> = { killed: 320, setBack: 200, n
 /** How long a file of the lab's tests may take beside another. Only their order comes of it. */
 export const expectedSeconds = (file: string, bytes: number): number => SECONDS[file] ?? bytes / 40;
 
-/** How many labs are up at once: each wants up to 3 GB of memory with its machines, and waits for two fifths of its time, so that three keep two cores busy. */
-export const lanesFor = (cores: number, bytes: number): number => Math.max(1, Math.min(3, Math.floor(cores * 1.5), Math.floor(bytes / 3e9)));
+/** How many labs are up at once: each wants a core and, with its machines, up to 3 GB of memory. */
+export const lanesFor = (cores: number, bytes: number): number => Math.max(1, Math.min(2, cores, Math.floor(bytes / 3e9)));

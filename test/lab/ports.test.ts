@@ -90,7 +90,7 @@ describe("from a captured proxy", () => {
       await the.sh("relay", `${set(["1", "1"])}; systemctl stop chatmail-proxy-watch@wg-hel1`);
       await the.sh("operator", `ip address add ${MACHINES.IPv6[0]}/64 dev eth1 nodad`);
       listener = await the.lab.spawn("operator", [process.execPath, "-e", `require("net").createServer((s) => s.end("home")).listen(${PORT}, "::")`], { stdio: "ignore" });
-      for (const [machine] of Object.values(MACHINES)) await waitFor(`an answer from ${machine}`, 10, async () => (await the.sh("relay", `timeout 3 bash -c 'exec 3<>/dev/tcp/${machine}/${PORT}' && echo open`, "any")) === "open");
+      for (const [machine] of Object.values(MACHINES)) await waitFor(`an answer from ${machine}`, 60, async () => (await the.sh("relay", `timeout 3 bash -c 'exec 3<>/dev/tcp/${machine}/${PORT}' && echo open`, "any")) === "open");
     });
     afterAll(async () => {
       listener.kill();
