@@ -8,7 +8,7 @@ import { driftOf, parseHostStatus, type HostStatus } from "./hosts/status";
 import type { Before } from "./lastRun";
 import { outputValue } from "./outputValue";
 import { framed } from "./remote/frame";
-import { askStatus, NOTHING_THERE, type Become } from "./remote/hostctl";
+import { askStatus, becomeOf, NOTHING_THERE, type Become } from "./remote/hostctl";
 import type { ProxySettings, StackSettings } from "./settings";
 
 /** Asks a host what there is on it. */
@@ -87,8 +87,6 @@ async function statusOf(where: string, login: SshLogin, ask: AskHost): Promise<H
     return undefined;
   }
 }
-
-const becomeOf = (user: string): Become => (user === "root" ? "root" : "sudo");
 
 const valueOf = async (key: pulumi.Output<string> | undefined): Promise<string | undefined> => key && (await outputValue(key));
 

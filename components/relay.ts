@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parseRelayFacts, warningsIn, type RelayFacts } from "./remote/facts";
 import { operatorError } from "./operatorError";
 import { hostCommand, remoteCommand, saidBy, type HostCommandArgs } from "./remote/hostCommand";
-import { attemptInstall, hostctlIfThere, hostctlProgram, runWithoutInstalling, type Become } from "./remote/hostctl";
+import { attemptInstall, becomeOf, hostctlIfThere, hostctlProgram, runWithoutInstalling, type Become } from "./remote/hostctl";
 import { failureOf, failuresOf, step, stepOf, wentWell, type Step } from "./remote/step";
 import type { RelaySettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
@@ -116,7 +116,7 @@ type RelayHost = Pick<HostCommandArgs, "reach" | "become" | "absent"> & { readon
 function relayHost({ ssh, gone }: ReachableRelay, privateKey: pulumi.Output<string> | undefined, silent = false): RelayHost {
   return {
     reach: { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey },
-    become: ssh.user === "root" ? "root" : "sudo",
+    become: becomeOf(ssh.user),
     absent: gone ? "gone" : silent ? "silent" : undefined,
   };
 }

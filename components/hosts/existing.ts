@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { Platform } from "../platforms/platform";
 import type { Reach } from "../remote/hostCommand";
+import { becomeOf, type Become } from "../remote/hostctl";
 import { anyProxy } from "../settings/anyProxy";
 import { list, object } from "../settings/object";
 import { flag, interfaceName, keyWithoutComment, port, publicAddress, sshHost, sshHostKey, unixUser, wholeNumber } from "../settings/values";
@@ -68,7 +69,7 @@ class ExistingHost extends pulumi.ComponentResource implements Host {
   readonly ipv4: pulumi.Output<string> | undefined;
   readonly ipv6: pulumi.Output<string> | undefined;
   readonly reach: Reach;
-  readonly become;
+  readonly become: Become;
   readonly machine: pulumi.Output<string>;
   readonly firstContactAttempts = 3;
   readonly wan;
@@ -85,7 +86,7 @@ class ExistingHost extends pulumi.ComponentResource implements Host {
     this.ipv4 = ipv4 === undefined ? undefined : pulumi.output(ipv4);
     this.ipv6 = ipv6 === undefined ? undefined : pulumi.output(ipv6);
     this.reach = { host: doorOf(settings), port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.operatorKey };
-    this.become = ssh.user === "root" ? ("root" as const) : ("sudo" as const);
+    this.become = becomeOf(ssh.user);
     // A machine is who its host key says; one that was installed anew has another, or its operator kept it on purpose.
     this.machine = pulumi.output(keyWithoutComment(ssh.hostKey));
     this.wan = settings.wan;

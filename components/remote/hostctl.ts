@@ -30,6 +30,9 @@ const TIME_LIMIT = 1800;
 /** Who the commands on a host run as: root itself, or a user with sudo that asks nothing. */
 export type Become = "root" | "sudo";
 
+/** `user`: who logs in. */
+export const becomeOf = (user: string): Become => (user === "root" ? "root" : "sudo");
+
 /** The command that runs a verb of hostctl. Arguments are words of ours: names, numbers, addresses; never secrets. */
 export const hostctl = (become: Become, ...words: Words): string => asRoot(become, verb(words));
 

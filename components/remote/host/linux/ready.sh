@@ -25,7 +25,7 @@ setting_file() {
 differing() {
 	while read -r key is value; do
 		[ "$is" = = ] || continue
-		[ "$(cat "$(setting_file "$key")" 2>/dev/null)" = "$value" ] || printf '%s = %s\n' "$key" "$value"
+		[ "$(kernel_value "$key")" = "$value" ] || printf '%s = %s\n' "$key" "$value"
 	done
 }
 
