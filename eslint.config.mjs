@@ -27,5 +27,9 @@ export default tseslint.config(
       "@typescript-eslint/unbound-method": "off",
     },
   },
-  { files: ["index.ts", "components/**/*.ts", "scripts/**/*.ts"], ignores: ["components/hosts/**"], rules: { "no-restricted-syntax": ["error", ...ASKED_BY_NAME] } },
+  {
+    files: ["index.ts", "components/**/*.ts", "scripts/**/*.ts"],
+    ignores: ["components/hosts/**"],
+    rules: { "no-restricted-syntax": ["error", ...ASKED_BY_NAME] },
+  },
 );

@@ -28,7 +28,16 @@ export function familyOf(text: string): Family | undefined {
 
 /** Whether the address means something only inside a network, a machine or a link. */
 export function isPrivate(address: string): boolean {
-  return ["private", "loopback", "linkLocal", "uniqueLocal", "carrierGradeNat", "unspecified", "broadcast", "multicast"].includes(ipaddr.parse(address).range());
+  return [
+    "private",
+    "loopback",
+    "linkLocal",
+    "uniqueLocal",
+    "carrierGradeNat",
+    "unspecified",
+    "broadcast",
+    "multicast",
+  ].includes(ipaddr.parse(address).range());
 }
 
 /** Reads `address/prefix`; undefined when it is none or has host bits set. */
@@ -60,15 +69,22 @@ export function overlap(a: Range, b: Range): boolean {
 
 /** Whether all of `inner` lies in `outer`. */
 export function within(inner: Range, outer: Range): boolean {
-  return inner.family === outer.family && outer.first <= inner.first && inner.first + inner.size <= outer.first + outer.size;
+  return (
+    inner.family === outer.family && outer.first <= inner.first && inner.first + inner.size <= outer.first + outer.size
+  );
 }
 
 function value(address: string): bigint {
-  return ipaddr.parse(address).toByteArray().reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  return ipaddr
+    .parse(address)
+    .toByteArray()
+    .reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }
 
 function format(family: Family, value: bigint): string {
-  const bytes = Array.from({ length: BITS[family] / 8 }, (_, i) => Number((value >> BigInt(BITS[family] - 8 * (i + 1))) & 255n));
+  const bytes = Array.from({ length: BITS[family] / 8 }, (_, i) =>
+    Number((value >> BigInt(BITS[family] - 8 * (i + 1))) & 255n),
+  );
   const address = ipaddr.fromByteArray(bytes);
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }

@@ -8,10 +8,17 @@ import type { Attempts } from "./lastRun";
  * (a host or the relay may have been set back to an earlier day); or if that run had another way to the relay, and may have
  * cleared away on the host what the engine still takes for done.
  */
-export const whenBegun = (before: Attempts | undefined, proxies: readonly string[], way: NonNullable<Attempts["way"]>, now: Date, drifted: ReadonlySet<string> = new Set()): Attempts["at"] =>
+export const whenBegun = (
+  before: Attempts | undefined,
+  proxies: readonly string[],
+  way: NonNullable<Attempts["way"]>,
+  now: Date,
+  drifted: ReadonlySet<string> = new Set(),
+): Attempts["at"] =>
   Object.fromEntries(
     proxies.flatMap((proxy) => {
-      const anew = drifted.has(proxy) || before?.failed.includes(proxy) || (before?.way !== undefined && before.way !== way);
+      const anew =
+        drifted.has(proxy) || before?.failed.includes(proxy) || (before?.way !== undefined && before.way !== way);
       const at = anew ? now.toISOString() : before?.at[proxy];
       return at === undefined ? [] : [[proxy, at]];
     }),

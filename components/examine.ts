@@ -16,9 +16,18 @@ export interface Examined {
   readonly failed: boolean;
 }
 
-export async function examine(proxy: ProxyRelay, { publish, silent, onRelay }: Pick<Seen, "publish" | "onRelay"> & { readonly silent: boolean }): Promise<Examined> {
+export async function examine(
+  proxy: ProxyRelay,
+  { publish, silent, onRelay }: Pick<Seen, "publish" | "onRelay"> & { readonly silent: boolean },
+): Promise<Examined> {
   const of = (address: ProxyRelay["ipv4"]) => (address ? outputValue(address) : Promise.resolve(undefined));
-  const [ipv4, ipv6, outside, inside, told] = await Promise.all([of(proxy.ipv4), of(proxy.ipv6), outputValue(proxy.outside), outputValue(proxy.inside), outputValue(proxy.failures)]);
+  const [ipv4, ipv6, outside, inside, told] = await Promise.all([
+    of(proxy.ipv4),
+    of(proxy.ipv6),
+    outputValue(proxy.outside),
+    outputValue(proxy.inside),
+    outputValue(proxy.failures),
+  ]);
   // In a run that goes on past what broke off, what failed before that is not known either.
   const brokeOff = told === undefined && !pulumi.runtime.isDryRun();
   const failures = told ?? [];
@@ -27,13 +36,26 @@ export async function examine(proxy: ProxyRelay, { publish, silent, onRelay }: P
   // to this machine though it works.
   const works = Object.values(outside ?? {}).some((view) => view.some(({ answer }) => answer.kind === "answered"));
   const notAsked = silent ? works : failures.length > 0 && inside === "not asked";
-  const unseen = ([4, 6] as const).filter((family) => notAsked && outside?.[family]?.every(({ answer }) => answer.kind === "notFromHere"));
+  const unseen = ([4, 6] as const).filter(
+    (family) => notAsked && outside?.[family]?.every(({ answer }) => answer.kind === "notFromHere"),
+  );
   return {
     // What is not wanted there goes whatever is known of it.
     unknown: !publish ? [] : outside ? unseen.flatMap((family) => addresses[family] ?? []) : Object.values(addresses),
     whole: inside !== undefined,
     failed: brokeOff || failures.length > 0,
     addresses: Object.values(addresses),
-    report: outside && reportOn({ name: proxy.name, dnsName: proxy.dnsName, publish, addresses, outside, inside: silent ? "silent" : (inside ?? "not asked"), onRelay, failures: silent ? [] : failures }),
+    report:
+      outside &&
+      reportOn({
+        name: proxy.name,
+        dnsName: proxy.dnsName,
+        publish,
+        addresses,
+        outside,
+        inside: silent ? "silent" : (inside ?? "not asked"),
+        onRelay,
+        failures: silent ? [] : failures,
+      }),
   };
 }

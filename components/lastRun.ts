@@ -8,7 +8,10 @@ import { keyWithoutComment } from "./settings/values";
 
 type MachineSchema = (typeof KINDS)[number]["remembered"];
 
-const machine = z.discriminatedUnion("host", KINDS.map(({ remembered }) => remembered) as [MachineSchema, ...MachineSchema[]]);
+const machine = z.discriminatedUnion(
+  "host",
+  KINDS.map(({ remembered }) => remembered) as [MachineSchema, ...MachineSchema[]],
+);
 
 const lastRun = z.object({
   mailDomain: z.string(),
@@ -47,7 +50,14 @@ const lastRun = z.object({
 });
 export type LastRun = z.output<typeof lastRun>;
 
-const outputs = z.object({ lastRun, published: z.array(z.string()), proxies: z.record(z.string(), z.object({ ipv4: z.string().optional(), ipv6: z.string().optional(), sshHostKey: z.string().optional() })) });
+const outputs = z.object({
+  lastRun,
+  published: z.array(z.string()),
+  proxies: z.record(
+    z.string(),
+    z.object({ ipv4: z.string().optional(), ipv6: z.string().optional(), sshHostKey: z.string().optional() }),
+  ),
+});
 
 /** What stands, and at which addresses. */
 export type Before = LastRun & {
@@ -71,7 +81,11 @@ export function standingAfter({ mailDomain, dns, relay, proxies, tunnel }: Wante
   return {
     mailDomain,
     zone: { provider: dns.provider, name: dns.zone, onDestroy: dns.provider === "manual" ? "keep" : dns.onDestroy },
-    relay: { setup: tunnel === "none" ? "none" : relay.setup, ...(relay.ssh && { hostKey: keyWithoutComment(relay.ssh.hostKey) }), gone: relay.gone },
+    relay: {
+      setup: tunnel === "none" ? "none" : relay.setup,
+      ...(relay.ssh && { hostKey: keyWithoutComment(relay.ssh.hostKey) }),
+      gone: relay.gone,
+    },
     proxies: Object.fromEntries(proxies.map((proxy) => [proxy.name, kindOf(proxy).remember(proxy)])),
   };
 }
@@ -91,5 +105,21 @@ export async function readLastRun(): Promise<Before | undefined> {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
   const answer = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as { outputs?: unknown };
   const { data } = outputs.safeParse(answer.outputs);
-  return data && { ...data.lastRun, published: data.published, addresses: Object.fromEntries(Object.entries(data.proxies).map(([proxy, { ipv4, ipv6 }]) => [proxy, [ipv4, ipv6].flatMap((address) => address ?? [])])), hostKeys: Object.fromEntries(Object.entries(data.proxies).flatMap(([proxy, { sshHostKey }]) => (sshHostKey === undefined ? [] : [[proxy, sshHostKey]]))) };
+  return (
+    data && {
+      ...data.lastRun,
+      published: data.published,
+      addresses: Object.fromEntries(
+        Object.entries(data.proxies).map(([proxy, { ipv4, ipv6 }]) => [
+          proxy,
+          [ipv4, ipv6].flatMap((address) => address ?? []),
+        ]),
+      ),
+      hostKeys: Object.fromEntries(
+        Object.entries(data.proxies).flatMap(([proxy, { sshHostKey }]) =>
+          sshHostKey === undefined ? [] : [[proxy, sshHostKey]],
+        ),
+      ),
+    }
+  );
 }

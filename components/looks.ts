@@ -16,9 +16,15 @@ const DAY_MS = 24 * 3600 * 1000;
  * A preview asks nobody, so a day that has passed changes nothing there: else it would show changes where nothing has
  * changed, and `--expect-no-changes` would never pass again.
  */
-export function whenToLook(before: Looks | undefined, hosts: readonly string[], now: Date, { preview = false, drifted = [] }: { readonly preview?: boolean; readonly drifted?: readonly string[] } = {}): Looks["at"] {
+export function whenToLook(
+  before: Looks | undefined,
+  hosts: readonly string[],
+  now: Date,
+  { preview = false, drifted = [] }: { readonly preview?: boolean; readonly drifted?: readonly string[] } = {},
+): Looks["at"] {
   const dayHasPassed = (last: string) => !preview && now.getTime() - Date.parse(last) >= DAY_MS;
-  const due = (host: string, last: string | undefined) => last === undefined || before?.unwell.includes(host) || drifted.includes(host) || dayHasPassed(last);
+  const due = (host: string, last: string | undefined) =>
+    last === undefined || before?.unwell.includes(host) || drifted.includes(host) || dayHasPassed(last);
   return Object.fromEntries(
     hosts.map((host) => {
       const last = before?.at[host];
@@ -30,5 +36,7 @@ export function whenToLook(before: Looks | undefined, hosts: readonly string[], 
 /** Hosts to be asked by the next run whatever happens; `relay` if what was found on it itself is among the reasons. */
 export const unwellHosts = (reports: readonly ProxyReport[], relay: boolean): string[] => [
   ...reports.filter(({ outbound }) => outbound.some(({ open }) => !open)).map(({ name }) => name),
-  ...(relay || reports.some(({ families }) => families.some(({ verdict }) => verdict.faults.length > 0)) ? [RELAY] : []),
+  ...(relay || reports.some(({ families }) => families.some(({ verdict }) => verdict.faults.length > 0))
+    ? [RELAY]
+    : []),
 ];

@@ -16,7 +16,16 @@ import { bundle } from "./remote/bundle";
 import { parseInsideView, parseWan, type InsideView } from "./remote/facts";
 import type { HostCommandArgs } from "./remote/hostCommand";
 import { attemptInstall, hostctlIfThere } from "./remote/hostctl";
-import { failuresOf, step, stepOf, wentWell, type Failure, type Step, type StepArgs, type StepHost } from "./remote/step";
+import {
+  failuresOf,
+  step,
+  stepOf,
+  wentWell,
+  type Failure,
+  type Step,
+  type StepArgs,
+  type StepHost,
+} from "./remote/step";
 import type { ProxySettings, Settings, TunnelSettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
 import { tunnelSecrets, type TunnelSecrets } from "./tunnel/tunnelSecrets";
@@ -28,7 +37,14 @@ export interface ProxyRelayArgs {
   /** What all proxies of the stack share. */
   readonly shared: Pick<Settings, "mailDomain" | "ports" | "udpPorts" | "adminKeys" | "adminNetworks" | "relay">;
   /** How the proxy reaches the relay: through a tunnel, or at its public addresses. */
-  readonly way: { readonly kind: "tunnel"; readonly settings: TunnelSettings; readonly plan: TunnelPlan; readonly relay: RelayEnds } | { readonly kind: "direct"; readonly slot: number };
+  readonly way:
+    | {
+        readonly kind: "tunnel";
+        readonly settings: TunnelSettings;
+        readonly plan: TunnelPlan;
+        readonly relay: RelayEnds;
+      }
+    | { readonly kind: "direct"; readonly slot: number };
   /** Defined when the relay's own mail may leave through this proxy. */
   readonly egress: Egress | undefined;
   readonly zone: DnsZone;
@@ -99,14 +115,30 @@ export class ProxyRelay extends pulumi.ComponentResource {
     this.ipv6 = machine.ipv6;
     this.sshHostKey = pulumi.output(machine.reach.hostKey);
     const absent = machine.gone ? "gone" : args.silent ? "silent" : undefined;
-    const host = { reach: machine.reach, become: machine.become, machine: machine.machine, absent, again: args.again } as const;
+    const host = {
+      reach: machine.reach,
+      become: machine.become,
+      machine: machine.machine,
+      absent,
+      again: args.again,
+    } as const;
     // Both ends of a tunnel change in one run, or neither: new keys or ports at one alone would cut it off.
-    const tied = way.kind === "tunnel" && way.relay.silent ? ({ ...host, absent: host.absent ?? "silent" } as const) : host;
+    const tied =
+      way.kind === "tunnel" && way.relay.silent ? ({ ...host, absent: host.absent ?? "silent" } as const) : host;
     const { platform } = machine;
-    const take = (suffix: string, what: Omit<StepArgs, keyof StepHost> & Pick<HostCommandArgs, "words">) => step(`${name}-${suffix}`, { ...host, ...what }, child);
+    const take = (suffix: string, what: Omit<StepArgs, keyof StepHost> & Pick<HostCommandArgs, "words">) =>
+      step(`${name}-${suffix}`, { ...host, ...what }, child);
 
-    for (const [family, address] of [[4, this.ipv4], [6, this.ipv6]] as const) {
-      if (address) args.zone.recordSet(`${name}-${typeOf(family)}`, { name: dnsName, type: typeOf(family), values: [address] }, child);
+    for (const [family, address] of [
+      [4, this.ipv4],
+      [6, this.ipv6],
+    ] as const) {
+      if (address)
+        args.zone.recordSet(
+          `${name}-${typeOf(family)}`,
+          { name: dnsName, type: typeOf(family), values: [address] },
+          child,
+        );
     }
 
     // The host: our program on it, packages, what it is like.
@@ -123,16 +155,38 @@ export class ProxyRelay extends pulumi.ComponentResource {
       },
       child,
     );
-    const prepared = take("prepare", { words: ["prepare", ...(way.kind === "direct" ? [way.kind] : []), ...platform.packages, ...(machine.rebootTime === undefined ? [] : platform.upgradePackages)], after: [tool] });
+    const prepared = take("prepare", {
+      words: [
+        "prepare",
+        ...(way.kind === "direct" ? [way.kind] : []),
+        ...platform.packages,
+        ...(machine.rebootTime === undefined ? [] : platform.upgradePackages),
+      ],
+      after: [tool],
+    });
     const wan = take("wan", { words: ["wan", ...(machine.wan ?? [])], after: [prepared] });
-    const keys = take("admin-keys", { words: ["admin-keys"], stdin: shared.adminKeys.map((key) => `${key}\n`).join(""), after: [tool] });
-    const upgrades = machine.rebootTime === undefined ? [] : [take("upgrades", { words: ["install", "upgrades"], stdin: bundle(platform.upgradesSet(machine.rebootTime)).text, after: [prepared] })];
+    const keys = take("admin-keys", {
+      words: ["admin-keys"],
+      stdin: shared.adminKeys.map((key) => `${key}\n`).join(""),
+      after: [tool],
+    });
+    const upgrades =
+      machine.rebootTime === undefined
+        ? []
+        : [
+            take("upgrades", {
+              words: ["install", "upgrades"],
+              stdin: bundle(platform.upgradesSet(machine.rebootTime)).text,
+              after: [prepared],
+            }),
+          ];
 
     // The tunnel's two ends.
     const secrets = way.kind === "tunnel" ? tunnelSecrets(name, way.settings.keyGeneration, child) : undefined;
     this.wireGuardPublicKey = secrets?.proxyPublicKey;
     this.relayPublicKey = secrets?.relayPublicKey;
-    const ends = way.kind === "tunnel" && secrets ? this.tunnel(args, way, { host: tied, machine, secrets, prepared }) : [];
+    const ends =
+      way.kind === "tunnel" && secrets ? this.tunnel(args, way, { host: tied, machine, secrets, prepared }) : [];
 
     // The packet filter.
     const spec: Omit<ProxyFilter, "wan"> = {
@@ -142,12 +196,23 @@ export class ProxyRelay extends pulumi.ComponentResource {
       udpPorts: shared.udpPorts,
       to:
         way.kind === "tunnel"
-          ? { kind: "tunnel", interface: platform.tunnelInterface, port: way.settings.port, mtu: way.settings.mtu, relay: way.plan.relay, egress: args.egress !== undefined }
-          : { kind: "direct", relay: { ipv4: machine.ipv4 && shared.relay.ipv4, ipv6: machine.ipv6 && shared.relay.ipv6 } },
+          ? {
+              kind: "tunnel",
+              interface: platform.tunnelInterface,
+              port: way.settings.port,
+              mtu: way.settings.mtu,
+              relay: way.plan.relay,
+              egress: args.egress !== undefined,
+            }
+          : {
+              kind: "direct",
+              relay: { ipv4: machine.ipv4 && shared.relay.ipv4, ipv6: machine.ipv6 && shared.relay.ipv6 },
+            },
     };
     const set = wan.stdout.apply((stdout) => platform.filterSet(spec, parseWan(stdout)));
     // On a machine that serves other things too, a port may be taken.
-    const tunnelled = way.kind === "tunnel" ? [way.settings.port, way.plan.proxy.ipv4, way.plan.proxy.ipv6] : ["-", "-", "-"];
+    const tunnelled =
+      way.kind === "tunnel" ? [way.settings.port, way.plan.proxy.ipv4, way.plan.proxy.ipv6] : ["-", "-", "-"];
     const handedOn = [...shared.ports, ...shared.udpPorts.map(({ from, to }) => `${from}-${to}/udp`)];
     const free = machine.stays ? [take("free", { words: ["free", ...tunnelled, ...handedOn], after: [prepared] })] : [];
     // The filter, and with it the redirection, only when there is a tunnel to redirect into: a proxy that worked without
@@ -156,15 +221,34 @@ export class ProxyRelay extends pulumi.ComponentResource {
     const inForce = filter[2];
 
     // What an earlier way of reaching the relay left on the host.
-    const kept = ["filter", ...(machine.rebootTime === undefined ? [] : ["upgrades"]), ...(way.kind === "tunnel" ? ["tunnel-keys", "tunnel"] : [])];
+    const kept = [
+      "filter",
+      ...(machine.rebootTime === undefined ? [] : ["upgrades"]),
+      ...(way.kind === "tunnel" ? ["tunnel-keys", "tunnel"] : []),
+    ];
     const tidy = take("tidy", { words: ["keep", ...kept], after: [inForce] });
 
     // A look from outside, and one from the proxy.
-    this.outside = lookFromOutside(args.prove, { ipv4: this.ipv4, ipv6: this.ipv6, ports: shared.ports, mailDomain: shared.mailDomain, patient: absent === undefined && !(way.kind === "tunnel" && way.relay.byHand), after: [inForce, ...ends] });
-    const relay = way.kind === "tunnel" ? way.plan.relay : { ipv4: shared.relay.ipv4 ?? "-", ipv6: shared.relay.ipv6 ?? "-" };
+    this.outside = lookFromOutside(args.prove, {
+      ipv4: this.ipv4,
+      ipv6: this.ipv6,
+      ports: shared.ports,
+      mailDomain: shared.mailDomain,
+      patient: absent === undefined && !(way.kind === "tunnel" && way.relay.byHand),
+      after: [inForce, ...ends],
+    });
+    const relay =
+      way.kind === "tunnel" ? way.plan.relay : { ipv4: shared.relay.ipv4 ?? "-", ipv6: shared.relay.ipv6 ?? "-" };
     const check = args.egress === undefined || shared.relay.outboundCheck === false ? "-" : shared.relay.outboundCheck;
     const through = take("through", {
-      words: ["through", way.kind === "tunnel" ? platform.tunnelInterface : "-", relay.ipv4, relay.ipv6, check, ...shared.ports],
+      words: [
+        "through",
+        way.kind === "tunnel" ? platform.tunnelInterface : "-",
+        relay.ipv4,
+        relay.ipv6,
+        check,
+        ...shared.ports,
+      ],
       // When what is seen from outside changes, the proxy is asked again what it sees.
       stdin: this.outside.apply((views) => summary(views, args.began, args.asked)),
       // Of a proxy that goes on as it was, though something new could not be brought in, its view counts as well.
@@ -172,19 +256,32 @@ export class ProxyRelay extends pulumi.ComponentResource {
       behind: [tidy, ...ends].map(({ resource }) => resource),
     });
     this.inside = through.stdout.apply((stdout) => (wentWell(stdout) ? parseInsideView(stdout) : "not asked"));
-    this.failures = failuresOf([tool, prepared, wan, keys, ...upgrades, ...free, ...ends, ...filter, tidy, through], args.began);
+    this.failures = failuresOf(
+      [tool, prepared, wan, keys, ...upgrades, ...free, ...ends, ...filter, tidy, through],
+      args.began,
+    );
     this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6, dnsName, wireGuardPublicKey: this.wireGuardPublicKey });
   }
 
   /** The steps by which both ends come in, the proxy's first. */
-  private tunnel(args: ProxyRelayArgs, way: Extract<ProxyRelayArgs["way"], { kind: "tunnel" }>, parts: TunnelParts): Step[] {
+  private tunnel(
+    args: ProxyRelayArgs,
+    way: Extract<ProxyRelayArgs["way"], { kind: "tunnel" }>,
+    parts: TunnelParts,
+  ): Step[] {
     const { plan, settings: tunnel, relay } = way;
     const { host, machine, secrets, prepared } = parts;
     const { shared } = args;
     const child = { parent: this };
     const keys = step(
       `${this.name}-keys`,
-      { ...host, words: ["install", "tunnel-keys"], stdin: pulumi.secret(secrets.proxyKeys.apply((pair) => bundle(machine.platform.tunnelKeysSet(pair)).text)), quiet: true, after: [prepared] },
+      {
+        ...host,
+        words: ["install", "tunnel-keys"],
+        stdin: pulumi.secret(secrets.proxyKeys.apply((pair) => bundle(machine.platform.tunnelKeysSet(pair)).text)),
+        quiet: true,
+        after: [prepared],
+      },
       child,
     );
     const proxyEnd = step(
@@ -192,13 +289,18 @@ export class ProxyRelay extends pulumi.ComponentResource {
       {
         ...host,
         words: ["install", "tunnel"],
-        stdin: secrets.relayPublicKey.apply((peerPublicKey) => bundle(machine.platform.tunnelSet({ plan, mtu: tunnel.mtu, port: tunnel.port, peerPublicKey })).text),
+        stdin: secrets.relayPublicKey.apply(
+          (peerPublicKey) =>
+            bundle(machine.platform.tunnelSet({ plan, mtu: tunnel.mtu, port: tunnel.port, peerPublicKey })).text,
+        ),
         after: [keys],
       },
       child,
     );
     // The family that was asked for, where the proxy has it.
-    const dialled = (shared.relay.dial === "ipv4" ? (this.ipv4 ?? this.ipv6) : (this.ipv6 ?? this.ipv4)) as pulumi.Output<string>;
+    const dialled = (
+      shared.relay.dial === "ipv4" ? (this.ipv4 ?? this.ipv6) : (this.ipv6 ?? this.ipv4)
+    ) as pulumi.Output<string>;
     const relayEnd = relay.addTunnel(
       `${this.name}-relay-end`,
       {
@@ -206,18 +308,20 @@ export class ProxyRelay extends pulumi.ComponentResource {
         interfaceName: plan.relayInterface,
         absent: host.absent && "silent",
         keys: secrets.relayKeys,
-        end: pulumi.all([secrets.proxyPublicKey, dialled, this.ipv4, this.ipv6]).apply(([peerPublicKey, address, ipv4, ipv6]) => ({
-          proxy: args.settings.name,
-          stack: stackMark(),
-          plan,
-          mtu: tunnel.mtu,
-          peerPublicKey,
-          endpoint: endpoint(address, tunnel.port),
-          ports: shared.ports,
-          udpPorts: shared.udpPorts,
-          publicAddresses: [ipv4, ipv6].flatMap((each) => each ?? []),
-          egress: args.egress,
-        })),
+        end: pulumi
+          .all([secrets.proxyPublicKey, dialled, this.ipv4, this.ipv6])
+          .apply(([peerPublicKey, address, ipv4, ipv6]) => ({
+            proxy: args.settings.name,
+            stack: stackMark(),
+            plan,
+            mtu: tunnel.mtu,
+            peerPublicKey,
+            endpoint: endpoint(address, tunnel.port),
+            ports: shared.ports,
+            udpPorts: shared.udpPorts,
+            publicAddresses: [ipv4, ipv6].flatMap((each) => each ?? []),
+            egress: args.egress,
+          })),
         after: [proxyEnd],
         again: host.again,
       },

@@ -4,7 +4,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { parseRelayFacts, warningsIn, type RelayFacts } from "./remote/facts";
 import { operatorError } from "./operatorError";
 import { hostCommand, remoteCommand, saidBy, type HostCommandArgs } from "./remote/hostCommand";
-import { attemptInstall, becomeOf, hostctlIfThere, hostctlProgram, runWithoutInstalling, type Become } from "./remote/hostctl";
+import {
+  attemptInstall,
+  becomeOf,
+  hostctlIfThere,
+  hostctlProgram,
+  runWithoutInstalling,
+  type Become,
+} from "./remote/hostctl";
 import { failureOf, failuresOf, step, stepOf, wentWell, type Step } from "./remote/step";
 import type { RelaySettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
@@ -50,7 +57,11 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   private readonly tool: Step;
   private readonly look: Step;
 
-  constructor(name: string, private readonly args: RelayArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    private readonly args: RelayArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("chatmail-proxy:index:Relay", name, {}, opts);
     const child = { parent: this };
     const host = (this.host = relayHost(args.settings, args.privateKey, args.silent));
@@ -66,9 +77,24 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     );
 
     // Neither is read there, but a new one is a reason to look again.
-    this.look = step(`${name}-facts`, { ...host, again: undefined, words: ["relay-facts"], stdin: planLines(args.plans) + askedLine(args.asked), after: [], behind: [this.tool.resource] }, child);
+    this.look = step(
+      `${name}-facts`,
+      {
+        ...host,
+        again: undefined,
+        words: ["relay-facts"],
+        stdin: planLines(args.plans) + askedLine(args.asked),
+        after: [],
+        behind: [this.tool.resource],
+      },
+      child,
+    );
     this.facts = this.look.stdout.apply((stdout) => (wentWell(stdout) ? parseRelayFacts(stdout) : undefined));
-    this.prepared = step(`${name}-prepare`, { ...host, again, words: ["prepare", ...RELAY_PACKAGES], after: [this.tool], behind: [this.look.resource] }, child);
+    this.prepared = step(
+      `${name}-prepare`,
+      { ...host, again, words: ["prepare", ...RELAY_PACKAGES], after: [this.tool], behind: [this.look.resource] },
+      child,
+    );
     this.registerOutputs({});
   }
 
@@ -78,12 +104,20 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
 
   /** What it has at this very moment: the other facts may be of an earlier run, and since mended. */
   factsNow(now: Date): pulumi.Output<RelayFacts> {
-    return factsFrom(hostCommand("relay-facts-now", { ...this.host, words: ["relay-facts"], stdin: askedLine(now.toISOString()) }, { parent: this }));
+    return factsFrom(
+      hostCommand(
+        "relay-facts-now",
+        { ...this.host, words: ["relay-facts"], stdin: askedLine(now.toISOString()) },
+        { parent: this },
+      ),
+    );
   }
 
   /** Steps of its own set-up that failed: sentences. */
   setUpFaults(began: Date): pulumi.Output<string[]> {
-    return failuresOf([this.tool, this.look, this.prepared], began).apply((failures) => failures.map(({ step: name, reason }) => `its set-up failed at ${name}: ${reason}`));
+    return failuresOf([this.tool, this.look, this.prepared], began).apply((failures) =>
+      failures.map(({ step: name, reason }) => `its set-up failed at ${name}: ${reason}`),
+    );
   }
 
   /**
@@ -97,7 +131,14 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     if (settings.outboundCheck === false) return setUp;
     const check = step(
       "relay-outbound",
-      { ...this.host, again: undefined, words: ["outbound", settings.outboundCheck], stdin: askedLine(asked), after: [], behind: [this.prepared.resource] },
+      {
+        ...this.host,
+        again: undefined,
+        words: ["outbound", settings.outboundCheck],
+        stdin: askedLine(asked),
+        after: [],
+        behind: [this.prepared.resource],
+      },
       { parent: this },
     );
     return pulumi.all([setUp, reasonsOf(check, began)]).apply((all) => all.flat());
@@ -113,7 +154,11 @@ const reasonsOf = (check: Step, began: Date) =>
 
 type RelayHost = Pick<HostCommandArgs, "reach" | "become" | "absent"> & { readonly become: Become };
 
-function relayHost({ ssh, gone }: ReachableRelay, privateKey: pulumi.Output<string> | undefined, silent = false): RelayHost {
+function relayHost(
+  { ssh, gone }: ReachableRelay,
+  privateKey: pulumi.Output<string> | undefined,
+  silent = false,
+): RelayHost {
   return {
     reach: { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey },
     become: becomeOf(ssh.user),
@@ -122,9 +167,19 @@ function relayHost({ ssh, gone }: ReachableRelay, privateKey: pulumi.Output<stri
 }
 
 /** A look at a relay on which nothing is to be installed. */
-export function relayFactsOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined, asked: string | undefined): pulumi.Output<RelayFacts> {
+export function relayFactsOnly(
+  settings: ReachableRelay,
+  privateKey: pulumi.Output<string> | undefined,
+  asked: string | undefined,
+): pulumi.Output<RelayFacts> {
   const host = relayHost(settings, privateKey);
-  return factsFrom(remoteCommand("relay-look", { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: programLines(asked) }, {}));
+  return factsFrom(
+    remoteCommand(
+      "relay-look",
+      { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: programLines(asked) },
+      {},
+    ),
+  );
 }
 
 /** Facts without which the run cannot go on. */
@@ -136,11 +191,24 @@ const factsFrom = (look: Parameters<typeof saidBy>[0]): pulumi.Output<RelayFacts
   });
 
 /** The same for its own way out on port 25: why mail does not leave. */
-export function outboundOnly(settings: ReachableRelay, privateKey: pulumi.Output<string> | undefined, asked: string | undefined, began: Date): pulumi.Output<readonly string[]> {
+export function outboundOnly(
+  settings: ReachableRelay,
+  privateKey: pulumi.Output<string> | undefined,
+  asked: string | undefined,
+  began: Date,
+): pulumi.Output<readonly string[]> {
   if (settings.outboundCheck === false) return pulumi.output([]);
   const host = relayHost(settings, privateKey);
   const line = runWithoutInstalling(host.become, "way-out", settings.outboundCheck);
-  return reasonsOf(stepOf("relay-outbound", line, { ...host, again: undefined, attempts: 3, stdin: programLines(asked), after: [] }, {}), began);
+  return reasonsOf(
+    stepOf(
+      "relay-outbound",
+      line,
+      { ...host, again: undefined, attempts: 3, stdin: programLines(asked), after: [] },
+      {},
+    ),
+    began,
+  );
 }
 
 const programLines = (asked: string | undefined) => `${hostctlProgram()}# ${askedLine(asked)}`;
@@ -148,4 +216,10 @@ const programLines = (asked: string | undefined) => `${hostctlProgram()}# ${aske
 const askedLine = (asked: string | undefined) => (asked ? `look of ${asked}\n` : "\n");
 
 const planLines = (plans: readonly TunnelPlan[]) =>
-  plans.map(({ relayInterface, relay, proxy, routingTable }) => `${relayInterface} ${relay.ipv4} ${relay.ipv6} ${proxy.ipv4} ${proxy.ipv6} ${routingTable}\n`).sort().join("");
+  plans
+    .map(
+      ({ relayInterface, relay, proxy, routingTable }) =>
+        `${relayInterface} ${relay.ipv4} ${relay.ipv6} ${proxy.ipv4} ${proxy.ipv6} ${routingTable}\n`,
+    )
+    .sort()
+    .join("");

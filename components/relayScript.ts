@@ -32,7 +32,11 @@ export type ScriptWishes = Pick<RelaySettings, "outboundCheck"> & Pick<Settings,
 export class ScriptedRelay implements RelayEnds {
   readonly byHand = true;
   readonly silent = false;
-  private readonly tunnels: { readonly proxy: string; readonly absent: boolean; readonly made: pulumi.Output<ScriptedTunnel> }[] = [];
+  private readonly tunnels: {
+    readonly proxy: string;
+    readonly absent: boolean;
+    readonly made: pulumi.Output<ScriptedTunnel>;
+  }[] = [];
 
   constructor(private readonly wishes: ScriptWishes) {}
 
@@ -57,14 +61,20 @@ export class ScriptedRelay implements RelayEnds {
 
   /** The script; secret. */
   get script(): pulumi.Output<string> {
-    return pulumi.secret(pulumi.all(this.tunnels.map(({ made }) => made)).apply((tunnels) => relayScript(stackMark(), tunnels, this.wishes)));
+    return pulumi.secret(
+      pulumi
+        .all(this.tunnels.map(({ made }) => made))
+        .apply((tunnels) => relayScript(stackMark(), tunnels, this.wishes)),
+    );
   }
 
   /** What tells this script from another: no secret, since what it holds cannot be guessed. */
   async word(before: ScriptWord | undefined, now: Date): Promise<ScriptWord | undefined> {
     const text = await outputValue(this.script);
     if (text === undefined) return before;
-    const ends = (await this.ends()).flatMap(({ proxy, absent, made }) => (made ? [{ proxy, ...made, fit: (absent ? before?.tunnels[proxy] : undefined) ?? made.fit }] : []));
+    const ends = (await this.ends()).flatMap(({ proxy, absent, made }) =>
+      made ? [{ proxy, ...made, fit: (absent ? before?.tunnels[proxy] : undefined) ?? made.fit }] : [],
+    );
     const digest = digestOf(text);
     return {
       digest,
@@ -79,17 +89,23 @@ export class ScriptedRelay implements RelayEnds {
     const ends = await this.ends();
     const names = (which: typeof ends) => which.map(({ proxy }) => proxy);
     // An end that was known, and is not in a preview, gets new keys.
-    const other = ends.filter(({ proxy, made }) => before?.tunnels[proxy] !== undefined && before.tunnels[proxy] !== made?.fit);
+    const other = ends.filter(
+      ({ proxy, made }) => before?.tunnels[proxy] !== undefined && before.tunnels[proxy] !== made?.fit,
+    );
     return {
       tunnels: names(other.filter(({ absent }) => !absent)),
       frozen: names(other.filter(({ absent }) => absent)),
-      egress: names(ends.filter(({ proxy, absent, made }) => !absent && before?.egress.includes(proxy) && made?.egress === false)),
+      egress: names(
+        ends.filter(({ proxy, absent, made }) => !absent && before?.egress.includes(proxy) && made?.egress === false),
+      ),
     };
   }
 
   /** What is known of each, by now. */
   private ends() {
-    return Promise.all(this.tunnels.map(async ({ proxy, absent, made }) => ({ proxy, absent, made: await outputValue(made) })));
+    return Promise.all(
+      this.tunnels.map(async ({ proxy, absent, made }) => ({ proxy, absent, made: await outputValue(made) })),
+    );
   }
 }
 
@@ -97,7 +113,9 @@ const digestOf = (text: string) => createHash("sha256").update(text).digest("bas
 
 /** By which address the relay dials, and what may pass, is not in it: with another the tunnel goes on. */
 const fitOf = ({ privateKey, presharedKey }: TunnelKeys, { peerPublicKey, endpoint, plan }: RelayEnd) =>
-  digestOf(JSON.stringify([privateKey, presharedKey, peerPublicKey, endpoint.split(":").at(-1), plan.relay, plan.proxy]));
+  digestOf(
+    JSON.stringify([privateKey, presharedKey, peerPublicKey, endpoint.split(":").at(-1), plan.relay, plan.proxy]),
+  );
 
 /** Names of proxies whose own ends a run changes at once, so that something stops until the script has run; and of those that it cannot change. */
 export interface Stops {
@@ -112,10 +130,16 @@ export interface Stops {
 export const NO_STOPS: Stops = { tunnels: [], frozen: [], egress: [] };
 
 /** How a person gets the script to the relay, and runs it. */
-export const FETCH_SCRIPT = "(umask 077; pulumi stack output --show-secrets relayScript > relay.sh); copy relay.sh to the relay (it holds private keys: delete it afterwards) and run there, as root: sh relay.sh.";
+export const FETCH_SCRIPT =
+  "(umask 077; pulumi stack output --show-secrets relayScript > relay.sh); copy relay.sh to the relay (it holds private keys: delete it afterwards) and run there, as root: sh relay.sh.";
 
 /** A word when the script is another than at the last run: nobody but a person brings it to the relay. `failed`: proxies that could not be set up. */
-export function scriptChanged(before: ScriptWord | undefined, now: ScriptWord | undefined, failed: readonly string[], stops: Stops): string[] {
+export function scriptChanged(
+  before: ScriptWord | undefined,
+  now: ScriptWord | undefined,
+  failed: readonly string[],
+  stops: Stops,
+): string[] {
   const done = (names: readonly string[]) => names.filter((name) => !failed.includes(name));
   const stopped = stopText({ tunnels: done(stops.tunnels), egress: done(stops.egress) });
   if (!before || (stopped === "" && (!now || before.digest === now.digest))) return [];
@@ -124,7 +148,10 @@ export function scriptChanged(before: ScriptWord | undefined, now: ScriptWord | 
   const old = [...new Set([...failed, ...stops.frozen])].join(", ");
   const mayWait = `${old} could not be set up, and may still have its old end of the tunnel`;
   if (old !== "" && stopped === "") return [`${another}. Do not run it there yet: ${mayWait}.`];
-  if (old !== "") return [`${another}. ${mayWait}, which the script would cut off.${stopped} If ${old} is soon mended, do that first, and run pulumi up again; if not, run the script: ${FETCH_SCRIPT}`];
+  if (old !== "")
+    return [
+      `${another}. ${mayWait}, which the script would cut off.${stopped} If ${old} is soon mended, do that first, and run pulumi up again; if not, run the script: ${FETCH_SCRIPT}`,
+    ];
   const goesOn = stops.tunnels.length > 0 ? "" : ", and until it has run again the relay keeps the tunnels that it has";
   return [`${another}${goesOn}.${stopped} Bring it there: ${FETCH_SCRIPT} Then run pulumi up again.`];
 }
@@ -132,14 +159,26 @@ export function scriptChanged(before: ScriptWord | undefined, now: ScriptWord | 
 /** True of a preview as well, after which it is still to come. */
 const stopText = ({ tunnels, egress }: Pick<Stops, "tunnels" | "egress">) =>
   [
-    ...(tunnels.length > 0 ? [` From this pulumi up until it has run there no mail passes through ${tunnels.join(", ")}, whose own end of the tunnel changes at once.`] : []),
-    ...(egress.length > 0 ? [` Until it has run there, mail that the relay sends out through ${egress.join(", ")} waits in the relay's queue.`] : []),
+    ...(tunnels.length > 0
+      ? [
+          ` From this pulumi up until it has run there no mail passes through ${tunnels.join(", ")}, whose own end of the tunnel changes at once.`,
+        ]
+      : []),
+    ...(egress.length > 0
+      ? [
+          ` Until it has run there, mail that the relay sends out through ${egress.join(", ")} waits in the relay's queue.`,
+        ]
+      : []),
   ].join("");
 
 const END = "END-OF-WHAT-CHATMAIL-PROXY-WROTE";
 
 /** Pure. Lines of a bundle begin with file, unit, end or |, so that none can be the here-document's end. */
-export function relayScript(stack: string, unsorted: readonly ScriptedTunnel[], { outboundCheck, udpPorts }: ScriptWishes): string {
+export function relayScript(
+  stack: string,
+  unsorted: readonly ScriptedTunnel[],
+  { outboundCheck, udpPorts }: ScriptWishes,
+): string {
   // The order of the settings is no news for the relay.
   const tunnels = [...unsorted].sort((a, b) => (a.interfaceName < b.interfaceName ? -1 : 1));
   const sets = tunnels.flatMap((tunnel) => tunnel.sets);
@@ -165,11 +204,16 @@ export function relayScript(stack: string, unsorted: readonly ScriptedTunnel[], 
     `${HOSTCTL}.new setup`,
     `${HOSTCTL} prepare ${RELAY_PACKAGES.join(" ")}`,
     `${HOSTCTL} claim ${stack} ${tunnels.map(({ interfaceName }) => interfaceName).join(" ")}`,
-    ...tunnels.map(({ interfaceName, routingTable, addresses }) => `${HOSTCTL} fits ${stack} ${interfaceName} ${routingTable} ${addresses.join(" ")}`),
+    ...tunnels.map(
+      ({ interfaceName, routingTable, addresses }) =>
+        `${HOSTCTL} fits ${stack} ${interfaceName} ${routingTable} ${addresses.join(" ")}`,
+    ),
     ...sets.flatMap(({ name, bundle: text }) => hereDocument(`${HOSTCTL} install ${name}`, text)),
     `${HOSTCTL} keep-of ${stack} ${sets.map(({ name }) => name).join(" ")}`,
     `${HOSTCTL} relay-firewalls`,
-    ...(handsTurnOn(udpPorts) ? [] : hereDocument(`[ -z "$(${HOSTCTL} turn)" ] || cat >&2`, `chatmail-proxy: ${TURN_UNREACHED}`)),
+    ...(handsTurnOn(udpPorts)
+      ? []
+      : hereDocument(`[ -z "$(${HOSTCTL} turn)" ] || cat >&2`, `chatmail-proxy: ${TURN_UNREACHED}`)),
     // Told, but no reason to stop: it is the provider's to mend.
     ...(outboundCheck === false ? [] : [`${HOSTCTL} outbound ${outboundCheck} || true`]),
     'echo "chatmail-proxy: this relay is set up. Now run pulumi up again: it proves that mail gets through, and publishes the proxies."',

@@ -42,19 +42,35 @@ export function reportOn({ name, dnsName, publish, addresses, outside, inside, o
   const view = typeof inside === "string" ? undefined : inside;
   const families = ([4, 6] as const).flatMap((family) => {
     const address = addresses[family];
-    return address === undefined ? [] : [{ family, address, verdict: judge(family, outside[family] ?? [], inside, onRelay) }];
+    return address === undefined
+      ? []
+      : [{ family, address, verdict: judge(family, outside[family] ?? [], inside, onRelay) }];
   });
-  return { name, dnsName, publish, families, failures, tunnel: view?.tunnel, relayAddress: view?.relayAddress, outbound: view?.outbound ?? [], tracked: view?.tracked };
+  return {
+    name,
+    dnsName,
+    publish,
+    families,
+    failures,
+    tunnel: view?.tunnel,
+    relayAddress: view?.relayAddress,
+    outbound: view?.outbound ?? [],
+    tracked: view?.tracked,
+  };
 }
 
 /** Addresses that belong into the mail domain's records: wanted there, and answered by the relay. */
 export const provenAddresses = (proxies: readonly ProxyReport[]): string[] =>
-  proxies.filter(({ publish }) => publish).flatMap(({ families }) => families.filter(({ verdict }) => verdict.proven).map(({ address }) => address));
+  proxies
+    .filter(({ publish }) => publish)
+    .flatMap(({ families }) => families.filter(({ verdict }) => verdict.proven).map(({ address }) => address));
 
 /** Families that some published proxy should serve, and none does. */
 export function failingFamilies(proxies: readonly ProxyReport[]): Family[] {
   return ([4, 6] as const).filter((family) => {
-    const verdicts = proxies.filter(({ publish }) => publish).flatMap(({ families }) => families.filter((each) => each.family === family).map(({ verdict }) => verdict));
+    const verdicts = proxies
+      .filter(({ publish }) => publish)
+      .flatMap(({ families }) => families.filter((each) => each.family === family).map(({ verdict }) => verdict));
     return verdicts.some(({ notOffered }) => !notOffered) && verdicts.every(({ proven }) => !proven);
   });
 }
@@ -71,11 +87,13 @@ export function findings(proxies: readonly ProxyReport[]): Findings {
   const warnings: string[] = [];
   for (const proxy of proxies) {
     // Drained ones too: what the settings want was not done.
-    for (const { step, reason } of proxy.failures) faults.push(`${proxy.name}: its set-up failed at ${step}: ${reason}`);
+    for (const { step, reason } of proxy.failures)
+      faults.push(`${proxy.name}: its set-up failed at ${step}: ${reason}`);
     for (const { address, verdict } of proxy.families) {
       const where = `${proxy.name} (${address})`;
       // Most likely what does not work follows from what could not be set up.
-      for (const fault of verdict.faults) (proxy.publish && proxy.failures.length === 0 ? faults : warnings).push(`${where}: ${fault}`);
+      for (const fault of verdict.faults)
+        (proxy.publish && proxy.failures.length === 0 ? faults : warnings).push(`${where}: ${fault}`);
       for (const note of verdict.notes) warnings.push(`${where}: ${note}`);
     }
     for (const { family } of proxy.outbound.filter((each) => !each.open)) {
@@ -88,7 +106,10 @@ export function findings(proxies: readonly ProxyReport[]): Findings {
 }
 
 export function faultMessage(faults: readonly string[], published: readonly string[]): string {
-  const dns = published.length > 0 ? `The mail domain's records hold: ${published.join(", ")}.` : "Nothing is published under the mail domain by this stack.";
+  const dns =
+    published.length > 0
+      ? `The mail domain's records hold: ${published.join(", ")}.`
+      : "Nothing is published under the mail domain by this stack.";
   return [
     "Not everything works yet. What could be set up is set up (proxies that were taken out of the settings stay until a run without faults); mend this and run pulumi up again:",
     ...faults.map((fault) => `  - ${fault}`),
@@ -111,11 +132,23 @@ export interface Announcement {
  * Says it all. Faults are logged as an error, not thrown: everything is made and recorded, and `fail` sees to it that the
  * run fails nevertheless. True when there are none. In a preview they are warnings: an error there would stop the `up` that is to mend them.
  */
-export async function announce({ proxies, onRelay, published, strangers, advice, fail }: Announcement): Promise<boolean> {
+export async function announce({
+  proxies,
+  onRelay,
+  published,
+  strangers,
+  advice,
+  fail,
+}: Announcement): Promise<boolean> {
   const found = findings(proxies);
   const { warnings } = found;
   // Failing also keeps the engine from deleting what those addresses belong to.
-  const kept = strangers.length > 0 ? [`the mail domain's records still hold ${strangers.join(", ")}, which is none of the proxies in the settings, because none of those is published and works. Publish one (publish: true), or mend it`] : [];
+  const kept =
+    strangers.length > 0
+      ? [
+          `the mail domain's records still hold ${strangers.join(", ")}, which is none of the proxies in the settings, because none of those is published and works. Publish one (publish: true), or mend it`,
+        ]
+      : [];
   const faults = [...found.faults, ...onRelay.map((fault) => `relay: ${fault}`), ...kept];
   for (const warning of [...warnings, ...advice]) await pulumi.log.warn(warning);
   if (faults.length === 0) return true;
@@ -145,15 +178,20 @@ export function readmePage({ stack, mailDomain, proxies, published, advice, scri
   const state = ({ families, publish }: ProxyReport) => {
     if (!families.some(({ verdict }) => verdict.proven)) return "does not work";
     if (publish) return "works, published";
-    return families.some(({ address }) => published.includes(address)) ? "works, still published: there is no other" : "works, drained";
+    return families.some(({ address }) => published.includes(address))
+      ? "works, still published: there is no other"
+      : "works, drained";
   };
-  const address = ({ families }: ProxyReport, family: Family) => families.find((each) => each.family === family)?.address ?? "none";
+  const address = ({ families }: ProxyReport, family: Family) =>
+    families.find((each) => each.family === family)?.address ?? "none";
   return [
     `# Proxies of ${mailDomain} (stack ${stack})`,
     "",
     "| proxy | name | IPv4 | IPv6 | state |",
     "| --- | --- | --- | --- | --- |",
-    ...proxies.map((proxy) => `| ${proxy.name} | ${proxy.dnsName} | ${address(proxy, 4)} | ${address(proxy, 6)} | ${state(proxy)} |`),
+    ...proxies.map(
+      (proxy) => `| ${proxy.name} | ${proxy.dnsName} | ${address(proxy, 4)} | ${address(proxy, 6)} | ${state(proxy)} |`,
+    ),
     "",
     `The mail domain's A and AAAA hold: ${published.join(", ") || "nothing of this stack"}.`,
     "",
@@ -162,7 +200,12 @@ export function readmePage({ stack, mailDomain, proxies, published, advice, scri
     "",
     "## By hand",
     ...proxies.map(({ name, dnsName }) => `- Log in to ${name}: \`ssh root@${dnsName}\` (with a key from adminKeys)`),
-    ...(script ? [`- The relay's script is of ${script.since}. If it was last run there before that, run it again: ${FETCH_SCRIPT}`, `- After \`pulumi destroy\`, run on the relay, as root: \`${HOSTCTL} release ${stackMark}\``] : []),
+    ...(script
+      ? [
+          `- The relay's script is of ${script.since}. If it was last run there before that, run it again: ${FETCH_SCRIPT}`,
+          `- After \`pulumi destroy\`, run on the relay, as root: \`${HOSTCTL} release ${stackMark}\``,
+        ]
+      : []),
     `- chatmail's own cmdeploy connects to the mail domain, which is now a proxy: give it \`--ssh-host\` with the relay's own address.`,
     "",
   ].join("\n");

@@ -3,7 +3,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { KINDS } from "./hosts/kinds";
 import { operatorError } from "./operatorError";
 import { checkAgent, type Agent } from "./settings/agent";
-import { checkDnsSecret, checkPrivateKey, checkSettings, formatComplaints, neededTokens, operatorKeys, type Complaint } from "./settings/check";
+import {
+  checkDnsSecret,
+  checkPrivateKey,
+  checkSettings,
+  formatComplaints,
+  neededTokens,
+  operatorKeys,
+  type Complaint,
+} from "./settings/check";
 import type { Settings } from "./settings/schema";
 import { HETZNER_TOKEN, type Token } from "./settings/token";
 
@@ -44,7 +52,12 @@ export function readSettings(agent: Agent): StackSettings {
     ...neededTokens(raw).flatMap((token) => token.check(tokenText(token))),
     ...checkDnsSecret(raw, dnsSecret),
     ...checkAgent(agent, operatorKeys(raw, relayKey, hostKey)),
-    ...plainSecrets([`${namespace}:relaySshKey`, `${namespace}:hostSshKey`, `${namespace}:dnsSecret`, ...TOKENS.map(({ key }) => key)]),
+    ...plainSecrets([
+      `${namespace}:relaySshKey`,
+      `${namespace}:hostSshKey`,
+      `${namespace}:dnsSecret`,
+      ...TOKENS.map(({ key }) => key),
+    ]),
   ];
   const complaints = "complaints" in checked ? [...checked.complaints, ...secrets] : secrets;
   refuse(complaints);
@@ -54,7 +67,10 @@ export function readSettings(agent: Agent): StackSettings {
     relaySshPrivateKey: secretOf(relayKey),
     hostSshPrivateKey: secretOf(hostKey ?? relayKey),
     dnsSecret: dnsSecret === undefined ? undefined : pulumi.secret(dnsSecret),
-    hcloud: { api: pulumi.runtime.getConfig("hcloud:endpoint") ?? HETZNER_API, token: pulumi.secret(tokenText(HETZNER_TOKEN) ?? "") },
+    hcloud: {
+      api: pulumi.runtime.getConfig("hcloud:endpoint") ?? HETZNER_API,
+      token: pulumi.secret(tokenText(HETZNER_TOKEN) ?? ""),
+    },
   };
 }
 
@@ -88,7 +104,10 @@ const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret(key: st
 function plainSecrets(keys: readonly string[]): Complaint[] {
   return keys
     .filter((key) => pulumi.runtime.getConfig(key) && !isConfigSecret(key))
-    .map((key) => ({ key, text: `is in the stack file in plain text. Regard it as known to others: make a new one, and set it with: pulumi config set --secret ${key}` }));
+    .map((key) => ({
+      key,
+      text: `is in the stack file in plain text. Regard it as known to others: make a new one, and set it with: pulumi config set --secret ${key}`,
+    }));
 }
 
 /** Pulumi.yaml's defaults for what has none: without them the engine would stop at the first missing key. */

@@ -19,11 +19,14 @@ const MOST_ALIASES = 8;
 
 export const resolveFromHere: Resolve = async (host) => {
   if (familyOf(host.split("%")[0] ?? "") !== undefined) return { addresses: [host], aliases: [] };
-  const found = lookup(host, { all: true }).then((all) => all.map(({ address }) => address), () => []);
+  const found = lookup(host, { all: true }).then(
+    (all) => all.map(({ address }) => address),
+    () => [],
+  );
   if (!host.includes(".")) return { addresses: await found, aliases: [] };
   const resolver = new Resolver({ timeout: 2000, tries: 1 });
   const aliases: string[] = [];
-  for (let name: string | undefined = host; name !== undefined && aliases.length < MOST_ALIASES; ) {
+  for (let name: string | undefined = host; name !== undefined && aliases.length < MOST_ALIASES;) {
     name = (await resolver.resolveCname(name).catch(() => []))[0]?.toLowerCase();
     if (name !== undefined) aliases.push(name);
   }
@@ -65,13 +68,26 @@ export async function sshHostAdvice(hosts: readonly SshHost[], ours: ProxyNames,
 }
 
 /** Pure. */
-export function misled({ key, host, proxy }: SshHost, { addresses, aliases }: Meaning, { mailDomain, names, addresses: proxies }: ProxyNames): string[] {
-  const [other, theirs = []] = Object.entries(proxies).find(([name, all]) => name !== proxy && all.some((address) => addresses.includes(address))) ?? [];
+export function misled(
+  { key, host, proxy }: SshHost,
+  { addresses, aliases }: Meaning,
+  { mailDomain, names, addresses: proxies }: ProxyNames,
+): string[] {
+  const [other, theirs = []] =
+    Object.entries(proxies).find(
+      ([name, all]) => name !== proxy && all.some((address) => addresses.includes(address)),
+    ) ?? [];
   const cure = `Set ${key} to an address at which the machine itself answers SSH${proxy === undefined ? " (at home, the one in your own network)" : ""}.`;
-  const say = (what: string) => [`${key}: ${host} ${what}, so that a proxy answers its SSH, not the machine that you mean: "host key mismatch". ${cure}`];
-  if (other !== undefined) return say(`is ${theirs.find((address) => addresses.includes(address))}, the proxy ${other}'s address`);
+  const say = (what: string) => [
+    `${key}: ${host} ${what}, so that a proxy answers its SSH, not the machine that you mean: "host key mismatch". ${cure}`,
+  ];
+  if (other !== undefined)
+    return say(`is ${theirs.find((address) => addresses.includes(address))}, the proxy ${other}'s address`);
   // What the machine's own hosts file says of it, as it may well at home, is not what the records say.
-  if (addresses.length > 0 && addresses.every((address) => familyOf(address) !== undefined && isPrivate(address))) return [];
-  const alias = aliases.find((name) => name === mailDomain || Object.entries(names).some(([of, theName]) => of !== proxy && theName === name));
+  if (addresses.length > 0 && addresses.every((address) => familyOf(address) !== undefined && isPrivate(address)))
+    return [];
+  const alias = aliases.find(
+    (name) => name === mailDomain || Object.entries(names).some(([of, theName]) => of !== proxy && theName === name),
+  );
   return alias === undefined ? [] : say(`is a CNAME of ${alias}, whose records name proxies`);
 }

@@ -12,16 +12,34 @@ import type { Complaint } from "./settings/check";
 export function checkAgainst(before: Before | undefined, settings: Wanted): Complaint[] {
   if (!before) return [];
   const now = standingAfter(settings);
-  return [...checkZone(before, now, settings.dns.left), ...checkSetup(before, now), ...checkWay(before, now), ...settings.proxies.flatMap((proxy, i) => checkProxy(before, now, proxy, i))];
+  return [
+    ...checkZone(before, now, settings.dns.left),
+    ...checkSetup(before, now),
+    ...checkWay(before, now),
+    ...settings.proxies.flatMap((proxy, i) => checkProxy(before, now, proxy, i)),
+  ];
 }
 
 /** Complaints about proxies that are to go, though a person has yet to take them out of DNS: also of a wildcard there, or of what the mail domain is a CNAME of. */
-export function checkStillNamed(before: Before | undefined, { mailDomain, proxies }: Wanted, answered: readonly ExistingSet[]): Complaint[] {
+export function checkStillNamed(
+  before: Before | undefined,
+  { mailDomain, proxies }: Wanted,
+  answered: readonly ExistingSet[],
+): Complaint[] {
   const named = answered.filter(({ name }) => name === mailDomain).flatMap(({ values }) => values);
-  const gone = Object.entries(before?.addresses ?? {}).filter(([name]) => !proxies.some((proxy) => proxy.name === name));
+  const gone = Object.entries(before?.addresses ?? {}).filter(
+    ([name]) => !proxies.some((proxy) => proxy.name === name),
+  );
   return gone.flatMap(([name, addresses]) => {
     const still = addresses.filter((address) => named.includes(address));
-    return still.length === 0 ? [] : [{ key: "proxies", text: `without ${name}, whose ${still.join(" and ")} still stands under ${mailDomain}: its clients would knock in vain. Put the entry back with publish: false, take the address out of the zone, wait for the TTL, and then remove the entry.` }];
+    return still.length === 0
+      ? []
+      : [
+          {
+            key: "proxies",
+            text: `without ${name}, whose ${still.join(" and ")} still stands under ${mailDomain}: its clients would knock in vain. Put the entry back with publish: false, take the address out of the zone, wait for the TTL, and then remove the entry.`,
+          },
+        ];
   });
 }
 
@@ -32,18 +50,30 @@ export function leftBehind(before: LastRun | undefined, settings: Wanted, stack:
   const { zone, mailDomain, relay } = before;
   return [
     ...(isLeft(before, now)
-      ? [`The addresses of ${mailDomain} still stand in ${zoneText(zone)}, where nobody keeps them any more. Delete them there when they are not needed any more: in an old zone, some days after its delegation has moved.`]
+      ? [
+          `The addresses of ${mailDomain} still stand in ${zoneText(zone)}, where nobody keeps them any more. Delete them there when they are not needed any more: in an old zone, some days after its delegation has moved.`,
+        ]
       : []),
-    ...(relay.setup === "script" && now.relay.setup === "none" ? [`The relay still has its ends of the tunnels, which a script set up. Run there, as root: ${HOSTCTL} release ${stack}`] : []),
+    ...(relay.setup === "script" && now.relay.setup === "none"
+      ? [
+          `The relay still has its ends of the tunnels, which a script set up. Run there, as root: ${HOSTCTL} release ${stack}`,
+        ]
+      : []),
     ...(relay.setup === "ssh" && !relay.gone && now.relay.hostKey !== undefined && now.relay.hostKey !== relay.hostKey
-      ? [`The relay has another host key than at the last run. If it is another machine: run on the old one, as root: ${HOSTCTL} release ${stack}. Two relays with the same keys take turns, and mail goes to either.`]
+      ? [
+          `The relay has another host key than at the last run. If it is another machine: run on the old one, as root: ${HOSTCTL} release ${stack}. Two relays with the same keys take turns, and mail goes to either.`,
+        ]
       : []),
   ];
 }
 
 /** Addresses in a zone that is changed by hand, then or now, are looked after by whoever changes it. */
 function isLeft({ zone, mailDomain }: LastRun, now: Standing): boolean {
-  if (zone.provider === "manual" || (mailDomain === now.mailDomain && zone.name === now.zone.name && now.zone.provider === "manual")) return false;
+  if (
+    zone.provider === "manual" ||
+    (mailDomain === now.mailDomain && zone.name === now.zone.name && now.zone.provider === "manual")
+  )
+    return false;
   return mailDomain !== now.mailDomain || zoneText(zone) !== zoneText(now.zone);
 }
 
@@ -52,23 +82,46 @@ const zoneText = ({ name, provider }: LastRun["zone"]) => `${name} (${provider})
 function checkZone(before: Before, now: Standing, left: string | undefined): Complaint[] {
   if (before.zone.onDestroy === "keep" || before.published.length === 0 || left === before.zone.name) return [];
   if (before.mailDomain !== now.mailDomain) {
-    return [{ key: "mailDomain", text: `was ${before.mailDomain} until now, whose addresses this run would delete. Change it back, and make another stack for another mail domain; or set dns.onDestroy to "keep" first, with the old mailDomain, and run pulumi up.` }];
+    return [
+      {
+        key: "mailDomain",
+        text: `was ${before.mailDomain} until now, whose addresses this run would delete. Change it back, and make another stack for another mail domain; or set dns.onDestroy to "keep" first, with the old mailDomain, and run pulumi up.`,
+      },
+    ];
   }
   if (zoneText(before.zone) === zoneText(now.zone)) return [];
   const key = before.zone.provider === now.zone.provider ? "dns.zone" : "dns.provider";
-  return [{ key, text: `is another than ${zoneText(before.zone)}, where this run would delete the addresses of ${before.mailDomain}: nobody could find your relay until the delegation has moved. Change dns back, with onDestroy "keep" in it, and run pulumi up; then change it again. (If that zone is gone for good: dns.left: ${before.zone.name})` }];
+  return [
+    {
+      key,
+      text: `is another than ${zoneText(before.zone)}, where this run would delete the addresses of ${before.mailDomain}: nobody could find your relay until the delegation has moved. Change dns back, with onDestroy "keep" in it, and run pulumi up; then change it again. (If that zone is gone for good: dns.left: ${before.zone.name})`,
+    },
+  ];
 }
 
 function checkSetup({ relay }: LastRun, now: Standing): Complaint[] {
   if (relay.setup !== "ssh" || relay.gone || now.relay.setup !== "script") return [];
-  return [{ key: "relay.setup", text: '"script" would first take all tunnels off the relay, over SSH, and cut its users off. Set it back to "ssh", add relay.gone: true and run pulumi up (it lets go of the relay without touching it); then set it to "script".' }];
+  return [
+    {
+      key: "relay.setup",
+      text: '"script" would first take all tunnels off the relay, over SSH, and cut its users off. Set it back to "ssh", add relay.gone: true and run pulumi up (it lets go of the relay without touching it); then set it to "script".',
+    },
+  ];
 }
 
 /** The proxies' ends of new tunnels come in at once; the relay's, where nobody but a person brings them, come later. */
 function checkWay(before: Before, now: Standing): Complaint[] {
   if (before.relay.setup !== "none" || now.relay.setup !== "script" || before.published.length === 0) return [];
-  const own = before.zone.provider === "manual" ? "put the relay's own addresses into the zone, in place of the proxies'" : "set dns.onDestroy: relay and run pulumi up";
-  return [{ key: "tunnel", text: `was "none" until now, and with relay.setup "script" all mail would stop at once: proxies would lead it into tunnels that have no other end until a person has run the script on the relay. With relay.setup "ssh" both ends come in together, and no mail is lost (for "script" afterwards: first relay.gone: true and pulumi up). Where the relay cannot be reached by SSH, it takes its mail itself meanwhile: set tunnel back to "none" (and leave relay.setup away), let everybody in to its mail ports, ${own}, then run pulumi destroy; then set these settings again, run pulumi up, the script, and pulumi up once more.` }];
+  const own =
+    before.zone.provider === "manual"
+      ? "put the relay's own addresses into the zone, in place of the proxies'"
+      : "set dns.onDestroy: relay and run pulumi up";
+  return [
+    {
+      key: "tunnel",
+      text: `was "none" until now, and with relay.setup "script" all mail would stop at once: proxies would lead it into tunnels that have no other end until a person has run the script on the relay. With relay.setup "ssh" both ends come in together, and no mail is lost (for "script" afterwards: first relay.gone: true and pulumi up). Where the relay cannot be reached by SSH, it takes its mail itself meanwhile: set tunnel back to "none" (and leave relay.setup away), let everybody in to its mail ports, ${own}, then run pulumi destroy; then set these settings again, run pulumi up, the script, and pulumi up once more.`,
+    },
+  ];
 }
 
 function checkProxy(before: LastRun, now: Standing, { name }: ProxySettings, i: number): Complaint[] {
@@ -76,8 +129,11 @@ function checkProxy(before: LastRun, now: Standing, { name }: ProxySettings, i: 
   const [was, is] = [before.proxies[name], now.proxies[name]];
   if (is === undefined) return [];
   if (was === undefined) return checkName(before, now, is, entry);
-  if (was.host !== is.host) return [{ key: `${entry}.host`, text: `was "${was.host}" until now. ${addThenRemove(name)}` }];
-  return kindOf(is).moved(name, was, is).map(({ key, text }) => ({ key: `${entry}.${key}`, text }));
+  if (was.host !== is.host)
+    return [{ key: `${entry}.host`, text: `was "${was.host}" until now. ${addThenRemove(name)}` }];
+  return kindOf(is)
+    .moved(name, was, is)
+    .map(({ key, text }) => ({ key: `${entry}.${key}`, text }));
 }
 
 const identityOf = (machine: Machine) => kindOf(machine).identity(machine);
@@ -88,5 +144,12 @@ function checkName(before: LastRun, now: Standing, is: Machine, entry: string): 
     const old = identityOf(was);
     return old && !old.gone && old.id === who?.id && now.proxies[name] === undefined;
   });
-  return other ? [{ key: `${entry}.name`, text: `is new, but this machine is the proxy ${other[0]}, and what that one leaves behind would be this one's. Change the name back; or remove ${other[0]} first, run pulumi up, and then add it under its new name.` }] : [];
+  return other
+    ? [
+        {
+          key: `${entry}.name`,
+          text: `is new, but this machine is the proxy ${other[0]}, and what that one leaves behind would be this one's. Change the name back; or remove ${other[0]} first, run pulumi up, and then add it under its new name.`,
+        },
+      ]
+    : [];
 }

@@ -9,11 +9,17 @@ const WAYS = `Two ways out: stop advertising it on the relay (calls then need a 
 /** Where it listens on the relay, and its port is not handed on. */
 export const TURN_UNREACHED = `The relay runs a TURN server (UDP ${TURN_PORT}), which it advertises to its users, and which nobody reaches through the proxies: calls between users behind NAT fail. ${WAYS}`;
 
-export const handsTurnOn = (udpPorts: readonly PortRange[]) => udpPorts.some(({ from, to }) => from <= TURN_PORT && TURN_PORT <= to);
+export const handsTurnOn = (udpPorts: readonly PortRange[]) =>
+  udpPorts.some(({ from, to }) => from <= TURN_PORT && TURN_PORT <= to);
 
 /** `listens`: whether it runs on the relay, as far as that is known. */
 export function turnAdvice(udpPorts: readonly PortRange[], listens: boolean): string[] {
   const media = udpPorts.some(({ from, to }) => from >= 1024 && to > from);
-  if (handsTurnOn(udpPorts)) return media ? [] : [`udpPorts forwards ${TURN_PORT} (TURN), but no range for its media, which flows on UDP 49152-65535 of the relay's own address: calls ring and stay silent. ${WAYS}`];
+  if (handsTurnOn(udpPorts))
+    return media
+      ? []
+      : [
+          `udpPorts forwards ${TURN_PORT} (TURN), but no range for its media, which flows on UDP 49152-65535 of the relay's own address: calls ring and stay silent. ${WAYS}`,
+        ];
   return listens ? [TURN_UNREACHED] : [];
 }

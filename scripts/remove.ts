@@ -16,12 +16,17 @@ async function main(args: readonly string[]): Promise<void> {
   // A stack of Pulumi's cloud may be named with its organization.
   const file = join(root, `Pulumi.${stack.split("/").at(-1)}.yaml`);
   if (!existsSync(file)) throw new Error(`${file} is not there; is ${stack} the stack's name?`);
-  if (!yes && !(await agreed(`Take the proxy ${name} of the stack ${stack} out of DNS, wait, and remove it for good?`))) return;
+  if (!yes && !(await agreed(`Take the proxy ${name} of the stack ${stack} out of DNS, wait, and remove it for good?`)))
+    return;
 
   await removeProxy({
     name,
     file,
-    up: () => Promise.resolve(spawnSync("pulumi", ["up", "--yes", "--skip-preview", "--stack", stack], { cwd: root, stdio: "inherit" }).status ?? 1),
+    up: () =>
+      Promise.resolve(
+        spawnSync("pulumi", ["up", "--yes", "--skip-preview", "--stack", stack], { cwd: root, stdio: "inherit" })
+          .status ?? 1,
+      ),
     history: () => Promise.resolve(historyOf(stack)),
     knock: knockFromHere,
     say: (line) => void process.stdout.write(`${line}\n`),
@@ -32,19 +37,28 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 function selectedStack(): string {
-  const { status, stdout, error } = spawnSync("pulumi", ["stack", "--show-name"], { cwd: root, encoding: "utf8", stdio: ["inherit", "pipe", "inherit"] });
+  const { status, stdout, error } = spawnSync("pulumi", ["stack", "--show-name"], {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["inherit", "pipe", "inherit"],
+  });
   if (error) throw new Error(`pulumi cannot be started: ${error.message}. Is it installed, and on PATH?`);
   if (status !== 0) throw new Error("no stack is selected; name it with --stack");
   return stdout.trim();
 }
 
 function historyOf(stack: string): ReturnType<typeof readHistory> {
-  const { status, stdout } = spawnSync("pulumi", ["stack", "history", "--json", "--page-size", "20", "--stack", stack], { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  const { status, stdout } = spawnSync(
+    "pulumi",
+    ["stack", "history", "--json", "--page-size", "20", "--stack", stack],
+    { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
+  );
   return status === 0 ? readHistory(stdout) : undefined;
 }
 
 async function agreed(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new Error(`nobody is there to answer; if you are sure: ${USAGE.replace("[--yes]", "--yes")}`);
+  if (!process.stdin.isTTY)
+    throw new Error(`nobody is there to answer; if you are sure: ${USAGE.replace("[--yes]", "--yes")}`);
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const answer = await terminal.question(`${question} [y/N] `);
   terminal.close();

@@ -15,12 +15,18 @@ if (major < 20 || major > 24) {
   process.exit(1);
 }
 
-const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+const lock = createHash("sha256")
+  .update(readFileSync(join(root, "package-lock.json")))
+  .digest("hex");
 const mark = join(root, "node_modules", ".installed-for");
 if (!existsSync(mark) || readFileSync(mark, "utf8") !== lock) {
   console.error("npm ci: installing the packages of package-lock.json");
   const started = Date.now();
-  execFileSync(process.platform === "win32" ? "npm.cmd" : "npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", "inherit", "inherit"], shell: process.platform === "win32" });
+  execFileSync(
+    process.platform === "win32" ? "npm.cmd" : "npm",
+    ["ci", "--no-audit", "--no-fund", "--loglevel=error"],
+    { cwd: root, stdio: ["ignore", "inherit", "inherit"], shell: process.platform === "win32" },
+  );
   writeFileSync(mark, lock);
   console.error(`npm ci: ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }

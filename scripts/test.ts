@@ -19,7 +19,9 @@ function run(name: string, argv: readonly string[]): number {
   process.stdout.write(`\n== ${name}\n`);
   const { status, error } = spawnSync(program, rest, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
   if (error) process.stdout.write(`${program} cannot be started: ${error.message}\n`);
-  process.stdout.write(`== ${name}: ${status === 0 ? "ok" : "FAILED"}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+  process.stdout.write(
+    `== ${name}: ${status === 0 ? "ok" : "FAILED"}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`,
+  );
   return status ?? 1;
 }
 
@@ -48,11 +50,21 @@ async function labPart(): Promise<Count[]> {
     return [process.env.CI ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }];
   }
   const prepared = run("lab: what the tests need", nodeTs(join(root, "scripts/test/prepare.ts")));
-  return [verdict(prepared), ...(prepared === 0 ? [verdict(run("shellcheck", ["shellcheck", ...shellScripts(), ".ci/run"])), ...(await labTests(root, wanted))] : [])];
+  return [
+    verdict(prepared),
+    ...(prepared === 0
+      ? [verdict(run("shellcheck", ["shellcheck", ...shellScripts(), ".ci/run"])), ...(await labTests(root, wanted))]
+      : []),
+  ];
 }
 
 async function main(): Promise<void> {
-  const checks = async () => [verdict(run("type check", tool("typescript/bin/tsc", "--noEmit"))), verdict(run("lint", tool("eslint/bin/eslint.js", "."))), await unitTests()];
+  const checks = async () => [
+    verdict(run("type check", tool("typescript/bin/tsc", "--noEmit"))),
+    verdict(run("lint", tool("eslint/bin/eslint.js", "."))),
+    verdict(run("format", tool("prettier/bin/prettier.cjs", "--check", "."))),
+    await unitTests(),
+  ];
   const counts = unitOnly ? [await unitTests()] : [...(wanted.length > 0 ? [] : await checks()), ...(await labPart())];
   const all = sum(counts);
   process.stdout.write(`${failureList(all)}\n${closingLine(all)}\n`);

@@ -24,12 +24,17 @@ const PATIENCE = 30_000;
 export async function callApi({ service, url, method, token, body, patience = PATIENCE }: ApiCall): Promise<ApiAnswer> {
   const response = await fetch(url, {
     method,
-    headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    },
     signal: AbortSignal.timeout(patience),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   }).catch((error: Error) => {
     // fetch itself says no more than "fetch failed".
-    throw new Error(`${service}'s API cannot be reached: ${(error.cause as Error | undefined)?.message ?? error.message}`);
+    throw new Error(
+      `${service}'s API cannot be reached: ${(error.cause as Error | undefined)?.message ?? error.message}`,
+    );
   });
   return { status: response.status, ok: response.ok, body: await response.json().catch(() => undefined) };
 }

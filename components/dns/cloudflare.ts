@@ -11,7 +11,8 @@ export async function readCloudflareZone(api: string, token: string, zone: strin
   const client = cloudflare(api, token);
   try {
     const { id, status, nameServers } = await client.zone(zone);
-    if (status !== "active") await pulumi.log.warn(notAsked({ provider: "Cloudflare", zone, status, assigned: nameServers }));
+    if (status !== "active")
+      await pulumi.log.warn(notAsked({ provider: "Cloudflare", zone, status, assigned: nameServers }));
     return setsOf(await client.records(id));
   } catch (error) {
     throw operatorError(`dns: ${(error as Error).message}`);

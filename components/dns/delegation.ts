@@ -18,7 +18,9 @@ export function isAsked({ nameServers, soa }: OwnZone, view: WorldView | undefin
   const own = nameServers.map(plain);
   if (view.nameServers.some((name) => own.includes(plain(name)))) return true;
   if (!soa || own.length === 0 || view.soas.length === 0) return undefined;
-  return view.soas.some(({ primary, hostmaster }) => plain(primary) === plain(soa.primary) || plain(hostmaster) === plain(soa.hostmaster));
+  return view.soas.some(
+    ({ primary, hostmaster }) => plain(primary) === plain(soa.primary) || plain(hostmaster) === plain(soa.hostmaster),
+  );
 }
 
 export interface Delegation {
@@ -35,7 +37,10 @@ export interface Delegation {
 /** A sentence for a zone that nobody asks: what is changed in it has no effect until it is delegated there. */
 export function notAsked({ provider, zone, status, assigned, delegated = [] }: Delegation): string {
   const now = delegated.length > 0 ? ` The delegation names ${list(delegated)} now.` : "";
-  const cure = assigned.length > 0 ? `At the registrar of ${zone}, set its name servers to ${list(assigned)}` : `Look there which name servers ${zone} needs, and set them at its registrar`;
+  const cure =
+    assigned.length > 0
+      ? `At the registrar of ${zone}, set its name servers to ${list(assigned)}`
+      : `Look there which name servers ${zone} needs, and set them at its registrar`;
   return `DNS: the world does not ask the zone ${zone} at ${provider} (${status}): what is changed there has no effect yet.${now} ${cure}; or name the provider that the world does ask in dns.provider.`;
 }
 
@@ -53,7 +58,9 @@ export function seenInstead(view: WorldView | undefined): Pick<Delegation, "stat
     case "unanswered":
       return view.nameServers
         ? { status: `none of its name servers answers, though those of ${view.above} do`, delegated: view.nameServers }
-        : { status: `your resolver knows ${view.above}, and gets no answer for this zone: its name servers are silent, or its DNSSEC is broken` };
+        : {
+            status: `your resolver knows ${view.above}, and gets no answer for this zone: its name servers are silent, or its DNSSEC is broken`,
+          };
     case undefined:
       return { status: "not seen from here" };
   }

@@ -21,13 +21,33 @@ export function drivenZone({ access, zone, ttl, stack, view, farewell }: DrivenZ
     recordSet(resourceName, { name, type, values, farewell: isMailDomain }, opts) {
       // Part of the job only while it is so: another job is what makes the engine run it again.
       const changedByHand = view.changedByHand(name, type);
-      const job = pulumi.all([access, pulumi.all(values)]).apply(([known, all]): SetJob => ({ access: known, stack, name, type, ttl, values: [...all].sort(), ...(changedByHand && { changedByHand }) }));
-      return recordSetCommand(resourceName, job, { zone, name, type }, { ...opts, retainOnDelete: isMailDomain === true && farewell.kind === "keep" });
+      const job = pulumi.all([access, pulumi.all(values)]).apply(([known, all]): SetJob => ({
+        access: known,
+        stack,
+        name,
+        type,
+        ttl,
+        values: [...all].sort(),
+        ...(changedByHand && { changedByHand }),
+      }));
+      return recordSetCommand(
+        resourceName,
+        job,
+        { zone, name, type },
+        { ...opts, retainOnDelete: isMailDomain === true && farewell.kind === "keep" },
+      );
     },
     farewell(resourceName, { name, unwanted }, opts) {
       // Only sets that are kept are not dropped as resources when they are not wanted any more.
       const left = farewell.kind === "keep" ? unwanted : [];
-      const job = pulumi.all([access, left]).apply(([known, types]): FarewellJob => ({ access: known, stack, name, ttl, unwanted: types, ...relayIn(farewell) }));
+      const job = pulumi.all([access, left]).apply(([known, types]): FarewellJob => ({
+        access: known,
+        stack,
+        name,
+        ttl,
+        unwanted: types,
+        ...relayIn(farewell),
+      }));
       farewellCommand(resourceName, farewell, job, { zone, name }, opts);
     },
   };

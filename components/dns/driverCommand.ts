@@ -18,13 +18,20 @@ const common = {
 };
 
 /** A record set. What is wanted stands in `create` too, so that a preview shows it; secrets stand on stdin alone. */
-export function recordSetCommand(name: string, job: pulumi.Input<SetJob>, identity: { zone: string; name: string; type: string }, opts: pulumi.CustomResourceOptions): command.local.Command {
+export function recordSetCommand(
+  name: string,
+  job: pulumi.Input<SetJob>,
+  identity: { zone: string; name: string; type: string },
+  opts: pulumi.CustomResourceOptions,
+): command.local.Command {
   const what = `${identity.name} ${identity.type}`;
   return new command.local.Command(
     name,
     {
       ...common,
-      create: pulumi.unsecret(pulumi.output(job).apply(({ ttl, values }) => `put ${what} ${values.join(" ")} TTL ${ttl}`)),
+      create: pulumi.unsecret(
+        pulumi.output(job).apply(({ ttl, values }) => `put ${what} ${values.join(" ")} TTL ${ttl}`),
+      ),
       delete: `drop ${what}`,
       stdin: secretJson(job),
       // Another name is another set: the new one first, then the old one goes.
@@ -38,7 +45,13 @@ export function recordSetCommand(name: string, job: pulumi.Input<SetJob>, identi
  * What happens to the mail domain when the stack goes. It always stands, since a resource that left the program would run
  * its last `delete` during an `up`; where the sets are simply deleted it does nothing at all.
  */
-export function farewellCommand(name: string, { kind }: Farewell, job: pulumi.Input<FarewellJob>, identity: { zone: string; name: string }, opts: pulumi.CustomResourceOptions): command.local.Command {
+export function farewellCommand(
+  name: string,
+  { kind }: Farewell,
+  job: pulumi.Input<FarewellJob>,
+  identity: { zone: string; name: string },
+  opts: pulumi.CustomResourceOptions,
+): command.local.Command {
   const hold = { ...common, create: `hold ${identity.name}`, stdin: secretJson(job) };
   const errand = { delete: {}, keep: hold, relay: { ...hold, delete: `restore ${identity.name}` } }[kind];
   return new command.local.Command(name, { ...errand, triggers: [identity.zone, identity.name] }, opts);

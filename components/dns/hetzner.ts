@@ -23,17 +23,33 @@ export interface HetznerZoneArgs {
 }
 
 /** Reads the zone. Throws a RunError when the token's project does not hold it. */
-export async function hetznerZone({ zone, names, ttl, labels, stack, api, token, farewell }: HetznerZoneArgs): Promise<DnsZone> {
+export async function hetznerZone({
+  zone,
+  names,
+  ttl,
+  labels,
+  stack,
+  api,
+  token,
+  farewell,
+}: HetznerZoneArgs): Promise<DnsZone> {
   const sets = await hcloud.getZoneRrsets({ zone }).then(
     ({ rrsets }) => rrsets,
     (error: Error) => {
-      throw operatorError(`dns.zone: the zone ${zone} could not be read at Hetzner Cloud: ${error.message}\nIs it in the same project as hcloud:token, and made there as a zone of mode "primary"?`);
+      throw operatorError(
+        `dns.zone: the zone ${zone} could not be read at Hetzner Cloud: ${error.message}\nIs it in the same project as hcloud:token, and made there as a zone of mode "primary"?`,
+      );
     },
   );
-  const locked = sets.filter(({ name, type, changeProtection }) => changeProtection && (type === "A" || type === "AAAA") && names.includes(nameIn(zone, name)));
+  const locked = sets.filter(
+    ({ name, type, changeProtection }) =>
+      changeProtection && (type === "A" || type === "AAAA") && names.includes(nameIn(zone, name)),
+  );
   if (locked.length > 0) {
     const which = locked.map(({ name, type }) => `${nameIn(zone, name)} ${type}`).join(" and ");
-    throw operatorError(`dns: ${which} in the zone ${zone} cannot be changed: change protection is switched on. Switch it off at Hetzner Cloud, at that record, then run pulumi up again.`);
+    throw operatorError(
+      `dns: ${which} in the zone ${zone} cannot be changed: change protection is switched on. Switch it off at Hetzner Cloud, at that record, then run pulumi up again.`,
+    );
   }
   const existing = sets.map((set): ExistingSet => ({
     name: nameIn(zone, set.name),
@@ -51,15 +67,26 @@ export async function hetznerZone({ zone, names, ttl, labels, stack, api, token,
       // Only what is not ours yet: asked to import a set that it already holds, the engine would replace it, that is,
       // delete the mail domain's addresses.
       const adopt = there !== undefined && !there.ours ? { import: `${zone}/${label}/${type}` } : {};
-      return new hcloud.ZoneRrset(resourceName, { zone, name: label, type, ttl, labels, records: values.map((value) => ({ value })) }, {
-        ...opts,
-        ...adopt,
-        // Such a set must outlive the stack. What goes while the stack stays is the farewell's to delete.
-        retainOnDelete: isMailDomain === true && farewell.kind !== "delete",
-      });
+      return new hcloud.ZoneRrset(
+        resourceName,
+        { zone, name: label, type, ttl, labels, records: values.map((value) => ({ value })) },
+        {
+          ...opts,
+          ...adopt,
+          // Such a set must outlive the stack. What goes while the stack stays is the farewell's to delete.
+          retainOnDelete: isMailDomain === true && farewell.kind !== "delete",
+        },
+      );
     },
     farewell(resourceName, { name, unwanted }, opts) {
-      const job = pulumi.all([token, unwanted]).apply(([known, types]): FarewellJob => ({ access: { provider: "hetzner", zone, api, token: known }, stack, name, ttl, unwanted: types, ...relayIn(farewell) }));
+      const job = pulumi.all([token, unwanted]).apply(([known, types]): FarewellJob => ({
+        access: { provider: "hetzner", zone, api, token: known },
+        stack,
+        name,
+        ttl,
+        unwanted: types,
+        ...relayIn(farewell),
+      }));
       farewellCommand(resourceName, farewell, job, { zone, name }, opts);
     },
   };

@@ -26,10 +26,27 @@ const zoneAnswer = z.object({
 const PATIENCE = 10_000;
 
 /** Undefined where the API does not say. */
-export async function hetznerDelegation(api: string, token: string, zone: string): Promise<HetznerDelegation | undefined> {
-  const answer = await callApi({ service: "Hetzner Cloud", url: `${api}/zones/${encodeURIComponent(zone)}`, method: "GET", token, patience: PATIENCE }).catch(() => undefined);
+export async function hetznerDelegation(
+  api: string,
+  token: string,
+  zone: string,
+): Promise<HetznerDelegation | undefined> {
+  const answer = await callApi({
+    service: "Hetzner Cloud",
+    url: `${api}/zones/${encodeURIComponent(zone)}`,
+    method: "GET",
+    token,
+    patience: PATIENCE,
+  }).catch(() => undefined);
   const servers = zoneAnswer.safeParse(answer?.body).data?.zone.authoritative_nameservers;
-  return servers && { assigned: servers.assigned, delegated: servers.delegated ?? [], status: servers.delegation_status ?? "unknown", checked: servers.delegation_last_check ?? undefined };
+  return (
+    servers && {
+      assigned: servers.assigned,
+      delegated: servers.delegated ?? [],
+      status: servers.delegation_status ?? "unknown",
+      checked: servers.delegation_last_check ?? undefined,
+    }
+  );
 }
 
 /** By Hetzner's own look: the domain leads elsewhere, to servers that do not know the zone, or does not exist. */

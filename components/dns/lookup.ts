@@ -40,14 +40,20 @@ export async function lookupAt(resolver: Resolver, name: string, type: LookupTyp
     return await (type === "A" ? resolver.resolve4(name) : resolver.resolve6(name));
   } catch (error) {
     if (NONE.includes((error as NodeJS.ErrnoException).code ?? "")) return [];
-    throw operatorError(`dns: ${name} ${type} could not be looked up (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}): is your own network up, and do the zone's name servers answer?`);
+    throw operatorError(
+      `dns: ${name} ${type} could not be looked up (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}): is your own network up, and do the zone's name servers answer?`,
+    );
   }
 }
 
 async function nameServers(system: Resolver, zone: string): Promise<string[]> {
   const names = await system.resolveNs(zone).catch((error: NodeJS.ErrnoException) => {
-    throw operatorError(`dns.zone: no name servers of ${zone} are known to your resolver (${error.code ?? error.message}). Is it the zone's name, and delegated?`);
+    throw operatorError(
+      `dns.zone: no name servers of ${zone} are known to your resolver (${error.code ?? error.message}). Is it the zone's name, and delegated?`,
+    );
   });
-  const addresses = await Promise.all(names.flatMap((name) => [system.resolve4(name).catch(() => []), system.resolve6(name).catch(() => [])]));
+  const addresses = await Promise.all(
+    names.flatMap((name) => [system.resolve4(name).catch(() => []), system.resolve6(name).catch(() => [])]),
+  );
   return addresses.flat();
 }

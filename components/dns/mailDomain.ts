@@ -30,19 +30,39 @@ export class MailDomain extends pulumi.ComponentResource {
   constructor(name: string, args: MailDomainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:dns:MailDomain", name, {}, opts);
     // A set that a person changes by our word bears no mark of ours: it is ours once it names a proxy.
-    const byHand = (sets: readonly ExistingSet[]) => sets.map((set) => ({ ...set, ours: set.values.some((value) => args.own.includes(value)) }));
+    const byHand = (sets: readonly ExistingSet[]) =>
+      sets.map((set) => ({ ...set, ours: set.values.some((value) => args.own.includes(value)) }));
     const existing = args.zone.byHand ? byHand(args.zone.existing) : args.zone.existing;
     const answered = args.zone.byHand ? byHand(args.zone.byHand.answered) : existing;
-    const standing = new Set(answered.filter((set) => set.ours && set.name === args.mailDomain).flatMap(({ values }) => values));
-    const decisions = decideRecordSets(args.mailDomain, [...(args.proven ?? []), ...args.unexamined.filter((address) => standing.has(address))], answered, args.failing);
+    const standing = new Set(
+      answered.filter((set) => set.ours && set.name === args.mailDomain).flatMap(({ values }) => values),
+    );
+    const decisions = decideRecordSets(
+      args.mailDomain,
+      [...(args.proven ?? []), ...args.unexamined.filter((address) => standing.has(address))],
+      answered,
+      args.failing,
+    );
     const types: RecordType[] = ["A", "AAAA"];
     const sets = types.flatMap((type) => {
       const values: pulumi.Input<string>[] = args.proven ? [...valuesOf(decisions[type])] : [UNKNOWN];
-      return values.length > 0 ? [args.zone.recordSet(`${name}-${type}`, { name: args.mailDomain, type, values, farewell: true }, { parent: this, dependsOn: [...args.proxies] })] : [];
+      return values.length > 0
+        ? [
+            args.zone.recordSet(
+              `${name}-${type}`,
+              { name: args.mailDomain, type, values, farewell: true },
+              { parent: this, dependsOn: [...args.proxies] },
+            ),
+          ]
+        : [];
     });
-    const unwanted = args.proven ? types.filter((type) => valuesOf(decisions[type]).length === 0) : (pulumi.output(pulumi.unknown) as pulumi.Output<RecordType[]>);
+    const unwanted = args.proven
+      ? types.filter((type) => valuesOf(decisions[type]).length === 0)
+      : (pulumi.output(pulumi.unknown) as pulumi.Output<RecordType[]>);
     args.zone.farewell(`${name}-farewell`, { name: args.mailDomain, unwanted }, { parent: this, dependsOn: sets });
-    this.strangers = types.flatMap((type) => (decisions[type].kind === "keep" ? valuesOf(decisions[type]) : [])).filter((address) => args.proven && !args.own.includes(address));
+    this.strangers = types
+      .flatMap((type) => (decisions[type].kind === "keep" ? valuesOf(decisions[type]) : []))
+      .filter((address) => args.proven && !args.own.includes(address));
     this.published = types.flatMap((type) => valuesOf(decisions[type]));
     this.advice = args.proven ? recordAdvice(args.mailDomain, decisions, existing, answered) : [];
     this.registerOutputs({});

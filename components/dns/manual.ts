@@ -50,9 +50,12 @@ export async function manualZone({ zone, mailDomain, ttl, lookup }: ManualZoneAr
     const values = await usualLookup(name, type);
     return { name, type, values, wildcard: await fromWildcard(usualLookup, zone, { name, type, values }) };
   };
-  const answers = async (name: string, types: readonly LookupType[]) => (await Promise.all(types.map((type) => answered(name, type)))).filter(({ values }) => values.length > 0);
+  const answers = async (name: string, types: readonly LookupType[]) =>
+    (await Promise.all(types.map((type) => answered(name, type)))).filter(({ values }) => values.length > 0);
   // What of the others cannot be looked up is none of our business.
-  const others = Promise.all(likelyNames(mailDomain).map((name) => answers(name, ["A", "AAAA", "CNAME"]).then(atName, () => [])));
+  const others = Promise.all(
+    likelyNames(mailDomain).map((name) => answers(name, ["A", "AAAA", "CNAME"]).then(atName, () => [])),
+  );
   const own = await answers(mailDomain, ["A", "AAAA", "CNAME", "TXT"]);
   const existing = standing(mailDomain, atName(own), (await others).flat());
   const wanted: pulumi.Output<WantedSet>[] = [];
@@ -70,14 +73,22 @@ export async function manualZone({ zone, mailDomain, ttl, lookup }: ManualZoneAr
     byHand: {
       answered: own.map(({ name, type, values }) => ({ name, type, values, ours: false })),
       get lines() {
-        return all().apply((sets) => zoneLines(sets, ttl).map((line) => `${line}\n`).join(""));
+        return all().apply((sets) =>
+          zoneLines(sets, ttl)
+            .map((line) => `${line}\n`)
+            .join(""),
+        );
       },
       async advice() {
         const sets = (await outputValue(all())) ?? [];
         const names = [...new Set(sets.map(({ name }) => name))];
         const advice = names.map(async (name) => {
           try {
-            const live = await Promise.all(sets.filter((set) => set.name === name).map(async (set) => ({ ...set, live: await answered(name, set.type) })));
+            const live = await Promise.all(
+              sets
+                .filter((set) => set.name === name)
+                .map(async (set) => ({ ...set, live: await answered(name, set.type) })),
+            );
             return handAdvice({ name, sets: live, alias: await answered(name, "CNAME") }, ttl);
           } catch (error) {
             // A look-up that fails is worth a word, and no reason for the whole run to fail.
@@ -97,11 +108,19 @@ function atName(all: readonly AnsweredSet[]): readonly AnsweredSet[] {
 }
 
 /** The record sets behind the answers for the mail domain, and for names right below it. Pure. */
-export function standing(mailDomain: string, own: readonly AnsweredSet[], others: readonly AnsweredSet[]): ExistingSet[] {
+export function standing(
+  mailDomain: string,
+  own: readonly AnsweredSet[],
+  others: readonly AnsweredSet[],
+): ExistingSet[] {
   const there = own.filter(({ wildcard }) => !wildcard);
   // A name that is there is where a wildcard for names right below it stands; where it is not, that stands somewhere above.
-  const below = others.flatMap((set) => (!set.wildcard ? [set] : there.length > 0 ? [{ ...set, name: `*.${mailDomain}` }] : []));
-  const sets = new Map([...there, ...below].map(({ name, type, values }) => [`${name} ${type}`, { name, type, values, ours: false }]));
+  const below = others.flatMap((set) =>
+    !set.wildcard ? [set] : there.length > 0 ? [{ ...set, name: `*.${mailDomain}` }] : [],
+  );
+  const sets = new Map(
+    [...there, ...below].map(({ name, type, values }) => [`${name} ${type}`, { name, type, values, ours: false }]),
+  );
   return [...sets.values()];
 }
 
@@ -115,10 +134,12 @@ class ByHand extends pulumi.ComponentResource {
 
 const usual = (values: readonly string[]) => values.map((value) => canonicalAddress(value) ?? value);
 
-const line = ({ name, type }: Pick<WantedSet, "name" | "type">, value: string, ttl: number) => `${name}. ${ttl} IN ${type} ${value}`;
+const line = ({ name, type }: Pick<WantedSet, "name" | "type">, value: string, ttl: number) =>
+  `${name}. ${ttl} IN ${type} ${value}`;
 
 /** One line for each record, in an order that does not change by itself. */
-export const zoneLines = (sets: readonly WantedSet[], ttl: number) => sets.flatMap((set) => set.values.map((value) => line(set, value, ttl))).sort();
+export const zoneLines = (sets: readonly WantedSet[], ttl: number) =>
+  sets.flatMap((set) => set.values.map((value) => line(set, value, ttl))).sort();
 
 /** What has to change so that a name has the sets that it should have: one sentence for each record, and one on a wildcard that answers for it. */
 export function handAdvice({ name, sets, alias = NOTHING }: LiveName, ttl: number): string[] {
@@ -127,9 +148,13 @@ export function handAdvice({ name, sets, alias = NOTHING }: LiveName, ttl: numbe
   const isAlias = alias.values.length > 0;
   // The first record of a name takes it out of the wildcard, with all types; and beside a CNAME nothing can stand.
   const own = (set: LiveSet) => (isAlias || set.live.wildcard ? [] : set.live.values);
-  const given = [{ type: "CNAME", live: alias }, ...sets].flatMap(({ type, live }) => (live.wildcard ? [`${type} ${live.values.join(", ")}`] : []));
+  const given = [{ type: "CNAME", live: alias }, ...sets].flatMap(({ type, live }) =>
+    live.wildcard ? [`${type} ${live.values.join(", ")}`] : [],
+  );
   return [
-    ...(isAlias && !alias.wildcard ? alias.values.map((value) => `DNS: remove from the zone: ${name}. IN CNAME ${value}.`) : []),
+    ...(isAlias && !alias.wildcard
+      ? alias.values.map((value) => `DNS: remove from the zone: ${name}. IN CNAME ${value}.`)
+      : []),
     ...sets.flatMap((set) => difference(set, own(set), ttl)),
     ...(given.length > 0 ? [wildcardAdvice(name, given)] : []),
   ];
@@ -143,7 +168,11 @@ const wildcardAdvice = (name: string, given: readonly string[]) =>
 function difference(set: WantedSet, live: readonly string[], ttl: number): string[] {
   const [there, wanted] = [usual(live), usual(set.values)];
   return [
-    ...wanted.filter((value) => !there.includes(value)).map((value) => `DNS: add to the zone: ${line(set, value, ttl)}`),
-    ...there.filter((value) => !wanted.includes(value)).map((value) => `DNS: remove from the zone: ${set.name}. IN ${set.type} ${value}`),
+    ...wanted
+      .filter((value) => !there.includes(value))
+      .map((value) => `DNS: add to the zone: ${line(set, value, ttl)}`),
+    ...there
+      .filter((value) => !wanted.includes(value))
+      .map((value) => `DNS: remove from the zone: ${set.name}. IN ${set.type} ${value}`),
   ];
 }

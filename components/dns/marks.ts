@@ -25,4 +25,8 @@ export function readMark(texts: readonly string[]): Mark | undefined {
 }
 
 /** Of a record set's addresses in their usual spelling, in whatever order. */
-export const digestOf = (values: readonly string[]) => createHash("sha256").update([...values].sort().join(" ")).digest("hex").slice(0, 16);
+export const digestOf = (values: readonly string[]) =>
+  createHash("sha256")
+    .update([...values].sort().join(" "))
+    .digest("hex")
+    .slice(0, 16);

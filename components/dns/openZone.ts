@@ -27,13 +27,25 @@ export interface DnsWorld {
   readonly findCut: FindCut;
 }
 
-export const REAL_DNS: DnsWorld = { cloudflareApi: CLOUDFLARE_API, openLookup: lookupFromHere, hetznerDelegation, lookAtZone: lookFromHere, findCut: findCutFromHere };
+export const REAL_DNS: DnsWorld = {
+  cloudflareApi: CLOUDFLARE_API,
+  openLookup: lookupFromHere,
+  hetznerDelegation,
+  lookAtZone: lookFromHere,
+  findCut: findCutFromHere,
+};
 
 /** Reads the zone. Throws a RunError when it is not there, or not ours to change. `labels`: Hetzner's, on our record sets. */
-export async function openZone(settings: ZoneSettings, labels: Record<string, string>, world: DnsWorld): Promise<DnsZone> {
+export async function openZone(
+  settings: ZoneSettings,
+  labels: Record<string, string>,
+  world: DnsWorld,
+): Promise<DnsZone> {
   const opened = await adapterFor(settings, labels, world);
   const { mailDomain, dns } = settings;
-  const cut = opened.existing.find(({ name, type }) => type === "NS" && name !== dns.zone && (mailDomain === name || mailDomain.endsWith(`.${name}`)));
+  const cut = opened.existing.find(
+    ({ name, type }) => type === "NS" && name !== dns.zone && (mailDomain === name || mailDomain.endsWith(`.${name}`)),
+  );
   if (cut) throw operatorError(otherZone(mailDomain, dns.zone, cut.name));
   // By hand: a CNAME may lead where it should, and where it does not, what has to change is told once that is known.
   if (opened.byHand) return opened;
@@ -49,24 +61,44 @@ type ZoneSettings = Pick<StackSettings, "dns" | "mailDomain" | "relay" | "dnsSec
 const BOTH = ["A", "AAAA"] as const;
 
 /** A machine that is there already says its addresses; one that is bought gets both. */
-function familiesOf(proxy: { readonly name: string; readonly ipv4?: string | undefined; readonly ipv6?: string | undefined }) {
+function familiesOf(proxy: {
+  readonly name: string;
+  readonly ipv4?: string | undefined;
+  readonly ipv6?: string | undefined;
+}) {
   const given = [...(proxy.ipv4 ? (["A"] as const) : []), ...(proxy.ipv6 ? (["AAAA"] as const) : [])];
   return given.length > 0 ? given : BOTH;
 }
 
 async function adapterFor(settings: ZoneSettings, labels: Record<string, string>, world: DnsWorld): Promise<DnsZone> {
-  const { dns, mailDomain, relay: { ipv4, ipv6 }, hcloud } = settings;
+  const {
+    dns,
+    mailDomain,
+    relay: { ipv4, ipv6 },
+    hcloud,
+  } = settings;
   const { zone, ttl } = dns;
   const stack = pulumi.getStack();
   const onDestroy = dns.provider === "manual" ? "keep" : dns.onDestroy;
-  const farewell: Farewell = onDestroy === "relay" ? { kind: "relay", addresses: { A: ipv4 ? [ipv4] : [], AAAA: ipv6 ? [ipv6] : [] } } : { kind: onDestroy };
+  const farewell: Farewell =
+    onDestroy === "relay"
+      ? { kind: "relay", addresses: { A: ipv4 ? [ipv4] : [], AAAA: ipv6 ? [ipv6] : [] } }
+      : { kind: onDestroy };
   const secret = settings.dnsSecret ?? pulumi.secret("");
   // Known before anything is registered: it is a setting.
   const plain = (await outputValue(secret)) ?? "";
 
   switch (dns.provider) {
     case "hetzner": {
-      const opened = await hetznerZone({ zone, names: [mailDomain, ...settings.proxies.map(({ name }) => proxyDnsName(name, dns))], ttl, labels, stack, farewell, ...hcloud });
+      const opened = await hetznerZone({
+        zone,
+        names: [mailDomain, ...settings.proxies.map(({ name }) => proxyDnsName(name, dns))],
+        ttl,
+        labels,
+        stack,
+        farewell,
+        ...hcloud,
+      });
       await warnAtHetzner(settings, world);
       return opened;
     }
@@ -74,22 +106,41 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
       const { server, port, tsig } = dns;
       const options = { server, port, zone, key: { ...tsig, secret: plain } };
       const seen = Promise.all([ownZone(options), world.lookAtZone(zone)]);
-      const sets = await readRfc2136Zone(options, [{ name: mailDomain, types: BOTH }, ...settings.proxies.map((proxy) => ({ name: proxyDnsName(proxy.name, dns), types: familiesOf(proxy) }))]);
+      const sets = await readRfc2136Zone(options, [
+        { name: mailDomain, types: BOTH },
+        ...settings.proxies.map((proxy) => ({ name: proxyDnsName(proxy.name, dns), types: familiesOf(proxy) })),
+      ]);
       const [own, view] = await seen;
-      if (own && isAsked(own, view) === false) await pulumi.log.warn(notAsked({ provider: server, zone, assigned: own.nameServers, ...seenInstead(view) }));
-      const access = secret.apply((value): Access => ({ provider: "rfc2136", zone, server, port, key: { ...tsig, secret: value } }));
+      if (own && isAsked(own, view) === false)
+        await pulumi.log.warn(notAsked({ provider: server, zone, assigned: own.nameServers, ...seenInstead(view) }));
+      const access = secret.apply((value): Access => ({
+        provider: "rfc2136",
+        zone,
+        server,
+        port,
+        key: { ...tsig, secret: value },
+      }));
       return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
     }
     case "cloudflare": {
       const sets = await readCloudflareZone(world.cloudflareApi, plain, zone);
-      const access = secret.apply((token): Access => ({ provider: "cloudflare", zone, api: world.cloudflareApi, token }));
+      const access = secret.apply((token): Access => ({
+        provider: "cloudflare",
+        zone,
+        api: world.cloudflareApi,
+        token,
+      }));
       return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
     }
     case "manual": {
       const [cut, view] = await Promise.all([world.findCut(namesDownTo(zone, mailDomain)), world.lookAtZone(zone)]);
       // No reason to stop: it is the resolver's word alone, and networks may have a zone of their own for a name.
-      if (cut !== undefined) await pulumi.log.warn(`DNS: as your resolver has it, ${inOtherZone(mailDomain, zone, cut)} Where that zone is only for your own network, all is well.`);
-      if (view?.kind === "unanswered" && view.nameServers) await pulumi.log.warn(unanswered(zone, view.above, view.nameServers));
+      if (cut !== undefined)
+        await pulumi.log.warn(
+          `DNS: as your resolver has it, ${inOtherZone(mailDomain, zone, cut)} Where that zone is only for your own network, all is well.`,
+        );
+      if (view?.kind === "unanswered" && view.nameServers)
+        await pulumi.log.warn(unanswered(zone, view.above, view.nameServers));
       return manualZone({ zone, mailDomain, ttl, lookup: await world.openLookup(zone) });
     }
   }
@@ -101,16 +152,20 @@ async function warnAtHetzner({ dns: { zone }, hcloud: { api, token } }: ZoneSett
   if (!said || !NOT_ASKED.includes(said.status)) return;
   if (isAsked({ nameServers: said.assigned, soa: undefined }, await world.lookAtZone(zone)) === true) return;
   const status = said.checked ? `${said.status}, as Hetzner saw it on ${said.checked}` : said.status;
-  await pulumi.log.warn(notAsked({ provider: "Hetzner Cloud", zone, status, assigned: said.assigned, delegated: said.delegated }));
+  await pulumi.log.warn(
+    notAsked({ provider: "Hetzner Cloud", zone, status, assigned: said.assigned, delegated: said.delegated }),
+  );
 }
 
 const otherZone = (mailDomain: string, zone: string, cut: string) => `dns.zone: ${inOtherZone(mailDomain, zone, cut)}`;
 
-const inOtherZone = (mailDomain: string, zone: string, cut: string) => `${mailDomain} is not in the zone ${zone}, but in ${cut}, which is a zone of its own: nobody asks ${zone} for it. Set dns.zone to ${cut}, and dns.provider to where that is.`;
+const inOtherZone = (mailDomain: string, zone: string, cut: string) =>
+  `${mailDomain} is not in the zone ${zone}, but in ${cut}, which is a zone of its own: nobody asks ${zone} for it. Set dns.zone to ${cut}, and dns.provider to where that is.`;
 
 /** The mail domain and the names between it and its zone, longest first. */
 function namesDownTo(zone: string, mailDomain: string): string[] {
   const names: string[] = [];
-  for (let name = mailDomain; name !== zone && name.endsWith(`.${zone}`); name = name.slice(name.indexOf(".") + 1)) names.push(name);
+  for (let name = mailDomain; name !== zone && name.endsWith(`.${zone}`); name = name.slice(name.indexOf(".") + 1))
+    names.push(name);
   return names;
 }

@@ -35,7 +35,12 @@ export interface RecordDecisions {
  * `proven`: addresses of both families at which the relay answers and which are wanted in DNS. `failing`: families that
  * some proxy should serve, and none does: a fault that may pass, and no reason to take a family out of DNS.
  */
-export function decideRecordSets(mailDomain: string, proven: readonly string[], existing: readonly ExistingSet[], failing: readonly Family[] = []): RecordDecisions {
+export function decideRecordSets(
+  mailDomain: string,
+  proven: readonly string[],
+  existing: readonly ExistingSet[],
+  failing: readonly Family[] = [],
+): RecordDecisions {
   const decide = (family: Family): RecordDecision => {
     const type = typeOf(family);
     const there = existing.find((set) => set.name === mailDomain && set.type === type);
@@ -48,17 +53,38 @@ export function decideRecordSets(mailDomain: string, proven: readonly string[], 
 }
 
 /** What else in the zone deserves a look once the mail domain's addresses change: sentences. `answered`: for the mail domain, which may be more than stands there. */
-export function recordAdvice(mailDomain: string, decisions: RecordDecisions, existing: readonly ExistingSet[], answered = existing): string[] {
+export function recordAdvice(
+  mailDomain: string,
+  decisions: RecordDecisions,
+  existing: readonly ExistingSet[],
+  answered = existing,
+): string[] {
   const published = decisions.A.kind === "publish" || decisions.AAAA.kind === "publish";
   if (!published) return [];
-  const old = (sets: readonly ExistingSet[]) => sets.filter(({ name, type, ours }) => name === mailDomain && (type === "A" || type === "AAAA") && !ours);
+  const old = (sets: readonly ExistingSet[]) =>
+    sets.filter(({ name, type, ours }) => name === mailDomain && (type === "A" || type === "AAAA") && !ours);
   const left = old(existing).filter(({ type }) => decisions[type as RecordType].kind === "none");
   // An address that is published now is no old one, though the set that holds it may not be known as ours.
-  const now = new Set([decisions.A, decisions.AAAA].flatMap((decision) => (decision.kind === "publish" ? decision.values : [])));
-  const oldAddresses = new Set(old(answered).flatMap(({ values }) => values).filter((value) => !now.has(value)));
-  const pointing = existing.filter(({ name, type, values }) => name !== mailDomain && (type === "A" || type === "AAAA") && values.some((value) => oldAddresses.has(value)));
+  const now = new Set(
+    [decisions.A, decisions.AAAA].flatMap((decision) => (decision.kind === "publish" ? decision.values : [])),
+  );
+  const oldAddresses = new Set(
+    old(answered)
+      .flatMap(({ values }) => values)
+      .filter((value) => !now.has(value)),
+  );
+  const pointing = existing.filter(
+    ({ name, type, values }) =>
+      name !== mailDomain && (type === "A" || type === "AAAA") && values.some((value) => oldAddresses.has(value)),
+  );
   return [
-    ...left.map(({ type, values }) => `${mailDomain} still has ${type} ${values.join(", ")}, which is no proxy: delete it if the relay is not to be reached there.`),
-    ...pointing.map(({ name, type, values }) => `${name} ${type} ${values.join(", ")} points at the mail domain's old address: change it to a CNAME of ${mailDomain}, or to the same addresses.`),
+    ...left.map(
+      ({ type, values }) =>
+        `${mailDomain} still has ${type} ${values.join(", ")}, which is no proxy: delete it if the relay is not to be reached there.`,
+    ),
+    ...pointing.map(
+      ({ name, type, values }) =>
+        `${name} ${type} ${values.join(", ")} points at the mail domain's old address: change it to a CNAME of ${mailDomain}, or to the same addresses.`,
+    ),
   ];
 }

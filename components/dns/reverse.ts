@@ -30,12 +30,26 @@ export interface ReverseAdvice {
 }
 
 /** Sentences on the addresses whose names are not what they should be. */
-export async function reverseAdvice(addresses: readonly ForeignAddress[], lookup: ReverseLookup): Promise<ReverseAdvice> {
+export async function reverseAdvice(
+  addresses: readonly ForeignAddress[],
+  lookup: ReverseLookup,
+): Promise<ReverseAdvice> {
   const found = await Promise.all(addresses.map(async (each) => ({ ...each, names: await lookup(each.address) })));
   const wrong = found.filter(({ names, wanted }) => names && !names.some((name) => name.toLowerCase() === wanted));
-  const says = ({ address, names, wanted }: (typeof wrong)[number]) => `the reverse DNS of ${address} ${names?.length ? `says ${names.join(", ")}` : "says nothing"}, not ${wanted}`;
+  const says = ({ address, names, wanted }: (typeof wrong)[number]) =>
+    `the reverse DNS of ${address} ${names?.length ? `says ${names.join(", ")}` : "says nothing"}, not ${wanted}`;
   return {
-    warnings: wrong.filter(({ egress }) => egress).map((each) => `${each.proxy} is an egress, and ${says(each)}: many servers refuse such mail. Set it at the provider of that machine.`),
-    notes: wrong.filter(({ egress }) => !egress).map((each) => `${each.proxy}: ${says(each)}. Set it at the provider of that machine, if you like: no mail depends on it.`),
+    warnings: wrong
+      .filter(({ egress }) => egress)
+      .map(
+        (each) =>
+          `${each.proxy} is an egress, and ${says(each)}: many servers refuse such mail. Set it at the provider of that machine.`,
+      ),
+    notes: wrong
+      .filter(({ egress }) => !egress)
+      .map(
+        (each) =>
+          `${each.proxy}: ${says(each)}. Set it at the provider of that machine, if you like: no mail depends on it.`,
+      ),
   };
 }

@@ -23,7 +23,10 @@ export interface WantedName {
  * The zone's record sets, as far as they matter. `wanted`: what will be written; the mail domain comes first. Throws a RunError
  * when the server does not let us read or change it: whatever can be known is told before anything is bought.
  */
-export async function readRfc2136Zone(options: ClientOptions, wanted: readonly [WantedName, ...WantedName[]]): Promise<RawSet[]> {
+export async function readRfc2136Zone(
+  options: ClientOptions,
+  wanted: readonly [WantedName, ...WantedName[]],
+): Promise<RawSet[]> {
   const client = dnsClient(options);
   const mailDomain = wanted[0].name;
   try {
@@ -43,7 +46,10 @@ export async function ownZone(options: ClientOptions): Promise<OwnZone | undefin
     const [soa] = await client.query(options.zone, TYPE.SOA);
     const nameServers = (await client.query(options.zone, TYPE.NS)).map(({ data }) => decodeName(data, 0).name);
     const primary = soa && decodeName(soa.data, 0);
-    return { nameServers, soa: primary && { primary: primary.name, hostmaster: decodeName(soa.data, primary.end).name } };
+    return {
+      nameServers,
+      soa: primary && { primary: primary.name, hostmaster: decodeName(soa.data, primary.end).name },
+    };
   } catch {
     return undefined;
   }
@@ -56,12 +62,19 @@ async function checkPlace(client: DnsClient, { server, zone }: ClientOptions, ma
   const delegation = authoritative ? undefined : authorities.find(({ type }) => type === TYPE.NS)?.name;
   const below = owner !== undefined && owner !== zone && owner.endsWith(`.${zone}`) ? owner : delegation;
   if (below !== undefined && below !== zone) {
-    throw new Error(`${mailDomain} is not in the zone ${zone}, but in ${below}, which is a zone of its own${delegation ? ", delegated to other name servers" : ""}: nobody asks ${zone} for it. Set dns.zone to ${below}, and dns.server to its primary.`);
+    throw new Error(
+      `${mailDomain} is not in the zone ${zone}, but in ${below}, which is a zone of its own${delegation ? ", delegated to other name servers" : ""}: nobody asks ${zone} for it. Set dns.zone to ${below}, and dns.server to its primary.`,
+    );
   }
   const alias = answers.find(({ type }) => type === TYPE.DNAME);
-  if (alias) throw new Error(`${mailDomain} lies below ${alias.name}, which is a DNAME at ${server}: below it no records can be. Delete the DNAME, or choose another mail domain.`);
+  if (alias)
+    throw new Error(
+      `${mailDomain} lies below ${alias.name}, which is a DNAME at ${server}: below it no records can be. Delete the DNAME, or choose another mail domain.`,
+    );
   if (await client.exists(mailDomain, TYPE.ALIAS)) {
-    throw new Error(`${mailDomain} is an ALIAS at ${server}, beside which no address should be. Delete the ALIAS, and give ${mailDomain} its present addresses as A and AAAA instead; those are then adopted.`);
+    throw new Error(
+      `${mailDomain} is an ALIAS at ${server}, beside which no address should be. Delete the ALIAS, and give ${mailDomain} its present addresses as A and AAAA instead; those are then adopted.`,
+    );
   }
 }
 
@@ -70,23 +83,39 @@ async function checkPlace(client: DnsClient, { server, zone }: ClientOptions, ma
  * may write is told so by that condition's failure; whoever may not is refused, and nothing changes. (An update without records
  * tells nothing: any key may make one where rights are given name by name.)
  */
-async function checkRights(client: DnsClient, { server, zone, key }: ClientOptions, wanted: readonly WantedName[]): Promise<void> {
+async function checkRights(
+  client: DnsClient,
+  { server, zone, key }: ClientOptions,
+  wanted: readonly WantedName[],
+): Promise<void> {
   const ask = async (sets: readonly SetName[]): Promise<Refusal | undefined> => {
     try {
-      await client.update({ prerequisites: [{ name: zone, type: TYPE.SOA, class: CLASS.NONE, ttl: 0, data: NOTHING }], updates: sets.flatMap(trial) });
+      await client.update({
+        prerequisites: [{ name: zone, type: TYPE.SOA, class: CLASS.NONE, ttl: 0, data: NOTHING }],
+        updates: sets.flatMap(trial),
+      });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       return error.rcode === RCODE.YXRRSET ? undefined : error;
     }
-    throw new Error(`${server} made a change on a condition that does not hold: it does not do dynamic updates as RFC 2136 has them`);
+    throw new Error(
+      `${server} made a change on a condition that does not hold: it does not do dynamic updates as RFC 2136 has them`,
+    );
   };
-  const sets = wanted.flatMap(({ name, types }) => types.flatMap((type): SetName[] => [{ name, type }, { name: markName(name, type), type: "TXT" }]));
+  const sets = wanted.flatMap(({ name, types }) =>
+    types.flatMap((type): SetName[] => [
+      { name, type },
+      { name: markName(name, type), type: "TXT" },
+    ]),
+  );
   const refused = await ask(sets);
   if (!refused) return;
   const single = await Promise.all(sets.map(async (set) => ((await ask([set])) ? [`${set.name} ${set.type}`] : [])));
   const names = single.flat();
   if (names.length === 0 || names.length === sets.length) throw refused;
-  throw new Error(`${refused.message} It is refused for ${names.join(", ")}; the key ${key.name} must be allowed to change all of these, also the TXT records, by which the program knows what is its own.`);
+  throw new Error(
+    `${refused.message} It is refused for ${names.join(", ")}; the key ${key.name} must be allowed to change all of these, also the TXT records, by which the program knows what is its own.`,
+  );
 }
 
 interface SetName {

@@ -27,26 +27,48 @@ export function spfAdvice({ mailDomain, senders, published, texts }: SpfQuestion
   // What names another host may well cover the address, which only a look-up would tell.
   if (names.some((term) => !own.includes(term) && /^(a:|mx:|include:|exists:|redirect=)/.test(term))) return undefined;
   const covered = names.some((term) => own.includes(term)) ? new Set(published) : new Set<string>();
-  const missing = senders.filter((address) => !covered.has(address) && !names.some((term) => holds(term, address))).map((address) => `ip${familyOf(address)}:${address}`);
+  const missing = senders
+    .filter((address) => !covered.has(address) && !names.some((term) => holds(term, address)))
+    .map((address) => `ip${familyOf(address)}:${address}`);
   if (missing.length === 0) return undefined;
   const now = spf ? `it says "${spf}"` : "there is none";
   const wanted = spf ? spf.replace(/^v=spf1/i, `v=spf1 ${missing.join(" ")}`) : `v=spf1 ${missing.join(" ")} ~all`;
-  const changing = "If that address changes now and then (a home line), name a host that follows it instead (a:home.example.net).";
+  const changing =
+    "If that address changes now and then (a home line), name a host that follows it instead (a:home.example.net).";
   return `SPF: the relay's mail leaves from ${senders.join(" and ")}, which the SPF record of ${mailDomain} must name (${now}). Use: "${wanted}". ${changing}`;
 }
 
 /** The mail domain's texts. Those of a wildcard, or behind a CNAME, go with the first address that is put in their place. */
-export function textsOf(mailDomain: string, { existing, answered, published }: { readonly existing: readonly ExistingSet[]; readonly answered: readonly ExistingSet[]; readonly published: readonly string[] }): readonly string[] {
-  const find = (sets: readonly ExistingSet[], type: string) => sets.find((set) => set.name === mailDomain && set.type === type)?.values;
-  const stays = published.length === 0 || sameSet([...(find(answered, "A") ?? []), ...(find(answered, "AAAA") ?? [])], published);
+export function textsOf(
+  mailDomain: string,
+  {
+    existing,
+    answered,
+    published,
+  }: {
+    readonly existing: readonly ExistingSet[];
+    readonly answered: readonly ExistingSet[];
+    readonly published: readonly string[];
+  },
+): readonly string[] {
+  const find = (sets: readonly ExistingSet[], type: string) =>
+    sets.find((set) => set.name === mailDomain && set.type === type)?.values;
+  const stays =
+    published.length === 0 || sameSet([...(find(answered, "A") ?? []), ...(find(answered, "AAAA") ?? [])], published);
   return find(existing, "TXT") ?? (stays ? find(answered, "TXT") : undefined) ?? [];
 }
 
 /** What to mind with a text for a mail domain that has its addresses from a wildcard, or behind a CNAME: a sentence, or nothing. */
-export function textPlace(mailDomain: string, existing: readonly ExistingSet[], answered: readonly ExistingSet[]): string {
+export function textPlace(
+  mailDomain: string,
+  existing: readonly ExistingSet[],
+  answered: readonly ExistingSet[],
+): string {
   const own = existing.filter(({ name }) => name === mailDomain);
-  if (own.some(({ type }) => type === "CNAME")) return ` While ${mailDomain} is a CNAME, the text belongs to the name that it leads to: beside a CNAME nothing can stand.`;
-  if (own.length > 0 || !answered.some(({ name, type }) => name === mailDomain && (type === "A" || type === "AAAA"))) return "";
+  if (own.some(({ type }) => type === "CNAME"))
+    return ` While ${mailDomain} is a CNAME, the text belongs to the name that it leads to: beside a CNAME nothing can stand.`;
+  if (own.length > 0 || !answered.some(({ name, type }) => name === mailDomain && (type === "A" || type === "AAAA")))
+    return "";
   return ` It would be the first record of ${mailDomain} itself, which then has no addresses from the wildcard any more: add its A and AAAA with it (pulumi stack output zoneLines).`;
 }
 
@@ -58,4 +80,5 @@ function holds(term: string, address: string): boolean {
 }
 
 /** TXT values come as quoted strings of up to 255 characters, one after the other. */
-const unquote = (text: string) => (text.startsWith('"') ? [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, part]) => part).join("") : text);
+const unquote = (text: string) =>
+  text.startsWith('"') ? [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, part]) => part).join("") : text;

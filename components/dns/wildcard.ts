@@ -17,9 +17,16 @@ export interface Seen {
 export async function fromWildcard(lookup: Lookup, zone: string, { name, type, values }: Seen): Promise<boolean> {
   if (values.length === 0 || name === zone) return false;
   const nobodys = `x${randomBytes(8).toString("hex")}`;
-  const answersSo = (other: string) => lookup(other, type).then((found) => sameSet(found, values), () => false);
-  return (await answersSo(`${nobodys}.${name.slice(name.indexOf(".") + 1)}`)) && (await answersSo(`${nobodys}.${name}`));
+  const answersSo = (other: string) =>
+    lookup(other, type).then(
+      (found) => sameSet(found, values),
+      () => false,
+    );
+  return (
+    (await answersSo(`${nobodys}.${name.slice(name.indexOf(".") + 1)}`)) && (await answersSo(`${nobodys}.${name}`))
+  );
 }
 
 /** In whatever order: servers turn it round. */
-export const sameSet = (some: readonly string[], others: readonly string[]) => [...some].sort().join("\n") === [...others].sort().join("\n");
+export const sameSet = (some: readonly string[], others: readonly string[]) =>
+  [...some].sort().join("\n") === [...others].sort().join("\n");

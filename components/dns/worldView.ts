@@ -50,7 +50,11 @@ export async function lookAt(open: Open, zone: string): Promise<WorldView | unde
     const above = soas.length === 0 && ipv4.length > 0 ? await silentAlone(open, system, zone) : undefined;
     return above === undefined ? { kind: "served", nameServers, soas } : { kind: "unanswered", above, nameServers };
   } catch (error) {
-    const kind = ABSENT.includes(codeOf(error)) ? "undelegated" : codeOf(error) === "ESERVFAIL" ? "unanswered" : undefined;
+    const kind = ABSENT.includes(codeOf(error))
+      ? "undelegated"
+      : codeOf(error) === "ESERVFAIL"
+        ? "unanswered"
+        : undefined;
     const above = kind && (await zoneAbove(system, zone));
     return kind && above !== undefined ? { kind, above } : undefined;
   }
@@ -58,12 +62,23 @@ export async function lookAt(open: Open, zone: string): Promise<WorldView | unde
 
 /** Name servers are asked themselves: a resolver would say what it remembers. */
 async function soasOf(open: Open, zone: string, addresses: readonly string[]): Promise<Soa[]> {
-  const soas = addresses.slice(0, MOST_SERVERS).map((address) => open([address]).resolveSoa(zone).then(({ nsname, hostmaster }) => [{ primary: nsname, hostmaster }], () => []));
+  const soas = addresses.slice(0, MOST_SERVERS).map((address) =>
+    open([address])
+      .resolveSoa(zone)
+      .then(
+        ({ nsname, hostmaster }) => [{ primary: nsname, hostmaster }],
+        () => [],
+      ),
+  );
   return (await Promise.all(soas)).flat();
 }
 
 const addressesOf = async (system: Resolver, names: readonly string[], family: 4 | 6): Promise<string[]> =>
-  (await Promise.all(names.map((name) => (family === 4 ? system.resolve4(name) : system.resolve6(name)).catch(() => [])))).flat();
+  (
+    await Promise.all(
+      names.map((name) => (family === 4 ? system.resolve4(name) : system.resolve6(name)).catch(() => [])),
+    )
+  ).flat();
 
 /** Networks may let no questions out but to their own resolver, and a machine may have no IPv6: the servers of the zone above show it. */
 async function silentAlone(open: Open, system: Resolver, zone: string): Promise<string | undefined> {
@@ -78,7 +93,10 @@ async function zoneAbove(system: Resolver, zone: string): Promise<string | undef
   const labels = zone.split(".");
   for (let i = 1; i < labels.length; i++) {
     const above = labels.slice(i).join(".");
-    const found = await system.resolveNs(above).then((names) => names.length > 0, (error: unknown) => (ABSENT.includes(codeOf(error)) ? false : undefined));
+    const found = await system.resolveNs(above).then(
+      (names) => names.length > 0,
+      (error: unknown) => (ABSENT.includes(codeOf(error)) ? false : undefined),
+    );
     if (found) return above;
     if (found === undefined) return undefined;
   }
@@ -88,7 +106,10 @@ async function zoneAbove(system: Resolver, zone: string): Promise<string | undef
 export async function cutAmong(system: Resolver, names: readonly string[]): Promise<string | undefined> {
   for (const name of names) {
     // Behind a CNAME the answer would be another name's.
-    const [servers, aliases] = await Promise.all([system.resolveNs(name).catch(() => []), system.resolveCname(name).catch(() => [])]);
+    const [servers, aliases] = await Promise.all([
+      system.resolveNs(name).catch(() => []),
+      system.resolveCname(name).catch(() => []),
+    ]);
     if (servers.length === 0 || aliases.length > 0) continue;
     const addresses = await Promise.all([addressesOf(system, servers, 4), addressesOf(system, servers, 6)]);
     if (addresses.flat().some((address) => !isPrivate(address))) return name;

@@ -12,7 +12,9 @@ export interface RecordSetSpec {
 }
 
 /** What becomes of the mail domain's sets when the stack goes; with `relay` they hold the relay's own addresses then. */
-export type Farewell = { readonly kind: "delete" | "keep" } | { readonly kind: "relay"; readonly addresses: Readonly<Record<RecordType, readonly string[]>> };
+export type Farewell =
+  | { readonly kind: "delete" | "keep" }
+  | { readonly kind: "relay"; readonly addresses: Readonly<Record<RecordType, readonly string[]>> };
 
 export interface FarewellSpec {
   /** The mail domain. */
@@ -46,4 +48,6 @@ export interface DnsZone {
 export const MANAGED_BY = "managed-by";
 
 /** The part of a farewell's errand that is about the relay. */
-export const relayIn = (farewell: Farewell) => ({ relay: farewell.kind === "relay" ? farewell.addresses : { A: [], AAAA: [] } });
+export const relayIn = (farewell: Farewell) => ({
+  relay: farewell.kind === "relay" ? farewell.addresses : { A: [], AAAA: [] },
+});

@@ -25,7 +25,9 @@ export function viewZone(sets: readonly RawSet[], stack: string): ZoneView {
     return mark?.stack === stack ? mark : undefined;
   };
   return {
-    existing: sets.filter(({ name }) => !name.includes("._chatmail-proxy.")).map(({ altered: _, ...set }) => ({ ...set, ours: markOf(set.name, set.type) !== undefined })),
+    existing: sets
+      .filter(({ name }) => !name.includes("._chatmail-proxy."))
+      .map(({ altered: _, ...set }) => ({ ...set, ours: markOf(set.name, set.type) !== undefined })),
     changedByHand: (name, type) => {
       const mark = markOf(name, type);
       const values = valuesOf(name, type);

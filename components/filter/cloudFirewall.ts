@@ -14,10 +14,23 @@ export interface CloudFirewallRule {
 
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
-export type OpenPorts = Pick<ProxyFilter, "ports" | "udpPorts"> & { /** None without a tunnel. */ readonly tunnelPort: number | undefined };
+export type OpenPorts = Pick<ProxyFilter, "ports" | "udpPorts"> & {
+  /** None without a tunnel. */ readonly tunnelPort: number | undefined;
+};
 
-export function cloudFirewallRules({ sshPort, ports, udpPorts, tunnelPort }: OpenPorts & { readonly sshPort: number }): CloudFirewallRule[] {
-  const rule = (protocol: "tcp" | "udp", port: string, description: string): CloudFirewallRule => ({ direction: "in", protocol, port, sourceIps: ANYWHERE, description });
+export function cloudFirewallRules({
+  sshPort,
+  ports,
+  udpPorts,
+  tunnelPort,
+}: OpenPorts & { readonly sshPort: number }): CloudFirewallRule[] {
+  const rule = (protocol: "tcp" | "udp", port: string, description: string): CloudFirewallRule => ({
+    direction: "in",
+    protocol,
+    port,
+    sourceIps: ANYWHERE,
+    description,
+  });
   return [
     { direction: "in", protocol: "icmp", sourceIps: ANYWHERE, description: "ICMP" },
     rule("tcp", String(sshPort), "SSH"),

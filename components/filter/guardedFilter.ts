@@ -20,11 +20,25 @@ export interface GuardedFilterArgs {
  * Three connections: the first loads the rules and starts the host's timer, the second confirms them. The third finds
  * them confirmed, or, where an earlier run was cut off between the first two, confirms what the second loaded again.
  */
-export function guardedFilter(name: string, { host, set, after }: GuardedFilterArgs, opts: pulumi.CustomResourceOptions): [Step, Step, Step] {
+export function guardedFilter(
+  name: string,
+  { host, set, after }: GuardedFilterArgs,
+  opts: pulumi.CustomResourceOptions,
+): [Step, Step, Step] {
   const made = pulumi.output(set).apply(bundle);
   const armed = step(name, { ...host, words: ["arm", "filter", CONFIRM_WITHIN], stdin: made.text, after }, opts);
   const confirm = (suffix: string, words: string[], before: Step) =>
-    step(`${name}-${suffix}`, { ...host, words: ["confirm", "filter", CONFIRM_WITHIN, ...words], stdin: pulumi.interpolate`${made.digest}\n`, attempts: CONFIRM_ATTEMPTS, after: [before] }, opts);
+    step(
+      `${name}-${suffix}`,
+      {
+        ...host,
+        words: ["confirm", "filter", CONFIRM_WITHIN, ...words],
+        stdin: pulumi.interpolate`${made.digest}\n`,
+        attempts: CONFIRM_ATTEMPTS,
+        after: [before],
+      },
+      opts,
+    );
   const confirmed = confirm("confirm", [], armed);
   return [armed, confirmed, confirm("in-force", ["final"], confirmed)];
 }

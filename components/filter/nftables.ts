@@ -21,12 +21,30 @@ export function renderProxyFilter(filter: ProxyFilter): string {
   const masqueraded = masquerades(to, wan);
   return table(TABLE, [
     portSet("mail_ports", ascending(filter.ports).map(String)),
-    ...(filter.udpPorts.length > 0 ? [portSet("udp_ports", filter.udpPorts.map((range) => rangeText(range)), "flags interval")] : []),
+    ...(filter.udpPorts.length > 0
+      ? [
+          portSet(
+            "udp_ports",
+            filter.udpPorts.map((range) => rangeText(range)),
+            "flags interval",
+          ),
+        ]
+      : []),
     chain("prerouting", `type nat hook prerouting priority ${NAT_FIRST.prerouting}; policy accept;`, [
       // fib: only what is addressed to this host; what is merely routed through it is not ours to redirect.
-      ...handedOn.flatMap((ports) => targets(to).map(({ nat, address }) => `${fromWan} fib daddr type local ${ports} dnat ${nat} to ${address}`)),
+      ...handedOn.flatMap((ports) =>
+        targets(to).map(({ nat, address }) => `${fromWan} fib daddr type local ${ports} dnat ${nat} to ${address}`),
+      ),
     ]),
-    ...(masqueraded.length > 0 ? [chain("postrouting", `type nat hook postrouting priority ${NAT_FIRST.postrouting}; policy accept;`, masqueraded)] : []),
+    ...(masqueraded.length > 0
+      ? [
+          chain(
+            "postrouting",
+            `type nat hook postrouting priority ${NAT_FIRST.postrouting}; policy accept;`,
+            masqueraded,
+          ),
+        ]
+      : []),
     ...(filter.closed ? [input(filter)] : strays(filter, fromWan)),
     chain("forward", `type filter hook forward priority filter; policy ${filter.closed ? "drop" : "accept"};`, [
       ...(filter.closed ? [] : notOurs(to)),
@@ -34,8 +52,13 @@ export function renderProxyFilter(filter: ProxyFilter): string {
       "tcp flags syn tcp option maxseg size set rt mtu",
       "ct state established,related accept",
       "ct state invalid drop",
-      ...handedOn.map((ports) => `${fromWan} oifname ${to.kind === "tunnel" ? `"${to.interface}"` : wan} ct status dnat ${ports} accept`),
-      ...(to.kind === "tunnel" && to.egress ? [`iifname "${to.interface}" oifname ${wan} tcp dport ${SMTP_PORT} accept`] : []),
+      ...handedOn.map(
+        (ports) =>
+          `${fromWan} oifname ${to.kind === "tunnel" ? `"${to.interface}"` : wan} ct status dnat ${ports} accept`,
+      ),
+      ...(to.kind === "tunnel" && to.egress
+        ? [`iifname "${to.interface}" oifname ${wan} tcp dport ${SMTP_PORT} accept`]
+        : []),
       ...(filter.closed ? [] : ["drop"]),
     ]),
   ]);
@@ -72,12 +95,13 @@ function strays({ to, udpPorts }: ProxyFilter, fromWan: string): string[][] {
 
 /** What others forward on this host passes as if we were not there. */
 function notOurs(to: Tunnelled | Direct): string[] {
-  if (to.kind === "tunnel") return [
-    // While the tunnel's interface is away, what was redirected must not leave by another.
-    `ip daddr ${to.relay.ipv4} ct status dnat oifname != "${to.interface}" drop`,
-    `ip6 daddr ${to.relay.ipv6} ct status dnat oifname != "${to.interface}" drop`,
-    `iifname != "${to.interface}" oifname != "${to.interface}" accept`,
-  ];
+  if (to.kind === "tunnel")
+    return [
+      // While the tunnel's interface is away, what was redirected must not leave by another.
+      `ip daddr ${to.relay.ipv4} ct status dnat oifname != "${to.interface}" drop`,
+      `ip6 daddr ${to.relay.ipv6} ct status dnat oifname != "${to.interface}" drop`,
+      `iifname != "${to.interface}" oifname != "${to.interface}" accept`,
+    ];
   const { ipv4, ipv6 } = to.relay;
   return [
     ipv4 ? `ip daddr != ${ipv4} ip saddr != ${ipv4} accept` : "meta nfproto ipv4 accept",
@@ -86,19 +110,24 @@ function notOurs(to: Tunnelled | Direct): string[] {
 }
 
 function targets({ relay }: Tunnelled | Direct): { nat: "ip" | "ip6"; address: string }[] {
-  return [...(relay.ipv4 ? [{ nat: "ip" as const, address: relay.ipv4 }] : []), ...(relay.ipv6 ? [{ nat: "ip6" as const, address: relay.ipv6 }] : [])];
+  return [
+    ...(relay.ipv4 ? [{ nat: "ip" as const, address: relay.ipv4 }] : []),
+    ...(relay.ipv6 ? [{ nat: "ip6" as const, address: relay.ipv6 }] : []),
+  ];
 }
 
 function masquerades(to: Tunnelled | Direct, wan: string): string[] {
   // Without a tunnel the relay's answers would go straight to the client, who knows nothing of the relay.
-  if (to.kind === "direct") return targets(to).map(({ nat, address }) => `oifname ${wan} ${nat} daddr ${address} ct status dnat masquerade`);
+  if (to.kind === "direct")
+    return targets(to).map(({ nat, address }) => `oifname ${wan} ${nat} daddr ${address} ct status dnat masquerade`);
   return to.egress ? [`iifname "${to.interface}" oifname ${wan} tcp dport ${SMTP_PORT} masquerade`] : [];
 }
 
 function acceptSsh({ port, from }: ProxyFilter["ssh"]): string[] {
   if (from.length === 0) return [`tcp dport ${port} accept comment "SSH"`];
   const of = (family: 4 | 6) => from.filter((network) => familyOf(network.split("/")[0] ?? "") === family);
-  const rule = (key: string, networks: string[]) => (networks.length > 0 ? [`${key} saddr { ${networks.join(", ")} } tcp dport ${port} accept comment "SSH"`] : []);
+  const rule = (key: string, networks: string[]) =>
+    networks.length > 0 ? [`${key} saddr { ${networks.join(", ")} } tcp dport ${port} accept comment "SSH"`] : [];
   return [...rule("ip", of(4)), ...rule("ip6", of(6))];
 }
 
@@ -129,11 +158,18 @@ export function table(name: string, parts: readonly string[][]): string {
     `table inet ${name}`,
     `delete table inet ${name}`,
     "",
-    ...block(`table inet ${name}`, parts.flatMap((part, i) => (i > 0 ? ["", ...part] : part))),
+    ...block(
+      `table inet ${name}`,
+      parts.flatMap((part, i) => (i > 0 ? ["", ...part] : part)),
+    ),
     "",
   ].join("\n");
 }
 
 export const chain = (name: string, head: string, rules: readonly string[]) => block(`chain ${name}`, [head, ...rules]);
 
-const block = (head: string, lines: readonly string[]) => [`${head} {`, ...lines.map((line) => (line ? `\t${line}` : "")), "}"];
+const block = (head: string, lines: readonly string[]) => [
+  `${head} {`,
+  ...lines.map((line) => (line ? `\t${line}` : "")),
+  "}",
+];

@@ -19,8 +19,18 @@ const EGRESS = "chatmail_egress";
 
 /** The whole file for `pfctl -a chatmail_proxy -f`. */
 export function renderPf(filter: ProxyFilter): string {
-  const parts = [translation(filter), ...(filter.closed ? [defaults] : []), mail(filter), ...tunnel(filter), filter.closed ? own(filter) : session(filter)];
-  return ["# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.", ...parts.flatMap((part) => ["", ...part]), ""].join("\n");
+  const parts = [
+    translation(filter),
+    ...(filter.closed ? [defaults] : []),
+    mail(filter),
+    ...tunnel(filter),
+    filter.closed ? own(filter) : session(filter),
+  ];
+  return [
+    "# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.",
+    ...parts.flatMap((part) => ["", ...part]),
+    "",
+  ].join("\n");
 }
 
 function translation(filter: ProxyFilter): string[] {
@@ -29,8 +39,13 @@ function translation(filter: ProxyFilter): string[] {
     targets(filter).flatMap(({ af, address }) => [
       // Without a tunnel the relay's answers would go straight to the client, who knows nothing of the relay.
       ...(to.kind === "direct" ? [`nat on ${wan} ${af} from any to ${address} tagged ${MAIL} -> (${wan}:0)`] : []),
-      ...(to.kind === "tunnel" && to.egress ? [`nat on ${wan} ${af} proto tcp from ${address} to any port ${SMTP_PORT} tagged ${EGRESS} -> (${wan}:0)`] : []),
-      ...handedOn(filter).map(({ proto, port }) => `rdr on ${wan} ${af} proto ${proto} from any to (${wan}) port ${port} tag ${MAIL} -> ${address}`),
+      ...(to.kind === "tunnel" && to.egress
+        ? [`nat on ${wan} ${af} proto tcp from ${address} to any port ${SMTP_PORT} tagged ${EGRESS} -> (${wan}:0)`]
+        : []),
+      ...handedOn(filter).map(
+        ({ proto, port }) =>
+          `rdr on ${wan} ${af} proto ${proto} from any to (${wan}) port ${port} tag ${MAIL} -> ${address}`,
+      ),
     ]),
   );
 }
@@ -56,7 +71,10 @@ function mail(filter: ProxyFilter): string[] {
         const what = `${af} proto ${proto} from any to ${address} port ${port} tagged ${MAIL} ${syn}keep state`;
         // The tunnel carries smaller packets than the client's network; the MSS is lowered for both directions.
         const scrub = proto === "tcp" && to.kind === "tunnel" ? ` scrub (max-mss ${to.mtu - header})` : "";
-        return [`pass in quick on ${list(filter.wan)} ${what}`, `pass out quick on ${to.kind === "tunnel" ? to.interface : list(filter.wan)} ${what}${scrub}`];
+        return [
+          `pass in quick on ${list(filter.wan)} ${what}`,
+          `pass out quick on ${to.kind === "tunnel" ? to.interface : list(filter.wan)} ${what}${scrub}`,
+        ];
       }),
     ),
     // While the tunnel is down its addresses have no route of their own, and would leave by the default route.
@@ -72,15 +90,26 @@ function tunnel(filter: ProxyFilter): string[][] {
     [
       "# The tunnel: its outer packets, and what may come out of it.",
       ...filter.wan.map((wan) => `pass in quick on ${wan} proto udp from any to (${wan}) port ${to.port} keep state`),
-      ...targets(filter).map(({ af, address, icmp }) => `pass in quick on ${wg} ${af} proto ${icmp} from ${address} to (${wg}) ${icmpType[icmp]} echoreq keep state`),
+      ...targets(filter).map(
+        ({ af, address, icmp }) =>
+          `pass in quick on ${wg} ${af} proto ${icmp} from ${address} to (${wg}) ${icmpType[icmp]} echoreq keep state`,
+      ),
       ...(to.egress
-        ? targets(filter).map(({ af, address }) => `pass in quick on ${wg} ${af} proto tcp from ${address} to ! (self) port ${SMTP_PORT} tag ${EGRESS} flags S/SA keep state`)
+        ? targets(filter).map(
+            ({ af, address }) =>
+              `pass in quick on ${wg} ${af} proto tcp from ${address} to ! (self) port ${SMTP_PORT} tag ${EGRESS} flags S/SA keep state`,
+          )
         : []),
       // As the host's own elsewhere; here the first of the two that matches decides.
       `pass out quick on ${wg} from (${wg}) to any flags S/SA keep state`,
       `pass out quick on ${wg} proto tcp from (${wg}) to any flags any keep state (sloppy)`,
       `block drop quick on ${wg} all`,
-      ...(to.egress ? [`pass out quick on ${list(filter.wan)} proto tcp from any to any port ${SMTP_PORT} tagged ${EGRESS} flags S/SA keep state`, `block drop out quick all tagged ${EGRESS}`] : []),
+      ...(to.egress
+        ? [
+            `pass out quick on ${list(filter.wan)} proto tcp from any to any port ${SMTP_PORT} tagged ${EGRESS} flags S/SA keep state`,
+            `block drop out quick all tagged ${EGRESS}`,
+          ]
+        : []),
     ],
   ];
 }
@@ -138,7 +167,9 @@ function targets({ to: { relay } }: ProxyFilter): Target[] {
 function handedOn({ ports, udpPorts }: ProxyFilter): { proto: "tcp" | "udp"; port: string; syn: string }[] {
   return [
     { proto: "tcp", port: list(ascending(ports).map(String)), syn: "flags S/SA " },
-    ...(udpPorts.length > 0 ? [{ proto: "udp" as const, port: list(udpPorts.map((range) => rangeText(range, ":"))), syn: "" }] : []),
+    ...(udpPorts.length > 0
+      ? [{ proto: "udp" as const, port: list(udpPorts.map((range) => rangeText(range, ":"))), syn: "" }]
+      : []),
   ];
 }
 

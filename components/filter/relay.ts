@@ -21,7 +21,8 @@ export const relayTable = (proxy: string) => `${TABLE}_${proxy}`;
 
 // Sources that no client on the internet has. A captured proxy could otherwise send packets that seem to come from
 // the home network, which mail servers tend to trust (postfix: mynetworks).
-const NO_CLIENT_IPV4 = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/3";
+const NO_CLIENT_IPV4 =
+  "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/3";
 const NO_CLIENT_IPV6 = "::/128, ::1/128, ::ffff:0:0/96, fc00::/7, fe80::/10, ff00::/8";
 
 /** Networks that nobody on a tunnel's other end can pretend to be in. */
@@ -52,7 +53,10 @@ export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresse
       ...(udpPorts.length > 0 ? [`udp dport { ${udpPorts.map((range) => rangeText(range)).join(", ")} } accept`] : []),
       "drop",
     ]),
-    chain("forward", "type filter hook forward priority filter; policy accept;", [`iifname ${tunnel} drop`, `oifname ${tunnel} drop`]),
+    chain("forward", "type filter hook forward priority filter; policy accept;", [
+      `iifname ${tunnel} drop`,
+      `oifname ${tunnel} drop`,
+    ]),
     // Nothing of the relay's own starts here. In a home without IPv6 the kernel would otherwise do so: finding no route
     // for a connection, it takes the only global address it has, the tunnel's, asks again, and our routing rule answers;
     // every IPv6 attempt (postfix's to another server's AAAA, say) would hang in the tunnel until it times out. Refused,
@@ -77,8 +81,12 @@ export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresse
           chain("hairpin", `type nat hook output priority ${NAT_FIRST.output}; policy accept;`, [
             ...publicAddresses.flatMap((address) =>
               familyOf(address) === 4
-                ? [`ip saddr != { ${NO_CLIENT_IPV4} } ip daddr ${address} tcp dport { ${ascending(ports).join(", ")} } dnat ip to ${plan.relay.ipv4}`]
-                : [`ip6 saddr != { ${NO_CLIENT_IPV6} } ip6 daddr ${address} tcp dport { ${ascending(ports).join(", ")} } dnat ip6 to ${plan.relay.ipv6}`],
+                ? [
+                    `ip saddr != { ${NO_CLIENT_IPV4} } ip daddr ${address} tcp dport { ${ascending(ports).join(", ")} } dnat ip to ${plan.relay.ipv4}`,
+                  ]
+                : [
+                    `ip6 saddr != { ${NO_CLIENT_IPV6} } ip6 daddr ${address} tcp dport { ${ascending(ports).join(", ")} } dnat ip6 to ${plan.relay.ipv6}`,
+                  ],
             ),
           ]),
         ]),

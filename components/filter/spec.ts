@@ -50,4 +50,5 @@ export const SMTP_PORT = 25;
 export const ascending = (ports: readonly number[]) => [...ports].sort((a, b) => a - b);
 
 /** 3478 or 49152-65535. */
-export const rangeText = ({ from, to }: PortRange, between = "-") => (from === to ? String(from) : `${from}${between}${to}`);
+export const rangeText = ({ from, to }: PortRange, between = "-") =>
+  from === to ? String(from) : `${from}${between}${to}`;

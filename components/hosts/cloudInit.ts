@@ -12,8 +12,16 @@ export const STANDARD_SSH_PORT = 22;
 
 // Images that start sshd by a socket (Ubuntu's) would keep the old port: there, the service itself is to listen.
 const movedSsh = (port: number) => ({
-  write_files: [{ path: "/etc/ssh/sshd_config.d/10-chatmail-proxy.conf", permissions: "0644", content: `Port ${port}\n` }],
-  runcmd: [["sh", "-c", "systemctl disable --now ssh.socket 2>/dev/null; systemctl enable ssh.service; systemctl restart ssh.service"]],
+  write_files: [
+    { path: "/etc/ssh/sshd_config.d/10-chatmail-proxy.conf", permissions: "0644", content: `Port ${port}\n` },
+  ],
+  runcmd: [
+    [
+      "sh",
+      "-c",
+      "systemctl disable --now ssh.socket 2>/dev/null; systemctl enable ssh.service; systemctl restart ssh.service",
+    ],
+  ],
 });
 
 /** The user data; holds a private key, so it is a secret. JSON, which is YAML as well. */

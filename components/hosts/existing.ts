@@ -7,7 +7,17 @@ import type { Reach } from "../remote/hostCommand";
 import { becomeOf, type Become } from "../remote/hostctl";
 import { anyProxy } from "../settings/anyProxy";
 import { list, object } from "../settings/object";
-import { flag, interfaceName, keyWithoutComment, port, publicAddress, sshHost, sshHostKey, unixUser, wholeNumber } from "../settings/values";
+import {
+  flag,
+  interfaceName,
+  keyWithoutComment,
+  port,
+  publicAddress,
+  sshHost,
+  sshHostKey,
+  unixUser,
+  wholeNumber,
+} from "../settings/values";
 import type { Host, HostArgs, HostKind, Traits } from "./host";
 
 /** Keys of an entry, but for those that are the kind's own: host, and closed with its default. */
@@ -28,24 +38,41 @@ export const existingKeys = {
 
 export const existingMemory = { hostKey: z.string(), gone: z.boolean() };
 
-export type ExistingProxy<Name extends string = string> = z.output<z.ZodObject<typeof existingKeys & { closed: typeof flag }>> & { readonly host: Name };
+export type ExistingProxy<Name extends string = string> = z.output<
+  z.ZodObject<typeof existingKeys & { closed: typeof flag }>
+> & { readonly host: Name };
 type ExistingMemory<Name extends string> = z.output<z.ZodObject<typeof existingMemory>> & { readonly host: Name };
 export type ExistingKind<Name extends string> = HostKind<ExistingProxy<Name>, ExistingMemory<Name>>;
 
 /** All of a kind but its words: name, schema, remembered. */
-export const existingMachine = <Name extends string>(platform: Platform): Omit<ExistingKind<Name>, "name" | "schema" | "remembered"> => ({
+export const existingMachine = <Name extends string>(
+  platform: Platform,
+): Omit<ExistingKind<Name>, "name" | "schema" | "remembered"> => ({
   token: undefined,
   operatorKey: true,
   reverseDns: false,
   traits: existingTraits,
-  doors: (entries) => Promise.resolve(new Map(entries.map((proxy) => [proxy.name, { host: doorOf(proxy), ports: [proxy.ssh.port], user: proxy.ssh.user, hostKey: proxy.ssh.hostKey }]))),
+  doors: (entries) =>
+    Promise.resolve(
+      new Map(
+        entries.map((proxy) => [
+          proxy.name,
+          { host: doorOf(proxy), ports: [proxy.ssh.port], user: proxy.ssh.user, hostKey: proxy.ssh.hostKey },
+        ]),
+      ),
+    ),
   open: (name, args, opts) => new ExistingHost(name, { ...args, platform }, opts),
   remember: ({ host, ssh, gone }) => ({ host, hostKey: keyWithoutComment(ssh.hostKey), gone }),
   identity: ({ hostKey, gone }) => ({ id: hostKey, gone }),
   moved: (_name, was, is) =>
     was.gone || was.hostKey === is.hostKey
       ? []
-      : [{ key: "ssh.hostKey", text: `is another than at the last run. If nobody but you changed it: set gone: true with the old key and run pulumi up; then give the new key without gone, and run it again.` }],
+      : [
+          {
+            key: "ssh.hostKey",
+            text: `is another than at the last run. If nobody but you changed it: set gone: true with the old key and run pulumi up; then give the new key without gone, and run it again.`,
+          },
+        ],
 });
 
 function existingTraits({ ssh, ipv4, ipv6, closed, autonomousSystem }: ExistingProxy): Traits {
@@ -57,7 +84,10 @@ function existingTraits({ ssh, ipv4, ipv6, closed, autonomousSystem }: ExistingP
     closed,
     rebootTime: () => undefined,
     marks: [...addresses, keyWithoutComment(ssh.hostKey)],
-    faults: addresses.length > 0 ? [] : ["has no public address. Set ipv4, ipv6 or both to what clients reach the machine at."],
+    faults:
+      addresses.length > 0
+        ? []
+        : ["has no public address. Set ipv4, ipv6 or both to what clients reach the machine at."],
   };
 }
 
@@ -78,14 +108,24 @@ class ExistingHost extends pulumi.ComponentResource implements Host {
   readonly closed: boolean;
   readonly rebootTime = undefined;
 
-  constructor(name: string, args: HostArgs<ExistingProxy> & { readonly platform: Platform }, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    args: HostArgs<ExistingProxy> & { readonly platform: Platform },
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("chatmail-proxy:hosts:ExistingHost", name, {}, opts);
     const { settings } = args;
     const { ssh, ipv4, ipv6 } = settings;
     this.platform = args.platform;
     this.ipv4 = ipv4 === undefined ? undefined : pulumi.output(ipv4);
     this.ipv6 = ipv6 === undefined ? undefined : pulumi.output(ipv6);
-    this.reach = { host: doorOf(settings), port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.operatorKey };
+    this.reach = {
+      host: doorOf(settings),
+      port: ssh.port,
+      user: ssh.user,
+      hostKey: ssh.hostKey,
+      privateKey: args.operatorKey,
+    };
     this.become = becomeOf(ssh.user);
     // A machine is who its host key says; one that was installed anew has another, or its operator kept it on purpose.
     this.machine = pulumi.output(keyWithoutComment(ssh.hostKey));

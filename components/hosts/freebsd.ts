@@ -7,7 +7,11 @@ import { existingKeys, existingMachine, existingMemory, type ExistingKind } from
 
 export const freebsd: ExistingKind<"freebsd"> = {
   name: "freebsd",
-  schema: object("a proxy on an existing FreeBSD machine", { ...existingKeys, host: z.literal("freebsd"), closed: flag.default(true) }),
+  schema: object("a proxy on an existing FreeBSD machine", {
+    ...existingKeys,
+    host: z.literal("freebsd"),
+    closed: flag.default(true),
+  }),
   remembered: z.object({ host: z.literal("freebsd"), ...existingMemory }),
   ...existingMachine(platform),
 };

@@ -44,11 +44,21 @@ export const hetzner: HostKind<HetznerProxy, z.output<typeof remembered>> = {
   open: (name, args, opts) => new HetznerHost(name, args, opts),
   remember: ({ host, location }) => ({ host, location }),
   identity: () => undefined,
-  moved: (name, was, is) => (was.location === is.location ? [] : [{ key: "location", text: `was "${was.location}" until now. ${addThenRemove(name)}` }]),
+  moved: (name, was, is) =>
+    was.location === is.location
+      ? []
+      : [{ key: "location", text: `was "${was.location}" until now. ${addThenRemove(name)}` }],
 };
 
 /** Autonomous systems of the locations (RIPE and ARIN, 2025). Those in Germany and Finland share one. */
-const AUTONOMOUS_SYSTEMS: Readonly<Record<string, number>> = { fsn1: 24940, nbg1: 24940, hel1: 24940, ash: 213230, hil: 212317, sin: 215859 };
+const AUTONOMOUS_SYSTEMS: Readonly<Record<string, number>> = {
+  fsn1: 24940,
+  nbg1: 24940,
+  hel1: 24940,
+  ash: 213230,
+  hil: 212317,
+  sin: 215859,
+};
 
 function hetznerTraits({ location, sshPort, rebootTime }: HetznerProxy): Traits {
   return {
@@ -61,15 +71,32 @@ function hetznerTraits({ location, sshPort, rebootTime }: HetznerProxy): Traits 
   };
 }
 
-async function hetznerDoors(entries: readonly HetznerProxy[], labels: Record<string, string>): Promise<ReadonlyMap<string, Door>> {
-  const withSelector = Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(",");
+async function hetznerDoors(
+  entries: readonly HetznerProxy[],
+  labels: Record<string, string>,
+): Promise<ReadonlyMap<string, Door>> {
+  const withSelector = Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(",");
   const { servers } = await hcloud.getServers({ withSelector });
   const byProxy = new Map(servers.map((server) => [server.labels.proxy, server]));
   return new Map(
     entries.flatMap(({ name, sshPort }) => {
       const server = byProxy.get(name);
       // One that is to be replaced for the sake of another SSH port answers on the old one.
-      return server ? [[name, { host: server.ipv4Address, ports: [...new Set([sshPort, Number(server.labels.sshport ?? STANDARD_SSH_PORT)])], user: "root", hostKey: undefined }]] : [];
+      return server
+        ? [
+            [
+              name,
+              {
+                host: server.ipv4Address,
+                ports: [...new Set([sshPort, Number(server.labels.sshport ?? STANDARD_SSH_PORT)])],
+                user: "root",
+                hostKey: undefined,
+              },
+            ],
+          ]
+        : [];
     }),
   );
 }
@@ -98,7 +125,10 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
     // Hetzner Cloud is asked only when all that leads to the server, its tunnel first, is gone already. The engine refuses in
     // the preview that comes before, when nothing is.
     const kept = { ...child, protect: settings.deleteProtection };
-    const common = { labels: { ...settings.labels, ...args.labels, proxy: settings.name }, deleteProtection: settings.deleteProtection };
+    const common = {
+      labels: { ...settings.labels, ...args.labels, proxy: settings.name },
+      deleteProtection: settings.deleteProtection,
+    };
 
     const hostKeySeed = new random.RandomPassword(`${name}-host-key`, { length: 64, special: false }, child);
     const hostKey = hostKeySeed.result.apply((seed) => sshKeyPair(seed, "ssh host key", settings.name));
@@ -113,7 +143,11 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
 
     const firewall = new hcloud.Firewall(
       `${name}-firewall`,
-      { name: cloudName, labels: common.labels, rules: cloudFirewallRules({ ...args.open, sshPort: settings.sshPort }) },
+      {
+        name: cloudName,
+        labels: common.labels,
+        rules: cloudFirewallRules({ ...args.open, sshPort: settings.sshPort }),
+      },
       args.frozen ? { ...child, ignoreChanges: ["rules"] } : child,
     );
 
@@ -122,7 +156,10 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
       {
         ...common,
         // Where another SSH port is seen, since user data is not looked at.
-        labels: { ...common.labels, ...(settings.sshPort === STANDARD_SSH_PORT ? {} : { sshport: String(settings.sshPort) }) },
+        labels: {
+          ...common.labels,
+          ...(settings.sshPort === STANDARD_SSH_PORT ? {} : { sshport: String(settings.sshPort) }),
+        },
         name: cloudName,
         serverType: settings.serverType,
         image: settings.image,
@@ -133,7 +170,9 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
         // Not secret in the provider's schema, though it holds the host key.
         userData: pulumi.secret(hostKey.apply((pair) => renderCloudInit({ hostKey: pair, sshPort: settings.sshPort }))),
         firewallIds: [numericId(firewall)],
-        publicNets: [{ ipv4Enabled: true, ipv4: numericId(primaryIpv4), ipv6Enabled: true, ipv6: numericId(primaryIpv6) }],
+        publicNets: [
+          { ipv4Enabled: true, ipv4: numericId(primaryIpv4), ipv6Enabled: true, ipv6: numericId(primaryIpv6) },
+        ],
       },
       {
         ...kept,
@@ -160,7 +199,11 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
     };
 
     const reverse = (type: "ipv4" | "ipv6", primaryIp: hcloud.PrimaryIp, ipAddress: pulumi.Output<string>) =>
-      new hcloud.Rdns(`${name}-ptr-${type}`, { primaryIpId: numericId(primaryIp), ipAddress, dnsPtr: args.reverseName }, { ...child, deletedWith: primaryIp });
+      new hcloud.Rdns(
+        `${name}-ptr-${type}`,
+        { primaryIpId: numericId(primaryIp), ipAddress, dnsPtr: args.reverseName },
+        { ...child, deletedWith: primaryIp },
+      );
     reverse("ipv4", primaryIpv4, this.ipv4);
     reverse("ipv6", primaryIpv6, this.ipv6);
 
@@ -178,7 +221,9 @@ const registrations = new WeakMap<ManagementKey, hcloud.SshKey>();
 /** The stack's key as Hetzner Cloud knows it, registered by whichever server asks first. */
 function registered(key: ManagementKey): hcloud.SshKey {
   const { name, publicKey, labels } = key;
-  const atHetzner = registrations.get(key) ?? new hcloud.SshKey(name, { name: `chatmail-proxy-${pulumi.getStack()}`, publicKey, labels });
+  const atHetzner =
+    registrations.get(key) ??
+    new hcloud.SshKey(name, { name: `chatmail-proxy-${pulumi.getStack()}`, publicKey, labels });
   registrations.set(key, atHetzner);
   return atHetzner;
 }

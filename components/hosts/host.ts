@@ -57,7 +57,10 @@ export interface HostArgs<Settings> {
  * A kind of host. `Entry`: what stands in the settings for a proxy on such a host; `Machine`: what is remembered of it from
  * one run to the next, in the stack's output `lastRun`, so that an older one must stay readable.
  */
-export interface HostKind<Entry extends AnyProxy = AnyProxy, Machine extends { readonly host: string } = { readonly host: string }> {
+export interface HostKind<
+  Entry extends AnyProxy = AnyProxy,
+  Machine extends { readonly host: string } = { readonly host: string },
+> {
   /** The word for it: an entry's `host`. */
   readonly name: Entry["host"];
   readonly schema: SchemaOf<Entry>;
@@ -120,4 +123,5 @@ export interface Identity {
 }
 
 /** The way from one place to another, for the proxy `name`. */
-export const addThenRemove = (name: string) => `A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove -- ${name}`;
+export const addThenRemove = (name: string) =>
+  `A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove -- ${name}`;

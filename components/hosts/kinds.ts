@@ -4,8 +4,4 @@ import { hetzner } from "./hetzner";
 import type { HostKind } from "./host";
 import { linux } from "./linux";
 
-export const KINDS = [
-  hetzner,
-  linux,
-  freebsd,
-] as const satisfies readonly HostKind[];
+export const KINDS = [hetzner, linux, freebsd] as const satisfies readonly HostKind[];

@@ -7,7 +7,11 @@ import { existingKeys, existingMachine, existingMemory, type ExistingKind } from
 
 export const linux: ExistingKind<"linux"> = {
   name: "linux",
-  schema: object("a proxy on an existing Linux machine", { ...existingKeys, host: z.literal("linux"), closed: flag.default(false) }),
+  schema: object("a proxy on an existing Linux machine", {
+    ...existingKeys,
+    host: z.literal("linux"),
+    closed: flag.default(false),
+  }),
   remembered: z.object({ host: z.literal("linux"), ...existingMemory }),
   ...existingMachine(debian),
 };

@@ -31,7 +31,12 @@ export interface SshCommand {
 export type Unreachable = "silent" | "refused" | "hostKey" | "login" | "slow" | "broken";
 
 export type SshAnswer =
-  | { readonly reachable: true; /** Exit status; undefined when a signal ended it. */ readonly status: number | undefined; readonly stdout: string; readonly stderr: string }
+  | {
+      readonly reachable: true;
+      /** Exit status; undefined when a signal ended it. */ readonly status: number | undefined;
+      readonly stdout: string;
+      readonly stderr: string;
+    }
   | { readonly reachable: false; readonly why: Unreachable; /** A sentence. */ readonly reason: string };
 
 /** Logs in, runs one command to its end, and logs out. Never throws for what the host or the network does. */
@@ -45,26 +50,40 @@ export async function runOverSsh(login: SshLogin, { command, stdin = "", timeout
   return answer;
 }
 
-function askOver(client: Client, login: SshLogin, { command, stdin, timeout }: Required<SshCommand>): Promise<SshAnswer> {
+function askOver(
+  client: Client,
+  login: SshLogin,
+  { command, stdin, timeout }: Required<SshCommand>,
+): Promise<SshAnswer> {
   return new Promise<SshAnswer>((resolve) => {
     const failed = (why: Unreachable, reason: string) => resolve({ reachable: false, why, reason });
     let stage: "connecting" | "hostKey" | "login" | "running" = "connecting";
     let offered: string | undefined;
     const timer = setTimeout(() => {
-      const [why, what] = { connecting: ["silent", "nothing answers"], hostKey: ["refused", "no SSH server greets"], login: ["slow", "the login does not come to an end"], running: ["slow", "it has not answered"] }[stage] as [Unreachable, string];
+      const [why, what] = {
+        connecting: ["silent", "nothing answers"],
+        hostKey: ["refused", "no SSH server greets"],
+        login: ["slow", "the login does not come to an end"],
+        running: ["slow", "it has not answered"],
+      }[stage] as [Unreachable, string];
       failed(why, `${what} within ${timeout / 1000} s`);
     }, timeout);
     timer.unref();
     client.on("close", () => {
       clearTimeout(timer);
-      failed(stage === "running" ? "broken" : "refused", stage === "running" ? "the connection was cut off before it had answered" : "the connection was closed");
+      failed(
+        stage === "running" ? "broken" : "refused",
+        stage === "running" ? "the connection was cut off before it had answered" : "the connection was closed",
+      );
     });
     client.on("error", (error: Error & { level?: string; code?: string }) => {
       clearTimeout(timer);
       if (offered !== undefined) failed("hostKey", `another host key is there (${offered}) than the one that is set`);
-      else if (error.level === "client-authentication") failed("login", `${login.user} is not let in: ${withoutDot(error.message)}`);
+      else if (error.level === "client-authentication")
+        failed("login", `${login.user} is not let in: ${withoutDot(error.message)}`);
       else if (error.level === "agent") failed("login", `the SSH agent does not help: ${withoutDot(error.message)}`);
-      else if (stage === "running") failed("broken", `the connection was cut off before it had answered (${withoutDot(error.message)})`);
+      else if (stage === "running")
+        failed("broken", `the connection was cut off before it had answered (${withoutDot(error.message)})`);
       else if (stage === "connecting") failed("silent", withoutDot(error.message));
       else failed("refused", withoutDot(error.message));
     });
@@ -81,7 +100,12 @@ function askOver(client: Client, login: SshLogin, { command, stdin, timeout }: R
         channel.on("exit", (code: number | null) => void (status = code ?? undefined));
         channel.on("close", () => {
           clearTimeout(timer);
-          resolve({ reachable: true, status, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
+          resolve({
+            reachable: true,
+            status,
+            stdout: Buffer.concat(stdout).toString(),
+            stderr: Buffer.concat(stderr).toString(),
+          });
         });
         // A command that does not read it may be gone before all is written.
         channel.on("error", () => undefined);
@@ -98,7 +122,11 @@ function askOver(client: Client, login: SshLogin, { command, stdin, timeout }: R
 }
 
 /** Pure but for `refused`, which is told the fingerprint of a host key that is not the pinned one. */
-function configOf({ host, port, user, hostKey, privateKey, agent }: SshLogin, timeout: number, refused: (fingerprint: string) => void): ConnectConfig {
+function configOf(
+  { host, port, user, hostKey, privateKey, agent }: SshLogin,
+  timeout: number,
+  refused: (fingerprint: string) => void,
+): ConnectConfig {
   const [type = "", key = ""] = hostKey.trim().split(/\s+/);
   const pinned = Buffer.from(key, "base64");
   return {
@@ -118,6 +146,7 @@ function configOf({ host, port, user, hostKey, privateKey, agent }: SshLogin, ti
 }
 
 /** As `ssh-keygen -l` shows it. */
-const fingerprint = (key: Buffer): string => `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
+const fingerprint = (key: Buffer): string =>
+  `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 
 const withoutDot = (text: string): string => text.replace(/\.$/, "");

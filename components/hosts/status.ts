@@ -31,10 +31,15 @@ export function parseHostStatus(text: string): HostStatus {
   try {
     data = JSON.parse(line);
   } catch {
-    throw new Error(line === "" ? "hostctl said nothing" : `hostctl's answer is no JSON (it begins with ${JSON.stringify(line.slice(0, 60))})`);
+    throw new Error(
+      line === ""
+        ? "hostctl said nothing"
+        : `hostctl's answer is no JSON (it begins with ${JSON.stringify(line.slice(0, 60))})`,
+    );
   }
   const { success, data: parsed, error } = status.safeParse(data);
-  if (!success) throw new Error(`hostctl's answer lacks something (${error.issues.map(({ path }) => path.join(".")).join(", ")})`);
+  if (!success)
+    throw new Error(`hostctl's answer lacks something (${error.issues.map(({ path }) => path.join(".")).join(", ")})`);
   return parsed;
 }
 
@@ -43,6 +48,13 @@ export function driftOf({ owner, drift: own, sets }: HostStatus, kind: "proxy" |
   if (kind === "proxy" && owner === "") return ["nothing of chatmail-proxy is set up there any more"];
   return [
     ...own,
-    ...Object.entries(sets).flatMap(([name, { state, drift }]) => [...(state === "reverted" ? [`the set "${name}" was taken back, since nobody confirmed it`] : state === "installing" ? [`the set "${name}" was not brought in to its end`] : []), ...drift]),
+    ...Object.entries(sets).flatMap(([name, { state, drift }]) => [
+      ...(state === "reverted"
+        ? [`the set "${name}" was taken back, since nobody confirmed it`]
+        : state === "installing"
+          ? [`the set "${name}" was not brought in to its end`]
+          : []),
+      ...drift,
+    ]),
   ];
 }

@@ -13,7 +13,11 @@ export const debian: Platform = {
   tunnelInterface: PROXY_INTERFACE,
   filterSet: (filter, wan) => ({
     files: [
-      { path: "/etc/chatmail-proxy/proxy.nft", mode: "0644", content: renderProxyFilter({ ...filter, wan: wan.map(({ name }) => name) }) },
+      {
+        path: "/etc/chatmail-proxy/proxy.nft",
+        mode: "0644",
+        content: renderProxyFilter({ ...filter, wan: wan.map(({ name }) => name) }),
+      },
       // The last name wins, at boot: behind the owner's 99-hardening.conf, local.conf and the like, which may forbid forwarding.
       { path: "/etc/sysctl.d/zz-chatmail-proxy.conf", mode: "0644", content: renderSysctl(wan) },
     ],

@@ -14,7 +14,11 @@ export const freebsd: Platform = {
   tunnelInterface: FREEBSD_INTERFACE,
   filterSet: (filter, wan) => ({
     files: [
-      { path: `${FREEBSD_ETC}/proxy.pf`, mode: "0644", content: renderPf({ ...filter, wan: wan.map(({ name }) => name) }) },
+      {
+        path: `${FREEBSD_ETC}/proxy.pf`,
+        mode: "0644",
+        content: renderPf({ ...filter, wan: wan.map(({ name }) => name) }),
+      },
       { path: `${FREEBSD_ETC}/proxy.sysctl`, mode: "0644", content: renderFreebsdSysctl(wan) },
       { path: `${FREEBSD_ETC}/proxy.rc`, mode: "0644", content: renderRc(wan) },
     ],
@@ -61,5 +65,13 @@ const learning = (wan: readonly Wan[]) => wan.filter(({ acceptRa }) => acceptRa 
  */
 function updatesSet(time: string) {
   const [hour, minute] = time.split(":").map(Number);
-  return { files: [{ path: "/etc/cron.d/chatmail-proxy", mode: "0644", content: [HEAD, `${minute} ${hour} * * * root /usr/sbin/freebsd-update cron`, ""].join("\n") }] };
+  return {
+    files: [
+      {
+        path: "/etc/cron.d/chatmail-proxy",
+        mode: "0644",
+        content: [HEAD, `${minute} ${hour} * * * root /usr/sbin/freebsd-update cron`, ""].join("\n"),
+      },
+    ],
+  };
 }

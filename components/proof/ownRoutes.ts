@@ -23,7 +23,9 @@ const sourceTowards: SourceTowards = (address, family) =>
     socket.connect(443, address, () => done(socket.address().address));
   });
 
-export const hasFamily = async (family: Family, source: SourceTowards = sourceTowards): Promise<boolean> => reachesFurther(await source(INTERNET[family], family));
+export const hasFamily = async (family: Family, source: SourceTowards = sourceTowards): Promise<boolean> =>
+  reachesFurther(await source(INTERNET[family], family));
 
 /** An address of the link or of the machine alone gets no answer from the internet. A private one may well, by NAT. */
-const reachesFurther = (source: string | undefined): boolean => source !== undefined && !/^(127\.|169\.254\.|0\.0\.0\.0$|::1?$|fe[89ab][0-9a-f]:)/i.test(source);
+const reachesFurther = (source: string | undefined): boolean =>
+  source !== undefined && !/^(127\.|169\.254\.|0\.0\.0\.0$|::1?$|fe[89ab][0-9a-f]:)/i.test(source);

@@ -43,16 +43,21 @@ export interface ProbePatience {
 }
 
 /** Probes all ports side by side. Once something answers, what is still silent gets two more attempts. */
-export async function probe(target: ProbeTarget, patience: ProbePatience, has: HasFamily = hasFamily): Promise<PortAnswer[]> {
+export async function probe(
+  target: ProbeTarget,
+  patience: ProbePatience,
+  has: HasFamily = hasFamily,
+): Promise<PortAnswer[]> {
   const deadline = Date.now() + patience.total;
   const answers = new Map<number, Answer>();
-  for (let attemptsLeft = 2; ; ) {
+  for (let attemptsLeft = 2; ;) {
     const open = target.ports.filter((port) => answers.get(port)?.kind !== "answered");
     await Promise.all(open.map(async (port) => answers.set(port, await ask(target, port, patience.attempt))));
     const kinds = [...answers.values()].map(({ kind }) => kind);
     // "No way" is what a machine says that lacks the family, and also what a router says of a target that is dead: which of
     // the two it is, this machine's own routes tell.
-    if ([...answers.values()].every(wordOfTheWay) && !(await has(familyOf(target.address) ?? 4))) return target.ports.map((port) => ({ port, answer: { kind: "notFromHere" } }));
+    if ([...answers.values()].every(wordOfTheWay) && !(await has(familyOf(target.address) ?? 4)))
+      return target.ports.map((port) => ({ port, answer: { kind: "notFromHere" } }));
     if (kinds.every((kind) => kind === "answered") || Date.now() >= deadline) break;
     if (kinds.includes("answered") && attemptsLeft-- === 0) break;
     await pause(1000);
@@ -65,7 +70,15 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** How a port's protocol begins: the server greets, the client asks in plain text, or TLS comes first. */
 type Opening = "greets" | "http" | "tls" | "unknown";
 
-const OPENINGS: Readonly<Record<number, Opening>> = { 25: "greets", 143: "greets", 587: "greets", 80: "http", 443: "tls", 465: "tls", 993: "tls" };
+const OPENINGS: Readonly<Record<number, Opening>> = {
+  25: "greets",
+  143: "greets",
+  587: "greets",
+  80: "http",
+  443: "tls",
+  465: "tls",
+  993: "tls",
+};
 
 const wordOfTheWay = (answer: Answer) => answer.kind === "silent" && answer.code !== undefined;
 
@@ -85,7 +98,9 @@ function ask(target: ProbeTarget, port: number, timeout: number): Promise<Answer
       resolve(answer);
     };
     socket.on("error", ({ code = "ECONNRESET" }: NodeJS.ErrnoException) => done(answerTo(code)));
-    socket.once("connect", () => open(OPENINGS[target.opensLike?.[port] ?? port] ?? "unknown", socket, target.mailDomain, done));
+    socket.once("connect", () =>
+      open(OPENINGS[target.opensLike?.[port] ?? port] ?? "unknown", socket, target.mailDomain, done),
+    );
   });
 }
 
@@ -93,7 +108,10 @@ function open(opening: Opening, socket: Socket, mailDomain: string, done: (answe
   const word = (expected: RegExp) =>
     socket.once("data", (data) => {
       const line = data.toString("latin1").split(/\r?\n/, 1)[0] ?? "";
-      done({ kind: "answered", ...(expected.test(line) ? {} : { note: `greets with ${JSON.stringify(line.slice(0, 60))}` }) });
+      done({
+        kind: "answered",
+        ...(expected.test(line) ? {} : { note: `greets with ${JSON.stringify(line.slice(0, 60))}` }),
+      });
     });
   switch (opening) {
     case "greets":
@@ -117,9 +135,19 @@ function open(opening: Opening, socket: Socket, mailDomain: string, done: (answe
 function startTls(socket: Socket, mailDomain: string, done: (answer: Answer) => void): void {
   const tls = connectTls({ socket, servername: mailDomain, rejectUnauthorized: false }, () => {
     const { subject, subjectaltname = "" } = tls.getPeerCertificate();
-    const names = [...new Set([String(subject?.CN ?? ""), ...subjectaltname.split(", ").map((name) => name.replace(/^DNS:/, ""))])].filter(Boolean);
-    const fits = names.some((name) => name === mailDomain || (name.startsWith("*.") && mailDomain.split(".").slice(1).join(".") === name.slice(2)));
-    done({ kind: "answered", ...(fits ? {} : { note: `shows a certificate for ${names.slice(0, 3).join(", ") || "no name"}, not for ${mailDomain}` }) });
+    const names = [
+      ...new Set([String(subject?.CN ?? ""), ...subjectaltname.split(", ").map((name) => name.replace(/^DNS:/, ""))]),
+    ].filter(Boolean);
+    const fits = names.some(
+      (name) =>
+        name === mailDomain || (name.startsWith("*.") && mailDomain.split(".").slice(1).join(".") === name.slice(2)),
+    );
+    done({
+      kind: "answered",
+      ...(fits
+        ? {}
+        : { note: `shows a certificate for ${names.slice(0, 3).join(", ") || "no name"}, not for ${mailDomain}` }),
+    });
   });
   tls.on("error", (error: Error) => done({ kind: "answered", note: `speaks, but no TLS: ${error.message}` }));
 }

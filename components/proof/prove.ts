@@ -18,7 +18,8 @@ const PATIENCE: Record<"preview" | "update" | "once", ProbePatience> = {
 };
 
 /** Looks with real connections from this machine. */
-export const proveFromHere: Prover = (target) => probe(target, PATIENCE[pulumi.runtime.isDryRun() ? "preview" : target.patient === false ? "once" : "update"]);
+export const proveFromHere: Prover = (target) =>
+  probe(target, PATIENCE[pulumi.runtime.isDryRun() ? "preview" : target.patient === false ? "once" : "update"]);
 
 export type OutsideViews = Readonly<Partial<Record<Family, OutsideView>>>;
 
@@ -34,10 +35,13 @@ export interface ProofArgs {
 }
 
 export function lookFromOutside(prove: Prover, args: ProofArgs): pulumi.Output<OutsideViews> {
-  return pulumi.all([args.ipv4, args.ipv6, pulumi.all(args.after.map(({ stdout }) => stdout))]).apply(async ([ipv4, ipv6, outcomes]) => {
-    const patient = args.patient && outcomes.every(wentWell);
-    const look = (address: string | undefined) => (address === undefined ? undefined : prove({ address, ports: args.ports, mailDomain: args.mailDomain, patient }));
-    const [four, six] = await Promise.all([look(ipv4), look(ipv6)]);
-    return { ...(four ? { 4: four } : {}), ...(six ? { 6: six } : {}) };
-  });
+  return pulumi
+    .all([args.ipv4, args.ipv6, pulumi.all(args.after.map(({ stdout }) => stdout))])
+    .apply(async ([ipv4, ipv6, outcomes]) => {
+      const patient = args.patient && outcomes.every(wentWell);
+      const look = (address: string | undefined) =>
+        address === undefined ? undefined : prove({ address, ports: args.ports, mailDomain: args.mailDomain, patient });
+      const [four, six] = await Promise.all([look(ipv4), look(ipv6)]);
+      return { ...(four ? { 4: four } : {}), ...(six ? { 6: six } : {}) };
+    });
 }

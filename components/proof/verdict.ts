@@ -22,71 +22,131 @@ export type OutsideView = readonly PortAnswer[];
 export type Inside = InsideView | "not asked" | "silent";
 
 /** `onRelay`: others' firewalls there that may drop what comes through the tunnel: sentences. */
-export function judge(family: Family, outside: OutsideView, inside: Inside, onRelay: readonly string[] = []): FamilyVerdict {
+export function judge(
+  family: Family,
+  outside: OutsideView,
+  inside: Inside,
+  onRelay: readonly string[] = [],
+): FamilyVerdict {
   const view = typeof inside === "string" ? undefined : inside;
   const relay = view?.ports.filter((seen) => seen.family === family) ?? [];
   const openInside = new Set(relay.filter(({ open }) => open).map(({ port }) => port));
-  const ports = (kind: PortAnswer["answer"]["kind"]) => outside.filter(({ answer }) => answer.kind === kind).map(({ port }) => port);
-  const [answered, refused, silent, unseen] = [ports("answered"), ports("refused"), ports("silent"), ports("notFromHere")];
-  const odd = outside.flatMap(({ port, answer }) => (answer.kind === "answered" && answer.note ? [`port ${port} ${answer.note}`] : []));
+  const ports = (kind: PortAnswer["answer"]["kind"]) =>
+    outside.filter(({ answer }) => answer.kind === kind).map(({ port }) => port);
+  const [answered, refused, silent, unseen] = [
+    ports("answered"),
+    ports("refused"),
+    ports("silent"),
+    ports("notFromHere"),
+  ];
+  const odd = outside.flatMap(({ port, answer }) =>
+    answer.kind === "answered" && answer.note ? [`port ${port} ${answer.note}`] : [],
+  );
   const byRelay = refused.filter((port) => !openInside.has(port));
-  const refusedNote = byRelay.length > 0 ? [`the relay refuses connections on ${portList(byRelay)}: is the service running there?`] : [];
+  const refusedNote =
+    byRelay.length > 0 ? [`the relay refuses connections on ${portList(byRelay)}: is the service running there?`] : [];
   const byWay = view?.tunnel === "none" ? "from the proxy" : "through the tunnel";
   const firewalls = view?.firewalls ?? [];
 
   const notFromHere = outside.length > 0 && unseen.length === outside.length;
   const onTheWay = wordsOfTheWay(family, outside);
   if (answered.length === 0 && inside === "silent" && !notFromHere) {
-    return failed(["neither the relay's ports nor the proxy's own SSH answer: is the machine up? Nothing was changed on it in this run", ...onTheWay]);
+    return failed([
+      "neither the relay's ports nor the proxy's own SSH answer: is the machine up? Nothing was changed on it in this run",
+      ...onTheWay,
+    ]);
   }
   // It works, and yet what this run was to change on it is not changed.
   const unasked = inside === "silent" ? [SSH_SILENT] : [];
   if (answered.length === 0 && view?.tunnel === "silent") {
-    return failed(["no WireGuard handshake from the relay: does its network let UDP out to the tunnel's port, and is the relay up?", ...firewalls]);
+    return failed([
+      "no WireGuard handshake from the relay: does its network let UDP out to the tunnel's port, and is the relay up?",
+      ...firewalls,
+    ]);
   }
   if (answered.length === 0 && view && openInside.size === 0) {
     // A tunnel that has worked until now may have been cut here, when the relay came from another port.
     const why = `the relay answers none of the ports ${byWay} over IPv${family}`;
     const other = view.ports.some((seen) => seen.family !== family && seen.open);
-    return other ? { ...failed([]), notOffered: true, notes: [`${why}, so no IPv${family} address is published`] } : failed([`${why}: are postfix, dovecot and nginx running there?`, ...onRelay, ...(view.tunnel === "none" ? [] : firewalls)]);
+    return other
+      ? { ...failed([]), notOffered: true, notes: [`${why}, so no IPv${family} address is published`] }
+      : failed([
+          `${why}: are postfix, dovecot and nginx running there?`,
+          ...onRelay,
+          ...(view.tunnel === "none" ? [] : firewalls),
+        ]);
   }
   if (notFromHere) {
-    const known = view ? `the proxy itself reaches the relay on ${portList([...openInside])}` : "and the proxy was not asked";
-    const neither = inside === "silent" ? ["neither can its ports be looked at from here, nor does its SSH answer: nothing was changed on it in this run"] : [];
-    return withFaults(neither, { ...passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); ${known}`]), proven: view !== undefined });
+    const known = view
+      ? `the proxy itself reaches the relay on ${portList([...openInside])}`
+      : "and the proxy was not asked";
+    const neither =
+      inside === "silent"
+        ? [
+            "neither can its ports be looked at from here, nor does its SSH answer: nothing was changed on it in this run",
+          ]
+        : [];
+    return withFaults(neither, {
+      ...passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); ${known}`]),
+      proven: view !== undefined,
+    });
   }
   // Refused from here though the relay takes it from the proxy: then it is not the relay that refuses.
   const rejected = refused.filter((port) => openInside.has(port));
   // Many home lines, offices and providers drop or reject port 25 outward. If all other ports answer, it is that.
   const unanswered = [...silent, ...rejected];
-  const only25 = unanswered.length === 1 && unanswered[0] === 25 && (openInside.has(25) || !view) && answered.length > 0;
+  const only25 =
+    unanswered.length === 1 && unanswered[0] === 25 && (openInside.has(25) || !view) && answered.length > 0;
   if (only25) {
     const known = view ? `; ${byWay} the relay answers it` : "";
-    return withFaults(unasked, passed([...odd, ...refusedNote, `port 25 is not checkable from here (many networks block it outward)${known}`]));
+    return withFaults(
+      unasked,
+      passed([...odd, ...refusedNote, `port 25 is not checkable from here (many networks block it outward)${known}`]),
+    );
   }
   const lost = silent.filter((port) => openInside.has(port) || answered.length === 0);
-  const known = (dropped: readonly number[], does: string) => (dropped.some((port) => openInside.has(port)) ? `, though the relay answers ${byWay}: something in between ${does} it` : "");
+  const known = (dropped: readonly number[], does: string) =>
+    dropped.some((port) => openInside.has(port))
+      ? `, though the relay answers ${byWay}: something in between ${does} it`
+      : "";
   const behind = [
     ...(lost.length > 0 ? [`no answer from here on ${portList(lost)}${known(lost, "drops")}`, ...onTheWay] : []),
-    ...(rejected.length > 0 ? [`refused from here on ${portList(rejected)}${known(rejected, "(a firewall that rejects?) refuses")}`] : []),
+    ...(rejected.length > 0
+      ? [`refused from here on ${portList(rejected)}${known(rejected, "(a firewall that rejects?) refuses")}`]
+      : []),
   ];
   if (behind.length > 0) return failed([...behind, ...firewalls], [...odd, ...refusedNote]);
   if (answered.length === 0) return failed(refusedNote.length > 0 ? refusedNote : ["nothing answers"]);
   const closed = silent.filter((port) => !openInside.has(port));
-  return withFaults(unasked, passed([...odd, ...refusedNote, ...(closed.length > 0 ? [`the relay does not answer on ${portList(closed)}${view ? `, ${byWay} neither` : ""}`] : [])]));
+  return withFaults(
+    unasked,
+    passed([
+      ...odd,
+      ...refusedNote,
+      ...(closed.length > 0
+        ? [`the relay does not answer on ${portList(closed)}${view ? `, ${byWay} neither` : ""}`]
+        : []),
+    ]),
+  );
 }
 
 /** What routers and firewalls on the way said, each kind once: sentences. */
 function wordsOfTheWay(family: Family, outside: OutsideView): string[] {
-  const codes = outside.flatMap(({ answer }) => (answer.kind === "silent" && answer.code !== undefined ? [answer.code] : []));
-  return [...new Set(codes)].sort().map((code) => `the way there ends with ${code}: ${WAY[code]?.(family) ?? "the connection could not be made"}`);
+  const codes = outside.flatMap(({ answer }) =>
+    answer.kind === "silent" && answer.code !== undefined ? [answer.code] : [],
+  );
+  return [...new Set(codes)]
+    .sort()
+    .map((code) => `the way there ends with ${code}: ${WAY[code]?.(family) ?? "the connection could not be made"}`);
 }
 
 const WAY: Readonly<Record<string, (family: Family) => string>> = {
   EHOSTUNREACH: () =>
     `a firewall on the proxy or at its provider answers "prohibited" (its FORWARD and INPUT chains, the provider's security list), or its provider finds no machine at this address (is it up, and is the address its own?)`,
-  ENETUNREACH: (family) => `a router on the way has no route to it: does its provider route this address to the machine${family === 6 ? " (an IPv6 block often has to be assigned to it first)" : ""}?`,
-  EACCES: () => `a firewall or router of the proxy's provider answers "prohibited", unless a route or firewall of this machine forbids it`,
+  ENETUNREACH: (family) =>
+    `a router on the way has no route to it: does its provider route this address to the machine${family === 6 ? " (an IPv6 block often has to be assigned to it first)" : ""}?`,
+  EACCES: () =>
+    `a firewall or router of the proxy's provider answers "prohibited", unless a route or firewall of this machine forbids it`,
   EPERM: () => "a firewall of this machine forbids it, or the proxy's provider does",
 };
 
@@ -97,18 +157,34 @@ const WAY: Readonly<Record<string, (family: Family) => string>> = {
  */
 export function summary(views: Readonly<Partial<Record<Family, OutsideView>>>, now: Date, asked?: string): string {
   const families = ([4, 6] as const).flatMap((family) => (views[family] ? [{ family, view: views[family] }] : []));
-  const lines = families.map(({ family, view }) => `IPv${family}: ${view.map(({ port, answer }) => `${port} ${answer.kind}`).join(", ")}`);
-  const kinds = new Set(families.flatMap(({ view }) => view.filter(({ port, answer }) => !(port === 25 && answer.kind === "silent")).map(({ answer }) => answer.kind)));
+  const lines = families.map(
+    ({ family, view }) => `IPv${family}: ${view.map(({ port, answer }) => `${port} ${answer.kind}`).join(", ")}`,
+  );
+  const kinds = new Set(
+    families.flatMap(({ view }) =>
+      view.filter(({ port, answer }) => !(port === 25 && answer.kind === "silent")).map(({ answer }) => answer.kind),
+    ),
+  );
   const again = kinds.has("silent") || kinds.has("refused") ? now.toISOString() : undefined;
   return [...lines, ...(again ? [`asked: ${again}`] : []), ...(asked ? [`look of ${asked}`] : []), ""].join("\n");
 }
 
-const SSH_SILENT = "its SSH does not answer from here (adminNetworks, a ban by fail2ban, a limit on new connections such as `ufw limit`, sshd?), so nothing was changed on it in this run";
+const SSH_SILENT =
+  "its SSH does not answer from here (adminNetworks, a ban by fail2ban, a limit on new connections such as `ufw limit`, sshd?), so nothing was changed on it in this run";
 
 const passed = (notes: string[]): FamilyVerdict => ({ proven: true, notOffered: false, faults: [], notes });
 
-const withFaults = (faults: string[], verdict: FamilyVerdict): FamilyVerdict => ({ ...verdict, faults: [...faults, ...verdict.faults] });
+const withFaults = (faults: string[], verdict: FamilyVerdict): FamilyVerdict => ({
+  ...verdict,
+  faults: [...faults, ...verdict.faults],
+});
 
-const failed = (faults: string[], notes: string[] = []): FamilyVerdict => ({ proven: false, notOffered: false, faults, notes });
+const failed = (faults: string[], notes: string[] = []): FamilyVerdict => ({
+  proven: false,
+  notOffered: false,
+  faults,
+  notes,
+});
 
-const portList = (ports: readonly number[]) => `${ports.length === 1 ? "port" : "ports"} ${[...ports].sort((a, b) => a - b).join(", ")}`;
+const portList = (ports: readonly number[]) =>
+  `${ports.length === 1 ? "port" : "ports"} ${[...ports].sort((a, b) => a - b).join(", ")}`;

@@ -8,7 +8,12 @@ export interface InsideView {
   readonly tunnel: "up" | "silent" | "none";
   /** The public address from which the relay reaches the proxy. */
   readonly relayAddress: string | undefined;
-  readonly ports: readonly { readonly port: number; readonly family: Family; readonly open: boolean; readonly greeting: string }[];
+  readonly ports: readonly {
+    readonly port: number;
+    readonly family: Family;
+    readonly open: boolean;
+    readonly greeting: string;
+  }[];
   /** Families by which another mail server's port 25 was tried from the proxy, and whether it answered. */
   readonly outbound: readonly { readonly family: Family; readonly open: boolean }[];
   /** What of others' firewalls and routes on the machine may stand in the way: sentences. */
@@ -72,7 +77,9 @@ export function parseRelayFacts(stdout: string): RelayFacts {
     tables: rows(stdout, "table").map(([device = "", table = ""]) => ({ device, table })),
     rules: rows(stdout, "rule").map((words) => words.join(" ")),
     turn: rows(stdout, "turn").length > 0,
-    ipv6Off: rows(stdout, "ipv6").flatMap(([state, ...by]) => (state === "off" ? [by.join(" ") || "in its kernel"] : []))[0],
+    ipv6Off: rows(stdout, "ipv6").flatMap(([state, ...by]) =>
+      state === "off" ? [by.join(" ") || "in its kernel"] : [],
+    )[0],
     firewalls: sentences(stdout),
     postfix: Object.fromEntries(rows(stdout, "postfix").map(([key = "", ...value]) => [key, value.join(" ")])),
   };

@@ -8,7 +8,8 @@ const END = "chatmail-proxy: end";
  * The shell command that runs a script in a frame, keeps its exit status, and reads all of stdin, whatever the script has
  * read: the command plugin fails with EOF when a command ends before that, though all went well.
  */
-export const inFrame = (script: string): string => `echo; echo "${BEGIN}"; ( ${script} ); s=$?; cat >/dev/null; echo; echo "${END}"; exit $s`;
+export const inFrame = (script: string): string =>
+  `echo; echo "${BEGIN}"; ( ${script} ); s=$?; cat >/dev/null; echo; echo "${END}"; exit $s`;
 
 /** What the script said, as the frame of a whole answer has it. */
 export const frame = (said: string): string => `\n${BEGIN}\n${said}\n${END}`;

@@ -38,12 +38,20 @@ export interface HostCommandArgs {
 }
 
 /** One verb of hostctl as a resource: run when it is new and whenever its input changes. */
-export function hostCommand(name: string, args: HostCommandArgs, opts: pulumi.CustomResourceOptions): command.remote.Command {
+export function hostCommand(
+  name: string,
+  args: HostCommandArgs,
+  opts: pulumi.CustomResourceOptions,
+): command.remote.Command {
   return remoteCommand(name, { ...args, line: hostctl(args.become, ...args.words) }, opts);
 }
 
 /** Any command line as a resource, with the same precautions. */
-export function remoteCommand(name: string, args: Omit<HostCommandArgs, "words"> & { readonly line: pulumi.Input<string> }, opts: pulumi.CustomResourceOptions): command.remote.Command {
+export function remoteCommand(
+  name: string,
+  args: Omit<HostCommandArgs, "words"> & { readonly line: pulumi.Input<string> },
+  opts: pulumi.CustomResourceOptions,
+): command.remote.Command {
   return new command.remote.Command(
     name,
     {
@@ -59,7 +67,12 @@ export function remoteCommand(name: string, args: Omit<HostCommandArgs, "words">
     },
     // A replacement happens when the machine is another one; the old one must not be asked after the new one is set
     // up, which may well answer at the same address.
-    { ...opts, deleteBeforeReplace: true, ...(args.absent ? { ignoreChanges: WHAT_RUNS } : {}), ...(args.absent === "gone" ? { retainOnDelete: true } : {}) },
+    {
+      ...opts,
+      deleteBeforeReplace: true,
+      ...(args.absent ? { ignoreChanges: WHAT_RUNS } : {}),
+      ...(args.absent === "gone" ? { retainOnDelete: true } : {}),
+    },
   );
 }
 

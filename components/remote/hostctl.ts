@@ -11,14 +11,49 @@ export type System = "linux" | "freebsd";
 
 const SHARED = ["common", "json", "attempt", "owner", "sets", "through", "endpoint", "adminKeys", "status"];
 const PARTS: Record<System, readonly string[]> = {
-  linux: [...SHARED, ...["system", "kernel", "ready", "heal", "nftables", "packages", "tunnel", "wans", "proxy", "rulesets", "natRules", "translations", "firewalls", "facts", "outbound", "limits", "drift", "setup", "verbs"].map((part) => `linux/${part}`), "main"],
-  freebsd: [...SHARED, ...["system", "shared", "learning", "pf", "pfRules", "tunnel", "facts", "guard", "drift", "setup", "verbs"].map((part) => `freebsd/${part}`), "main"],
+  linux: [
+    ...SHARED,
+    ...[
+      "system",
+      "kernel",
+      "ready",
+      "heal",
+      "nftables",
+      "packages",
+      "tunnel",
+      "wans",
+      "proxy",
+      "rulesets",
+      "natRules",
+      "translations",
+      "firewalls",
+      "facts",
+      "outbound",
+      "limits",
+      "drift",
+      "setup",
+      "verbs",
+    ].map((part) => `linux/${part}`),
+    "main",
+  ],
+  freebsd: [
+    ...SHARED,
+    ...["system", "shared", "learning", "pf", "pfRules", "tunnel", "facts", "guard", "drift", "setup", "verbs"].map(
+      (part) => `freebsd/${part}`,
+    ),
+    "main",
+  ],
 };
 
 /** The whole program, POSIX sh. */
 export function hostctlProgram(system: System = "linux"): string {
   const parts = PARTS[system].map((part) => readFileSync(join(__dirname, "host", `${part}.sh`), "utf8"));
-  return ["#!/bin/sh", "# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.", ...parts, PROGRAM_END].join("\n");
+  return [
+    "#!/bin/sh",
+    "# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.",
+    ...parts,
+    PROGRAM_END,
+  ].join("\n");
 }
 
 /**
@@ -44,11 +79,15 @@ const verb = (words: Words) => `timeout ${TIME_LIMIT} ${HOSTCTL} ${plain(words)}
  */
 export const attemptHostctl = (become: Become, again: string | undefined, ...words: Words): string =>
   // A machine that was installed anew, or set back to an earlier day, is set up again by the next run.
-  asRoot(become, `[ -x ${HOSTCTL} ] || { echo "failed chatmail-proxy is not on this machine any more"; exit 0; }; ${HOSTCTL} ${attempt(TIME_LIMIT, again, words)}`);
+  asRoot(
+    become,
+    `[ -x ${HOSTCTL} ] || { echo "failed chatmail-proxy is not on this machine any more"; exit 0; }; ${HOSTCTL} ${attempt(TIME_LIMIT, again, words)}`,
+  );
 
 type Words = readonly (string | number)[];
 
-const attempt = (limit: number, again: string | undefined, words: Words) => plain(["attempt", limit, again ?? "-", ...words]);
+const attempt = (limit: number, again: string | undefined, words: Words) =>
+  plain(["attempt", limit, again ?? "-", ...words]);
 
 function plain(words: Words): string {
   const odd = words.find((word) => !/^[\w./:@=-]+$/.test(String(word)));
@@ -63,15 +102,25 @@ const PROGRAM_END = "# end\n";
  * The command that installs hostctl from stdin and sets up its units; see attemptHostctl. `owner`: the host is that proxy from
  * then on (PROJECT/STACK/NAME), which may do without a tunnel; a relay is nobody's.
  */
-export const attemptInstall = (become: Become, again: string | undefined, owner?: string, way: "tunnel" | "direct" = "tunnel"): string =>
+export const attemptInstall = (
+  become: Become,
+  again: string | undefined,
+  owner?: string,
+  way: "tunnel" | "direct" = "tunnel",
+): string =>
   // No limit: FreeBSD's timeout would wait for the guard that this starts.
-  asRoot(become, `{ ${BRING}; } || { echo "failed hostctl could not be written to ${dir(HOSTCTL)}; is the disk full?"; exit 0; }; ${HOSTCTL}.new ${attempt(0, again, ["setup", ...(owner === undefined ? [] : [owner]), ...(way === "direct" ? [way] : [])])}`);
+  asRoot(
+    become,
+    `{ ${BRING}; } || { echo "failed hostctl could not be written to ${dir(HOSTCTL)}; is the disk full?"; exit 0; }; ${HOSTCTL}.new ${attempt(0, again, ["setup", ...(owner === undefined ? [] : [owner]), ...(way === "direct" ? [way] : [])])}`,
+  );
 
 /** The command that runs a verb of the program on stdin, and leaves nothing on the host. */
-export const runWithoutInstalling = (become: Become, ...words: Words) => asRoot(become, `timeout ${TIME_LIMIT} sh -s ${plain(words)}`);
+export const runWithoutInstalling = (become: Become, ...words: Words) =>
+  asRoot(become, `timeout ${TIME_LIMIT} sh -s ${plain(words)}`);
 
 /** The command that asks a host what there is on it (hosts/status.ts), for SECONDS at the most. */
-export const askStatus = (become: Become, seconds: number) => asRoot(become, `if [ -x ${HOSTCTL} ]; then timeout ${seconds} ${HOSTCTL} status; else echo ${NOTHING_THERE}; fi`);
+export const askStatus = (become: Become, seconds: number) =>
+  asRoot(become, `if [ -x ${HOSTCTL} ]; then timeout ${seconds} ${HOSTCTL} status; else echo ${NOTHING_THERE}; fi`);
 
 /** What a host says on which nothing of ours is installed. */
 export const NOTHING_THERE = "missing";

@@ -26,15 +26,29 @@ export interface StepArgs extends StepHost, Pick<HostCommandArgs, "stdin" | "qui
 }
 
 /** One verb of hostctl as a step. */
-export const step = (name: string, args: StepArgs & Pick<HostCommandArgs, "words">, opts: pulumi.CustomResourceOptions): Step =>
-  stepOf(name, attemptHostctl(args.become, args.again, ...args.words), args, opts);
+export const step = (
+  name: string,
+  args: StepArgs & Pick<HostCommandArgs, "words">,
+  opts: pulumi.CustomResourceOptions,
+): Step => stepOf(name, attemptHostctl(args.become, args.again, ...args.words), args, opts);
 
 /** Any command line as a step, which must say itself on stdout when it has failed. */
-export function stepOf(name: string, line: string, { after, behind = [], again: _, ...args }: StepArgs, opts: pulumi.CustomResourceOptions): Step {
+export function stepOf(
+  name: string,
+  line: string,
+  { after, behind = [], again: _, ...args }: StepArgs,
+  opts: pulumi.CustomResourceOptions,
+): Step {
   // HOLD is another command than the step's own, so that the step is taken as soon as what it waits for has gone well.
   // A preview takes it that all will go well, and so shows what will change; it cannot know the outcome of anything new.
-  const create = pulumi.runtime.isDryRun() ? line : pulumi.all(after.map(({ stdout }) => stdout)).apply((outcomes) => (outcomes.every(wentWell) ? line : HOLD));
-  const resource = remoteCommand(name, { ...args, line: create }, { ...opts, dependsOn: [...after.map((each) => each.resource), ...behind] });
+  const create = pulumi.runtime.isDryRun()
+    ? line
+    : pulumi.all(after.map(({ stdout }) => stdout)).apply((outcomes) => (outcomes.every(wentWell) ? line : HOLD));
+  const resource = remoteCommand(
+    name,
+    { ...args, line: create },
+    { ...opts, dependsOn: [...after.map((each) => each.resource), ...behind] },
+  );
   return { name, resource, stdout: saidBy(resource) };
 }
 

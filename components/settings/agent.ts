@@ -4,10 +4,15 @@ import type { Complaint } from "./check";
 
 /** The command that takes a key from its file; PowerShell knows no "<". */
 export const setFromFile = (key: string, platform: string = process.platform): string =>
-  platform === "win32" ? `Get-Content -Raw ~/.ssh/id_ed25519 | pulumi config set --secret ${key}` : `pulumi config set --secret ${key} < ~/.ssh/id_ed25519`;
+  platform === "win32"
+    ? `Get-Content -Raw ~/.ssh/id_ed25519 | pulumi config set --secret ${key}`
+    : `pulumi config set --secret ${key} < ~/.ssh/id_ed25519`;
 
 /** none: SSH_AUTH_SOCK is not set. silent: it is, and no agent answers there. `keys`: how many it holds. */
-export type Agent = { readonly kind: "none" } | { readonly kind: "answers"; readonly keys: number } | { readonly kind: "silent"; readonly path: string };
+export type Agent =
+  | { readonly kind: "none" }
+  | { readonly kind: "answers"; readonly keys: number }
+  | { readonly kind: "silent"; readonly path: string };
 
 /** How many keys a server lets be tried in one connection: sshd's MaxAuthTries is 6, and the first try is the one without a key. */
 const MOST_KEYS = 5;
@@ -39,10 +44,19 @@ export async function findAgent(path: string | undefined = process.env.SSH_AUTH_
 }
 
 /** `needed`: keys by which machines are to be reached, with what is set for each. */
-export function checkAgent(agent: Agent, needed: readonly { readonly key: string; readonly given: boolean; readonly what: string }[], platform: string = process.platform): Complaint[] {
+export function checkAgent(
+  agent: Agent,
+  needed: readonly { readonly key: string; readonly given: boolean; readonly what: string }[],
+  platform: string = process.platform,
+): Complaint[] {
   if (agent.kind === "silent") {
     // The command provider asks the agent whenever the variable is set, and fails if it cannot, even with a key.
-    return [{ key: "SSH_AUTH_SOCK", text: `${JSON.stringify(agent.path)} is no SSH agent that answers, and no connection would be made, with a key neither. Start the agent anew, or: unset SSH_AUTH_SOCK` }];
+    return [
+      {
+        key: "SSH_AUTH_SOCK",
+        text: `${JSON.stringify(agent.path)} is no SSH agent that answers, and no connection would be made, with a key neither. Start the agent anew, or: unset SSH_AUTH_SOCK`,
+      },
+    ];
   }
   // Windows' agent is a named pipe, which the command provider does not look for.
   const agentToo = (how: string) => (platform === "win32" ? "" : `, or ${how}`);
@@ -50,9 +64,26 @@ export function checkAgent(agent: Agent, needed: readonly { readonly key: string
     .filter(({ given }) => !given)
     .flatMap(({ key, what }) => {
       const setKey = `Set a key that may log in to ${what} (${setFromFile(key, platform)})`;
-      if (agent.kind === "none") return [{ key, text: `is missing, and there is no SSH agent either. ${setKey}${agentToo("start an agent (ssh-add)")}.` }];
-      if (agent.keys === 0) return [{ key, text: `is missing, and your SSH agent holds no keys. ${setKey}${agentToo("give the agent one: ssh-add")}.` }];
+      if (agent.kind === "none")
+        return [
+          {
+            key,
+            text: `is missing, and there is no SSH agent either. ${setKey}${agentToo("start an agent (ssh-add)")}.`,
+          },
+        ];
+      if (agent.keys === 0)
+        return [
+          {
+            key,
+            text: `is missing, and your SSH agent holds no keys. ${setKey}${agentToo("give the agent one: ssh-add")}.`,
+          },
+        ];
       if (agent.keys <= MOST_KEYS) return [];
-      return [{ key, text: `is missing, and your SSH agent holds ${agent.keys} keys: it offers one after the other, and servers hang up after ${MOST_KEYS} (sshd: MaxAuthTries). ${setKey}${agentToo("leave only the keys that are needed in the agent (ssh-add -d)")}.` }];
+      return [
+        {
+          key,
+          text: `is missing, and your SSH agent holds ${agent.keys} keys: it offers one after the other, and servers hang up after ${MOST_KEYS} (sshd: MaxAuthTries). ${setKey}${agentToo("leave only the keys that are needed in the agent (ssh-add -d)")}.`,
+        },
+      ];
     });
 }

@@ -33,18 +33,25 @@ export function neededTokens(raw: Record<string, unknown>): Token[] {
   const { proxies, dns } = readableParts(raw);
   const bought = proxies.flatMap((proxy) => (proxy?.whole && kindOf(proxy.whole).token) ?? []);
   // What cannot be read may well be at Hetzner Cloud, the default in all that can be had there.
-  const hetznerToo = proxies.length === 0 || proxies.some((proxy) => !proxy?.whole) || !dns || dns.provider === "hetzner";
+  const hetznerToo =
+    proxies.length === 0 || proxies.some((proxy) => !proxy?.whole) || !dns || dns.provider === "hetzner";
   return [...new Set([...(hetznerToo ? [HETZNER_TOKEN] : []), ...bought])];
 }
 
 /** The keys by which machines that this program did not buy are reached, as far as the raw settings tell which there are. */
-export function operatorKeys(raw: Record<string, unknown>, relayKey: string | undefined, hostKey: string | undefined): { key: string; given: boolean; what: string }[] {
+export function operatorKeys(
+  raw: Record<string, unknown>,
+  relayKey: string | undefined,
+  hostKey: string | undefined,
+): { key: string; given: boolean; what: string }[] {
   const { proxies, relay, tunnel } = readableParts(raw);
   const relayToo = !relay || relay.ssh !== undefined || (tunnel !== "none" && relay.setup === "ssh");
   const hostsToo = proxies.some((proxy) => proxy?.whole && kindOf(proxy.whole).operatorKey);
   return [
     ...(relayToo ? [{ key: "relaySshKey", given: relayKey !== undefined, what: "the relay" }] : []),
-    ...(hostsToo ? [{ key: "hostSshKey", given: (hostKey ?? relayKey) !== undefined, what: "the existing machines" }] : []),
+    ...(hostsToo
+      ? [{ key: "hostSshKey", given: (hostKey ?? relayKey) !== undefined, what: "the existing machines" }]
+      : []),
   ];
 }
 
@@ -54,12 +61,38 @@ export function checkDnsSecret(raw: Record<string, unknown>, secret: string | un
   const { provider = "hetzner" } = (raw.dns ?? {}) as { provider?: unknown };
   const set = "pulumi config set --secret dnsSecret";
   if (provider === "rfc2136") {
-    if (!secret) return [{ key, text: `is missing. Set the secret of the key dns.tsig.name, in base64 as the name server has it: ${set}` }];
-    return /^([A-Za-z0-9+/]{4}){4,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(secret) ? [] : [{ key, text: `is not a key's secret in base64 (it has ${secret.length} characters). Copy it whole, without quotes: ${set}` }];
+    if (!secret)
+      return [
+        {
+          key,
+          text: `is missing. Set the secret of the key dns.tsig.name, in base64 as the name server has it: ${set}`,
+        },
+      ];
+    return /^([A-Za-z0-9+/]{4}){4,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(secret)
+      ? []
+      : [
+          {
+            key,
+            text: `is not a key's secret in base64 (it has ${secret.length} characters). Copy it whole, without quotes: ${set}`,
+          },
+        ];
   }
   if (provider === "cloudflare") {
-    if (!secret) return [{ key, text: `is missing. Make an API token with the permission "DNS: Edit" (Zone) for the zone in Cloudflare's dashboard, then: ${set}` }];
-    return /^[A-Za-z0-9_-]{30,}$/.test(secret) ? [] : [{ key, text: `is not an API token of Cloudflare's (it has ${secret.length} characters). Copy it whole, without spaces or quotes: ${set}` }];
+    if (!secret)
+      return [
+        {
+          key,
+          text: `is missing. Make an API token with the permission "DNS: Edit" (Zone) for the zone in Cloudflare's dashboard, then: ${set}`,
+        },
+      ];
+    return /^[A-Za-z0-9_-]{30,}$/.test(secret)
+      ? []
+      : [
+          {
+            key,
+            text: `is not an API token of Cloudflare's (it has ${secret.length} characters). Copy it whole, without spaces or quotes: ${set}`,
+          },
+        ];
   }
   return [];
 }
@@ -68,18 +101,32 @@ export function checkDnsSecret(raw: Record<string, unknown>, secret: string | un
 export function checkPrivateKey(key: string, text: string | undefined): Complaint[] {
   if (text === undefined) return [];
   if (!/^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\r?\n/.test(text)) {
-    return [{ key, text: `is no private SSH key (it has ${text.length} characters). Set it from the file: ${setFromFile(key)}` }];
+    return [
+      {
+        key,
+        text: `is no private SSH key (it has ${text.length} characters). Set it from the file: ${setFromFile(key)}`,
+      },
+    ];
   }
   if (isEncrypted(text)) {
-    return [{ key, text: `is locked with a passphrase, which nobody could type in here. Leave ${key} away and use an SSH agent (ssh-add), or make a key for this purpose.` }];
+    return [
+      {
+        key,
+        text: `is locked with a passphrase, which nobody could type in here. Leave ${key} away and use an SSH agent (ssh-add), or make a key for this purpose.`,
+      },
+    ];
   }
   return [];
 }
 
 export function formatComplaints(complaints: readonly Complaint[], project: string): string {
-  const lines = complaints.map(({ key, text }) => `  ${key}${key ? (/^is |^has /.test(text) ? " " : ": ") : ""}${text}`);
+  const lines = complaints.map(
+    ({ key, text }) => `  ${key}${key ? (/^is |^has /.test(text) ? " " : ": ") : ""}${text}`,
+  );
   const count = complaints.length === 1 ? "One setting needs" : `${complaints.length} settings need`;
-  return [`${count} a change before anything is made (namespace ${project}, in Pulumi.<stack>.yaml):`, ...lines].join("\n");
+  return [`${count} a change before anything is made (namespace ${project}, in Pulumi.<stack>.yaml):`, ...lines].join(
+    "\n",
+  );
 }
 
 function complaintOf(issue: z.core.$ZodIssue): Complaint {
@@ -119,7 +166,9 @@ function readableParts(raw: Record<string, unknown>): ReadableParts {
     egress: read(shape.egress, raw.egress),
     tunnel: read(shape.tunnel, raw.tunnel),
     dns: read(shape.dns, raw.dns),
-    relayAddress: ["ipv4", "ipv6"].some((family) => (raw.relay as Record<string, unknown> | null | undefined)?.[family] !== undefined),
+    relayAddress: ["ipv4", "ipv6"].some(
+      (family) => (raw.relay as Record<string, unknown> | null | undefined)?.[family] !== undefined,
+    ),
     proxies: entries.map((value) => {
       const outline = read(proxyOutline, value);
       return outline && { ...outline, whole: read(shape.proxies.element, value) };
@@ -128,24 +177,55 @@ function readableParts(raw: Record<string, unknown>): ReadableParts {
 }
 
 function crossChecks(parts: ReadableParts): Complaint[] {
-  return [checkZone, checkRelay, checkSshHosts, checkFarewell, checkPorts, checkUdpPorts, checkNames, checkHosts, checkEgress, checkPlan].flatMap((check) => check(parts));
+  return [
+    checkZone,
+    checkRelay,
+    checkSshHosts,
+    checkFarewell,
+    checkPorts,
+    checkUdpPorts,
+    checkNames,
+    checkHosts,
+    checkEgress,
+    checkPlan,
+  ].flatMap((check) => check(parts));
 }
 
 function checkZone({ mailDomain, dns }: ReadableParts): Complaint[] {
   // Whole labels: notexample.org is not in example.org.
   if (!mailDomain || !dns || mailDomain === dns.zone || mailDomain.endsWith(`.${dns.zone}`)) return [];
-  return [{ key: "dns.zone", text: `${shown(dns.zone)} does not contain the mail domain ${mailDomain}. Name the zone that does.` }];
+  return [
+    {
+      key: "dns.zone",
+      text: `${shown(dns.zone)} does not contain the mail domain ${mailDomain}. Name the zone that does.`,
+    },
+  ];
 }
 
 function checkRelay({ relay, tunnel }: ReadableParts): Complaint[] {
   if (!relay || !tunnel) return [];
   if (tunnel === "none") {
     return [
-      ...(relay.ipv4 || relay.ipv6 ? [] : [{ key: "relay", text: 'has no public address here, to which proxies forward when tunnel is "none". Set relay.ipv4, relay.ipv6 or both.' }]),
-      ...(relay.setup === "script" ? [{ key: "relay.setup", text: '"script" has nothing to do when tunnel is "none". Remove it.' }] : []),
+      ...(relay.ipv4 || relay.ipv6
+        ? []
+        : [
+            {
+              key: "relay",
+              text: 'has no public address here, to which proxies forward when tunnel is "none". Set relay.ipv4, relay.ipv6 or both.',
+            },
+          ]),
+      ...(relay.setup === "script"
+        ? [{ key: "relay.setup", text: '"script" has nothing to do when tunnel is "none". Remove it.' }]
+        : []),
     ];
   }
-  if (relay.setup === "ssh" && !relay.ssh) return [{ key: "relay.ssh", text: 'is missing. Give how to reach the relay over SSH: host, port, user, hostKey. (If it cannot be reached from here, set relay.setup to "script".)' }];
+  if (relay.setup === "ssh" && !relay.ssh)
+    return [
+      {
+        key: "relay.ssh",
+        text: 'is missing. Give how to reach the relay over SSH: host, port, user, hostKey. (If it cannot be reached from here, set relay.setup to "script".)',
+      },
+    ];
   return [];
 }
 
@@ -157,8 +237,16 @@ function checkSshHosts({ mailDomain, relay, dns, proxies }: ReadableParts): Comp
     return proxy ? `is the name that this program gives to the proxy ${proxy.name}` : undefined;
   };
   const hosts = [
-    { key: "relay.ssh.host", host: relay?.gone ? undefined : relay?.ssh?.host, cure: "Use the relay's own address as you reach it: at home, the one in your own network. (chatmail's cmdeploy needs it too, as --ssh-host.)" },
-    ...proxies.map((proxy, i) => ({ key: `proxies[${i}].ssh.host`, host: proxy?.whole && traitsOf(proxy.whole).sshHost, cure: "Use the machine's own address, or leave it out." })),
+    {
+      key: "relay.ssh.host",
+      host: relay?.gone ? undefined : relay?.ssh?.host,
+      cure: "Use the relay's own address as you reach it: at home, the one in your own network. (chatmail's cmdeploy needs it too, as --ssh-host.)",
+    },
+    ...proxies.map((proxy, i) => ({
+      key: `proxies[${i}].ssh.host`,
+      host: proxy?.whole && traitsOf(proxy.whole).sshHost,
+      cure: "Use the machine's own address, or leave it out.",
+    })),
   ];
   return hosts.flatMap(({ key, host, cure }) => {
     const why = host === undefined ? undefined : changed(host);
@@ -168,7 +256,12 @@ function checkSshHosts({ mailDomain, relay, dns, proxies }: ReadableParts): Comp
 
 function checkFarewell({ dns, relayAddress }: ReadableParts): Complaint[] {
   if (!dns || dns.provider === "manual" || dns.onDestroy !== "relay" || relayAddress) return [];
-  return [{ key: "dns.onDestroy", text: '"relay" needs an address to put there. Set relay.ipv4 or relay.ipv6, the relay\'s own public address.' }];
+  return [
+    {
+      key: "dns.onDestroy",
+      text: '"relay" needs an address to put there. Set relay.ipv4 or relay.ipv6, the relay\'s own public address.',
+    },
+  ];
 }
 
 function checkPorts({ ports, proxies }: ReadableParts): Complaint[] {
@@ -177,7 +270,8 @@ function checkPorts({ ports, proxies }: ReadableParts): Complaint[] {
     const key = `ports[${i}]`;
     if (number === undefined) return [];
     if (ports.indexOf(number) < i) return [{ key, text: `${number} is named twice. Remove one.` }];
-    if (sshPorts.has(number)) return [{ key, text: `${number} is the proxy's own SSH port; forwarding it would lock you out. Remove it.` }];
+    if (sshPorts.has(number))
+      return [{ key, text: `${number} is the proxy's own SSH port; forwarding it would lock you out. Remove it.` }];
     return [];
   });
 }
@@ -187,9 +281,15 @@ function checkUdpPorts({ udpPorts, tunnel }: ReadableParts): Complaint[] {
     const key = `udpPorts[${i}]`;
     if (!range) return [];
     const other = udpPorts.find((before, j) => j < i && before && before.from <= range.to && range.from <= before.to);
-    if (other) return [{ key, text: `${rangeText(range)} and ${rangeText(other)} have ports in common. Change one of them.` }];
+    if (other)
+      return [{ key, text: `${rangeText(range)} and ${rangeText(other)} have ports in common. Change one of them.` }];
     if (tunnel && tunnel !== "none" && range.from <= tunnel.port && tunnel.port <= range.to) {
-      return [{ key, text: `${rangeText(range)} holds ${tunnel.port}, which is tunnel.port, by which the relay reaches the proxies. Change one of them.` }];
+      return [
+        {
+          key,
+          text: `${rangeText(range)} holds ${tunnel.port}, which is tunnel.port, by which the relay reaches the proxies. Change one of them.`,
+        },
+      ];
     }
     return [];
   });
@@ -202,7 +302,9 @@ function checkHosts({ proxies }: ReadableParts): Complaint[] {
     if (!host) return [];
     if (host.faults.length > 0) return host.faults.map((text) => ({ key, text }));
     const same = hosts.findIndex((other, j) => j < i && other?.marks.some((mark) => host.marks.includes(mark)));
-    return same < 0 ? [] : [{ key, text: `is the same machine as proxies[${same}]. A machine is one proxy: remove one of the two.` }];
+    return same < 0
+      ? []
+      : [{ key, text: `is the same machine as proxies[${same}]. A machine is one proxy: remove one of the two.` }];
   });
 }
 
@@ -210,14 +312,25 @@ function checkHosts({ proxies }: ReadableParts): Complaint[] {
 export const OWN_LINE = "relay";
 
 function checkEgress({ egress = [], proxies, tunnel }: ReadableParts): Complaint[] {
-  if (egress.length > 0 && tunnel === "none") return [{ key: "egress", text: 'needs a tunnel, and tunnel is "none". Remove one of the two.' }];
+  if (egress.length > 0 && tunnel === "none")
+    return [{ key: "egress", text: 'needs a tunnel, and tunnel is "none". Remove one of the two.' }];
   const names = proxies.map((proxy) => proxy?.name);
   return egress.flatMap((name, i): Complaint[] => {
     const key = `egress[${i}]`;
     if (egress.indexOf(name) < i) return [{ key, text: `${shown(name)} is named twice. Remove one.` }];
-    if (name === OWN_LINE) return i === egress.length - 1 && i > 0 ? [] : [{ key, text: `"${OWN_LINE}" (the relay's own line) can only be the last resort, behind a proxy. Move it to the end, or remove egress.` }];
+    if (name === OWN_LINE)
+      return i === egress.length - 1 && i > 0
+        ? []
+        : [
+            {
+              key,
+              text: `"${OWN_LINE}" (the relay's own line) can only be the last resort, behind a proxy. Move it to the end, or remove egress.`,
+            },
+          ];
     // An entry that cannot be read may well be the one that is meant.
-    return names.includes(name) || names.includes(undefined) ? [] : [{ key, text: `${shown(name)} is no proxy. Use names from proxies: ${names.join(", ")}.` }];
+    return names.includes(name) || names.includes(undefined)
+      ? []
+      : [{ key, text: `${shown(name)} is no proxy. Use names from proxies: ${names.join(", ")}.` }];
   });
 }
 
@@ -228,14 +341,19 @@ function checkNames({ proxies }: ReadableParts): Complaint[] {
     if (name === undefined) return [];
     if (name === OWN_LINE) return [{ key, text: `"${OWN_LINE}" means the relay itself. Use another name.` }];
     const first = names.indexOf(name);
-    return first < i ? [{ key, text: `${shown(name)} is taken by proxies[${first}]. Give each proxy a name of its own.` }] : [];
+    return first < i
+      ? [{ key, text: `${shown(name)} is taken by proxies[${first}]. Give each proxy a name of its own.` }]
+      : [];
   });
 }
 
 function checkPlan({ proxies, tunnel }: ReadableParts): Complaint[] {
   if (!tunnel || tunnel === "none") return [];
   const readable = proxies.flatMap((proxy, index) => (proxy ? [{ ...proxy, index }] : []));
-  return planComplaints(readable, tunnel).map(({ index, text }) => ({ key: `proxies[${readable[index]?.index}].slot`, text }));
+  return planComplaints(readable, tunnel).map(({ index, text }) => ({
+    key: `proxies[${readable[index]?.index}].slot`,
+    text,
+  }));
 }
 
 // PEM keys say it in a header; OpenSSH's own format in the cipher's name behind the magic.

@@ -17,29 +17,47 @@ const FAREWELLS = ["delete", "keep", "relay"] as const;
 
 const onDestroy = {
   onDestroy: z
-    .enum(FAREWELLS, { error: (issue) => `${shown(issue.input)} is none of "delete", "keep" and "relay". Say whether pulumi destroy deletes the mail domain's addresses, keeps them, or puts the relay's own there.` })
+    .enum(FAREWELLS, {
+      error: (issue) =>
+        `${shown(issue.input)} is none of "delete", "keep" and "relay". Say whether pulumi destroy deletes the mail domain's addresses, keeps them, or puts the relay's own there.`,
+    })
     .default("delete"),
 };
 
 const tsig = object("the key for signed updates", {
   name: keyName,
-  algorithm: z.enum(TSIG_ALGORITHMS, { error: (issue) => `${shown(issue.input)} is no algorithm for a key. Use one of ${TSIG_ALGORITHMS.join(", ")}.` }).default("hmac-sha256"),
+  algorithm: z
+    .enum(TSIG_ALGORITHMS, {
+      error: (issue) => `${shown(issue.input)} is no algorithm for a key. Use one of ${TSIG_ALGORITHMS.join(", ")}.`,
+    })
+    .default("hmac-sha256"),
 });
 
 const what = "the DNS settings";
-const provider = <P extends (typeof DNS_PROVIDERS)[number], T extends z.ZodRawShape>(name: P, shape: T) => object(what, { provider: z.literal(name), ...common, ...shape });
+const provider = <P extends (typeof DNS_PROVIDERS)[number], T extends z.ZodRawShape>(name: P, shape: T) =>
+  object(what, { provider: z.literal(name), ...common, ...shape });
 
 const choice = z.discriminatedUnion(
   "provider",
-  [provider("hetzner", onDestroy), provider("rfc2136", { server: hostAddress, port: port.default(53), tsig, ...onDestroy }), provider("cloudflare", onDestroy), provider("manual", {})],
+  [
+    provider("hetzner", onDestroy),
+    provider("rfc2136", { server: hostAddress, port: port.default(53), tsig, ...onDestroy }),
+    provider("cloudflare", onDestroy),
+    provider("manual", {}),
+  ],
   {
     error: ({ input }) => {
       if (input === undefined) return `is missing. Give ${what}: provider, zone.`;
-      if (input === null || typeof input !== "object" || Array.isArray(input)) return `${shown(input)} is not ${what}. Give it the keys provider, zone.`;
+      if (input === null || typeof input !== "object" || Array.isArray(input))
+        return `${shown(input)} is not ${what}. Give it the keys provider, zone.`;
       return `${shown((input as { provider?: unknown }).provider)} is not a DNS provider. Use one of ${DNS_PROVIDERS.join(", ")}.`;
     },
   },
 );
 
 /** Without a provider it is Hetzner Cloud. */
-export const dnsSchema = z.preprocess((value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? { provider: "hetzner", ...value } : value), choice);
+export const dnsSchema = z.preprocess(
+  (value) =>
+    value !== null && typeof value === "object" && !Array.isArray(value) ? { provider: "hetzner", ...value } : value,
+  choice,
+);

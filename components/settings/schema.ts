@@ -3,14 +3,33 @@ import { z } from "zod";
 import { KINDS } from "../hosts/kinds";
 import { dnsSchema } from "./dnsSchema";
 import { list, object } from "./object";
-import { anyCidr, cidr, flag, hostAddress, mailDomain, port, portRange, proxyName, publicAddress, shown, sshHost, sshHostKey, sshPublicKey, unixUser, wholeNumber } from "./values";
+import {
+  anyCidr,
+  cidr,
+  flag,
+  hostAddress,
+  mailDomain,
+  port,
+  portRange,
+  proxyName,
+  publicAddress,
+  shown,
+  sshHost,
+  sshHostKey,
+  sshPublicKey,
+  unixUser,
+  wholeNumber,
+} from "./values";
 
 /** The ports of a chatmail relay: SMTP, HTTP, IMAP, HTTPS, submissions, submission, IMAPS. */
 export const CHATMAIL_PORTS = [25, 80, 143, 443, 465, 587, 993];
 
 /** One of some words; `what` goes on from "is not". */
 const oneOf = <const T extends readonly [string, ...string[]]>(words: T, what: string) =>
-  z.enum(words, { error: (issue) => `${issue.input === undefined ? "is missing." : `${shown(issue.input)} is not ${what}.`} Use ${words.map((word) => `"${word}"`).join(" or ")}.` });
+  z.enum(words, {
+    error: (issue) =>
+      `${issue.input === undefined ? "is missing." : `${shown(issue.input)} is not ${what}.`} Use ${words.map((word) => `"${word}"`).join(" or ")}.`,
+  });
 
 const relaySsh = object("how to reach the relay over SSH", {
   host: sshHost,
@@ -23,8 +42,17 @@ const relay = object("the relay", {
   setup: oneOf(["ssh", "script"], "a way to set up the relay").default("ssh"),
   ssh: relaySsh.optional(),
   gone: flag.default(false),
-  dial: z.enum(["ipv4", "ipv6"], { error: (issue) => `${shown(issue.input)} is neither "ipv4" nor "ipv6". Say which family the relay dials out with.` }).default("ipv4"),
-  outboundCheck: z.union([hostAddress, z.literal(false)], { error: (issue) => `${shown(issue.input)} is neither a mail server's name nor false.` }).default("gmail-smtp-in.l.google.com"),
+  dial: z
+    .enum(["ipv4", "ipv6"], {
+      error: (issue) =>
+        `${shown(issue.input)} is neither "ipv4" nor "ipv6". Say which family the relay dials out with.`,
+    })
+    .default("ipv4"),
+  outboundCheck: z
+    .union([hostAddress, z.literal(false)], {
+      error: (issue) => `${shown(issue.input)} is neither a mail server's name nor false.`,
+    })
+    .default("gmail-smtp-in.l.google.com"),
   ipv4: publicAddress(4, "198.51.100.20").optional(),
   ipv6: publicAddress(6, "2001:db8::20").optional(),
 });
@@ -34,10 +62,13 @@ type EntrySchema = (typeof KINDS)[number]["schema"];
 const proxy = z.discriminatedUnion("host", KINDS.map(({ schema }) => schema) as [EntrySchema, ...EntrySchema[]], {
   error: (issue) => {
     const { input } = issue;
-    if (input === null || typeof input !== "object" || Array.isArray(input)) return `${shown(input)} is not a proxy. Give it the keys name, host, and those of its kind of host.`;
+    if (input === null || typeof input !== "object" || Array.isArray(input))
+      return `${shown(input)} is not a proxy. Give it the keys name, host, and those of its kind of host.`;
     const { host } = input as { host?: unknown };
     const kinds = KINDS.map(({ name }) => `"${name}"`).join(", ");
-    return host === undefined ? `is missing. Use one of ${kinds}.` : `${shown(host)} is not a kind of host. Use one of ${kinds}.`;
+    return host === undefined
+      ? `is missing. Use one of ${kinds}.`
+      : `${shown(host)} is not a kind of host. Use one of ${kinds}.`;
   },
 });
 
@@ -56,7 +87,8 @@ const tunnel = z.unknown().transform((value, context): "none" | TunnelSettings =
   // Not a union, whose complaint would be that none of its members fits.
   const result = tunnelKeys.safeParse(value ?? {});
   if (result.success) return result.data;
-  for (const issue of result.error.issues) context.addIssue({ code: "custom", path: issue.path, message: issue.message });
+  for (const issue of result.error.issues)
+    context.addIssue({ code: "custom", path: issue.path, message: issue.message });
   return z.NEVER;
 });
 
@@ -71,7 +103,10 @@ export const settingsSchema = object("the settings", {
   udpPorts: list(portRange, "a list of UDP ports").default([]),
   adminKeys: list(sshPublicKey, "a list of public SSH keys").default([]),
   adminNetworks: list(anyCidr, "a list of networks").default([]),
-  egress: z.preprocess((value) => (typeof value === "string" ? [value] : value), list(proxyName, "a proxy's name, or a list of them").default([])),
+  egress: z.preprocess(
+    (value) => (typeof value === "string" ? [value] : value),
+    list(proxyName, "a proxy's name, or a list of them").default([]),
+  ),
   tunnel: tunnel.prefault({}),
   dns: dnsSchema,
   dnsSecret: z.string().optional(),

@@ -20,8 +20,19 @@ export const HETZNER_TOKEN: Token = {
   variable: "HCLOUD_TOKEN",
   check(token) {
     const { key } = HETZNER_TOKEN;
-    if (!token) return [{ key, text: "is missing. Make a token with read and write access in the Hetzner Cloud console, then: pulumi config set --secret hcloud:token" }];
+    if (!token)
+      return [
+        {
+          key,
+          text: "is missing. Make a token with read and write access in the Hetzner Cloud console, then: pulumi config set --secret hcloud:token",
+        },
+      ];
     if (token.length === HETZNER_LENGTH) return [];
-    return [{ key, text: `has ${token.length} characters, a Hetzner Cloud token has ${HETZNER_LENGTH}. Copy it whole, without spaces or quotes.` }];
+    return [
+      {
+        key,
+        text: `has ${token.length} characters, a Hetzner Cloud token has ${HETZNER_LENGTH}. Copy it whole, without spaces or quotes.`,
+      },
+    ];
   },
 };

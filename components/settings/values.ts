@@ -58,7 +58,9 @@ const HOST_NAME = new RegExp(`^(?=.{1,253}$)(${LABEL}\\.)+${LABEL}$`);
 /** A domain name of at least two labels, without a final dot; upper case is folded. */
 export const domainName = kind<string>("Use a domain name such as chat.example.org.", (value) => {
   const name = typeof value === "string" ? value.toLowerCase() : "";
-  return HOST_NAME.test(name) && familyOf(name) === undefined ? { ok: name } : { no: "is not a domain name. Use one such as chat.example.org, without a final dot." };
+  return HOST_NAME.test(name) && familyOf(name) === undefined
+    ? { ok: name }
+    : { no: "is not a domain name. Use one such as chat.example.org, without a final dot." };
 });
 
 /** chatmail takes a name that begins with "_" for a relay with a certificate of its own making. */
@@ -72,7 +74,9 @@ export const mailDomain = kind<string>("Use a domain name such as chat.example.o
       no: "is an address, not a domain name. The users of such a relay have its one address in their own, so that no proxy can stand in for it, and there are no DNS records to change. Set the relay up with a domain name (mail_domain in its chatmail.ini), and use that here.",
     };
   }
-  return MAIL_DOMAIN.test(name) ? { ok: name } : { no: "is not a domain name. Use one such as chat.example.org, without a final dot." };
+  return MAIL_DOMAIN.test(name)
+    ? { ok: name }
+    : { no: "is not a domain name. Use one such as chat.example.org, without a final dot." };
 });
 
 /** One label or several, below a zone. */
@@ -118,10 +122,13 @@ const LOCAL_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-
 export const sshHost = kind<string>("Use an address or a name.", (value) => {
   if (typeof value !== "string") return { no: "is not an address or a name." };
   const [, linkLocal = "", zone = ""] = LINK_LOCAL.exec(value) ?? [];
-  const address = canonicalAddress(value) ?? (familyOf(linkLocal) === 6 ? `${linkLocal.toLowerCase()}${zone}` : undefined);
+  const address =
+    canonicalAddress(value) ?? (familyOf(linkLocal) === 6 ? `${linkLocal.toLowerCase()}${zone}` : undefined);
   if (address) return { ok: address };
   if (/^[\d.:/]+$/.test(value) || !LOCAL_NAME.test(value.toLowerCase())) {
-    return { no: "is neither an IP address nor a name. Use one such as 192.168.1.10, fe80::1%eth0 or relay.example.org, without user and port." };
+    return {
+      no: "is neither an IP address nor a name. Use one such as 192.168.1.10, fe80::1%eth0 or relay.example.org, without user and port.",
+    };
   }
   return { ok: value.toLowerCase() };
 });
@@ -131,20 +138,29 @@ export const publicAddress = (family: Family, example: string) =>
   kind<string>(`Use an IPv${family} address such as ${example}.`, (value) => {
     const address = typeof value === "string" && familyOf(value) === family ? canonicalAddress(value) : undefined;
     if (!address) return { no: `is not an IPv${family} address. Use one such as ${example}.` };
-    return isPrivate(address) ? { no: `is an address inside a network, which nobody reaches from outside. Use the public one, such as ${example}.` } : { ok: address };
+    return isPrivate(address)
+      ? {
+          no: `is an address inside a network, which nobody reaches from outside. Use the public one, such as ${example}.`,
+        }
+      : { ok: address };
   });
 
 /** The name of a key for signed updates, as the name server has it. */
 export const keyName = kind<string>("Use the key's name as the name server has it.", (value) => {
   const name = typeof value === "string" ? value.toLowerCase().replace(/\.$/, "") : "";
-  return /^(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(name) ? { ok: name } : { no: "is not the name of a key. Use it as the name server has it, such as chatmail-proxy." };
+  return /^(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(name)
+    ? { ok: name }
+    : { no: "is not the name of a key. Use it as the name server has it, such as chatmail-proxy." };
 });
 
 /** A range of addresses of one family in CIDR form, its prefix between `shortest` and `longest`. */
 export const cidr = (family: 4 | 6, shortest: number, longest: number, example: string) =>
   kind<Range>(`Use an IPv${family} range such as ${example}.`, (value) => {
     const range = typeof value === "string" ? parseRange(value) : undefined;
-    if (range?.family !== family) return { no: `is not an IPv${family} range in CIDR form, with all bits behind the prefix zero. Use one such as ${example}.` };
+    if (range?.family !== family)
+      return {
+        no: `is not an IPv${family} range in CIDR form, with all bits behind the prefix zero. Use one such as ${example}.`,
+      };
     if (range.prefix < shortest || range.prefix > longest) {
       return { no: `has the prefix /${range.prefix}. Use one from /${shortest} to /${longest}, such as ${example}.` };
     }
@@ -156,24 +172,42 @@ export const anyCidr = kind<string>("Use a network such as 198.51.100.0/24.", (v
   const text = typeof value === "string" ? value : "";
   const family = familyOf(text);
   const range = parseRange(family ? `${text}/${family === 4 ? 32 : 128}` : text);
-  return range ? { ok: formatRange(range) } : { no: "is not a network in CIDR form, with all bits behind the prefix zero. Use one such as 198.51.100.0/24 or 2001:db8:1::/48." };
+  return range
+    ? { ok: formatRange(range) }
+    : {
+        no: "is not a network in CIDR form, with all bits behind the prefix zero. Use one such as 198.51.100.0/24 or 2001:db8:1::/48.",
+      };
 });
 
 /** A port, or two with a hyphen between them. */
 export const portRange = kind<PortRange>("Use a port such as 3478, or a range such as 50000-50999.", (value) => {
   const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value)) ?? [];
   const range = { from: Number(first ?? 0), to: Number(last ?? 0) };
-  return range.from >= 1 && range.to <= 65535 && range.from <= range.to ? { ok: range } : { no: "is not a port or a range of ports. Use one such as 3478 or 50000-50999, from 1 to 65535." };
+  return range.from >= 1 && range.to <= 65535 && range.from <= range.to
+    ? { ok: range }
+    : { no: "is not a port or a range of ports. Use one such as 3478 or 50000-50999, from 1 to 65535." };
 });
 
 /** A time of the day. */
-export const clockTime = matching(/^([01]\d|2[0-3]):[0-5]\d$/, "is not a time of the day. Use one such as 03:30 (the server's clock, which is UTC).", "Use a time such as 03:30.");
+export const clockTime = matching(
+  /^([01]\d|2[0-3]):[0-5]\d$/,
+  "is not a time of the day. Use one such as 03:30 (the server's clock, which is UTC).",
+  "Use a time such as 03:30.",
+);
 
 /** Characters that interface names of Linux and FreeBSD have. */
-export const interfaceName = matching(/^[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}$/, "is not an interface's name. Use one such as eth0.", "Use an interface's name such as eth0.");
+export const interfaceName = matching(
+  /^[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}$/,
+  "is not an interface's name. Use one such as eth0.",
+  "Use an interface's name such as eth0.",
+);
 
 /** A label's value at Hetzner Cloud. */
-export const labelText = matching(/^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/, "is not a label's value. Use letters, digits, and inner dots, hyphens and underscores.", "Use a label's value.");
+export const labelText = matching(
+  /^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/,
+  "is not a label's value. Use letters, digits, and inner dots, hyphens and underscores.",
+  "Use a label's value.",
+);
 
 /** Labels that tell the program which of a project's things are whose; hosts/hetzner.ts gives them. */
 const OUR_LABELS: readonly string[] = ["managed-by", "stack", "proxy", "sshport"];
@@ -182,22 +216,40 @@ const OUR_LABELS: readonly string[] = ["managed-by", "stack", "proxy", "sshport"
 const LABEL_KEY = new RegExp(`^((${LABEL}\\.)*${LABEL}/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`);
 
 /** Labels of the operator's own. */
-export const labels = z.record(z.string(), labelText, { error: (issue) => `${shown(issue.input)} is not a set of labels. Use keys with a value each, such as cost: mail.` }).superRefine((value, context) => {
-  for (const key of Object.keys(value)) {
-    if (OUR_LABELS.includes(key)) context.addIssue({ code: "custom", path: [key], message: "is a label that this program gives itself. Use another key." });
-    else if (!LABEL_KEY.test(key)) context.addIssue({ code: "custom", path: [key], message: "is not a label's key. Use letters, digits, and inner dots, hyphens and underscores." });
-  }
-});
+export const labels = z
+  .record(z.string(), labelText, {
+    error: (issue) => `${shown(issue.input)} is not a set of labels. Use keys with a value each, such as cost: mail.`,
+  })
+  .superRefine((value, context) => {
+    for (const key of Object.keys(value)) {
+      if (OUR_LABELS.includes(key))
+        context.addIssue({
+          code: "custom",
+          path: [key],
+          message: "is a label that this program gives itself. Use another key.",
+        });
+      else if (!LABEL_KEY.test(key))
+        context.addIssue({
+          code: "custom",
+          path: [key],
+          message: "is not a label's key. Use letters, digits, and inner dots, hyphens and underscores.",
+        });
+    }
+  });
 
 const KEY = "[A-Za-z0-9+/]{40,}={0,2}( [^\\n]*)?$";
-const PUBLIC_KEY = new RegExp(`^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|sk-ssh-ed25519@openssh\\.com|sk-ecdsa-sha2-nistp256@openssh\\.com) ${KEY}`);
+const PUBLIC_KEY = new RegExp(
+  `^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|sk-ssh-ed25519@openssh\\.com|sk-ecdsa-sha2-nistp256@openssh\\.com) ${KEY}`,
+);
 const KEY_MISSING = 'Use one line such as "ssh-ed25519 AAAA…", as a .pub file holds it.';
 
 /** The key as one line: YAML's "|" leaves a line's end behind it. */
 const keyLine = (value: unknown): string => (typeof value === "string" ? value.trim() : "");
 
 /** A public SSH key in the form of a line of authorized_keys or of a .pub file; a comment may follow. */
-export const sshPublicKey = kind<string>(KEY_MISSING, (value) => (PUBLIC_KEY.test(keyLine(value)) ? { ok: keyLine(value) } : { no: `is not a public SSH key. ${KEY_MISSING}` }));
+export const sshPublicKey = kind<string>(KEY_MISSING, (value) =>
+  PUBLIC_KEY.test(keyLine(value)) ? { ok: keyLine(value) } : { no: `is not a public SSH key. ${KEY_MISSING}` },
+);
 
 /** Types for which the signature's algorithm bears the key's own name: the command provider asks the host for no other. */
 const PINNED_KEY = new RegExp(`^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) ${KEY}`);
@@ -207,14 +259,24 @@ export const sshHostKey = kind<string>(KEY_MISSING, (value) => {
   const line = keyLine(value);
   if (PINNED_KEY.test(line)) return { ok: line };
   if (!PUBLIC_KEY.test(line)) return { no: `is not a public SSH key. ${KEY_MISSING}` };
-  return { no: `is a key of a type by which no connection can be made: servers sign with it by other algorithms than its name says. Use the line of the host's /etc/ssh/ssh_host_ed25519_key.pub (or ssh_host_ecdsa_key.pub; if it has neither, run ssh-keygen -A there and restart sshd).` };
+  return {
+    no: `is a key of a type by which no connection can be made: servers sign with it by other algorithms than its name says. Use the line of the host's /etc/ssh/ssh_host_ed25519_key.pub (or ssh_host_ecdsa_key.pub; if it has neither, run ssh-keygen -A there and restart sshd).`,
+  };
 });
 
 /** A public SSH key is the same whatever its comment says. */
 export const keyWithoutComment = (key: string): string => key.split(" ").slice(0, 2).join(" ");
 
-export const unixUser = matching(/^[a-z_][a-z0-9_.-]{0,31}$/, "is not a user name. Use one such as root.", "Use a user name such as root.");
+export const unixUser = matching(
+  /^[a-z_][a-z0-9_.-]{0,31}$/,
+  "is not a user name. Use one such as root.",
+  "Use a user name such as root.",
+);
 
 /** A short lower-case word as Hetzner names locations, server types and images. */
 export const slug = (what: string, example: string) =>
-  matching(/^[a-z0-9][a-z0-9.-]{0,63}$/, `is not ${what}. Use one such as ${example}.`, `Use ${what} such as ${example}.`);
+  matching(
+    /^[a-z0-9][a-z0-9.-]{0,63}$/,
+    `is not ${what}. Use one such as ${example}.`,
+    `Use ${what} such as ${example}.`,
+  );

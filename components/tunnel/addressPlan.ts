@@ -63,7 +63,10 @@ export function planTunnel(proxy: { name: string; slot?: number | undefined }, r
 }
 
 /** What is wrong with the plan of these proxies, as sentences that follow a key of the settings. */
-export function planComplaints(proxies: readonly { name: string; slot?: number | undefined }[], ranges: PlanRanges): { index: number; text: string }[] {
+export function planComplaints(
+  proxies: readonly { name: string; slot?: number | undefined }[],
+  ranges: PlanRanges,
+): { index: number; text: string }[] {
   const slots = slotCount(ranges);
   const holder = new Map<number, string>();
   return proxies.flatMap((proxy, index) => {
@@ -75,7 +78,12 @@ export function planComplaints(proxies: readonly { name: string; slot?: number |
     const other = holder.get(slot);
     holder.set(slot, other ?? proxy.name);
     if (other === undefined || other === proxy.name) return [];
-    return [{ index, text: `"${proxy.name}" and "${other}" would share slot ${slot}, that is, their tunnel addresses. Give one of them a free slot of its own (0 to ${slots - 1}).` }];
+    return [
+      {
+        index,
+        text: `"${proxy.name}" and "${other}" would share slot ${slot}, that is, their tunnel addresses. Give one of them a free slot of its own (0 to ${slots - 1}).`,
+      },
+    ];
   });
 }
 

@@ -12,7 +12,14 @@ export const FREEBSD_INTERFACE = "wg5182";
 export const FREEBSD_ETC = "/usr/local/etc/chatmail-proxy";
 
 export function freebsdEndSet({ plan, port, mtu, peerPublicKey }: ProxyEnd): HostSet {
-  const conf = ["[Interface]", `ListenPort = ${port}`, "", "[Peer]", `PublicKey = ${peerPublicKey}`, `AllowedIPs = ${plan.relay.ipv4}/32, ${plan.relay.ipv6}/128`];
+  const conf = [
+    "[Interface]",
+    `ListenPort = ${port}`,
+    "",
+    "[Peer]",
+    `PublicKey = ${peerPublicKey}`,
+    `AllowedIPs = ${plan.relay.ipv4}/32, ${plan.relay.ipv6}/128`,
+  ];
   const env = [
     `INTERFACE=${FREEBSD_INTERFACE}`,
     `MTU=${mtu}`,
@@ -22,16 +29,26 @@ export function freebsdEndSet({ plan, port, mtu, peerPublicKey }: ProxyEnd): Hos
     `RELAY_IPV6=${plan.relay.ipv6}`,
     `PEER=${peerPublicKey}`,
   ];
-  return { files: [file("tunnel.conf", "0644", conf), file("tunnel.env", "0644", env)], units: ["chatmail_proxy_tunnel"] };
+  return {
+    files: [file("tunnel.conf", "0644", conf), file("tunnel.env", "0644", env)],
+    units: ["chatmail_proxy_tunnel"],
+  };
 }
 
 /** The secrets; they must be in place before the end's other files are. */
 export function freebsdKeysSet({ privateKey, presharedKey }: TunnelKeys): HostSet {
-  return { files: [{ path: `${FREEBSD_ETC}/tunnel.key`, mode: "0600", content: `${privateKey}\n` }, { path: `${FREEBSD_ETC}/tunnel.psk`, mode: "0600", content: `${presharedKey}\n` }] };
+  return {
+    files: [
+      { path: `${FREEBSD_ETC}/tunnel.key`, mode: "0600", content: `${privateKey}\n` },
+      { path: `${FREEBSD_ETC}/tunnel.psk`, mode: "0600", content: `${presharedKey}\n` },
+    ],
+  };
 }
 
 const file = (name: string, mode: string, lines: readonly string[]): HostFile => ({
   path: `${FREEBSD_ETC}/${name}`,
   mode,
-  content: ["# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.", ...lines, ""].join("\n"),
+  content: ["# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.", ...lines, ""].join(
+    "\n",
+  ),
 });

@@ -15,11 +15,17 @@ export interface TunnelSecrets {
 /** `generation` is a keeper: another value makes all keys of the tunnel anew. */
 export function tunnelSecrets(name: string, generation: number, opts: pulumi.CustomResourceOptions): TunnelSecrets {
   // RandomPassword, never RandomBytes or RandomId: those put the secret into the resource's ID, in plain text.
-  const seed = (purpose: string) => new random.RandomPassword(`${name}-${purpose}`, { length: 64, special: false, keepers: { generation: String(generation) } }, opts).result;
+  const seed = (purpose: string) =>
+    new random.RandomPassword(
+      `${name}-${purpose}`,
+      { length: 64, special: false, keepers: { generation: String(generation) } },
+      opts,
+    ).result;
   const proxy = seed("proxy-key").apply((text) => wireGuardKeyPair(text, "wireguard proxy"));
   const relay = seed("relay-key").apply((text) => wireGuardKeyPair(text, "wireguard relay"));
   const psk = seed("preshared-key").apply((text) => presharedKey(text, "wireguard preshared"));
-  const keys = (pair: typeof proxy) => pulumi.secret(pulumi.all([pair, psk]).apply(([{ privateKey }, presharedKey]) => ({ privateKey, presharedKey })));
+  const keys = (pair: typeof proxy) =>
+    pulumi.secret(pulumi.all([pair, psk]).apply(([{ privateKey }, presharedKey]) => ({ privateKey, presharedKey })));
   return {
     proxyKeys: keys(proxy),
     relayKeys: keys(relay),

@@ -57,7 +57,13 @@ export interface TunnelKeys {
 
 export function proxyEndSet(end: ProxyEnd): HostSet {
   const conf = wgQuick(PROXY_INTERFACE, {
-    interface: [`Address = ${both(end.plan.proxy)}`, `ListenPort = ${end.port}`, `MTU = ${end.mtu}`, keysByPostUp(PROXY_INTERFACE, end.peerPublicKey), CALL],
+    interface: [
+      `Address = ${both(end.plan.proxy)}`,
+      `ListenPort = ${end.port}`,
+      `MTU = ${end.mtu}`,
+      keysByPostUp(PROXY_INTERFACE, end.peerPublicKey),
+      CALL,
+    ],
     peer: [`PublicKey = ${end.peerPublicKey}`, `AllowedIPs = ${both(end.plan.relay)}`],
   });
   return { files: [conf], units: [`wg-quick@${PROXY_INTERFACE}.service`] };
@@ -77,7 +83,12 @@ export function relayEndSet(end: RelayEnd): HostSet {
       `PostUp = ${HOSTCTL} routes %i`,
       `PreDown = ${HOSTCTL} unroutes %i`,
     ],
-    peer: [`PublicKey = ${end.peerPublicKey}`, `Endpoint = ${end.endpoint}`, "AllowedIPs = 0.0.0.0/0, ::/0", "PersistentKeepalive = 25"],
+    peer: [
+      `PublicKey = ${end.peerPublicKey}`,
+      `Endpoint = ${end.endpoint}`,
+      "AllowedIPs = 0.0.0.0/0, ::/0",
+      "PersistentKeepalive = 25",
+    ],
   });
   const routing = [
     `TABLE=${end.plan.routingTable}`,
@@ -87,7 +98,9 @@ export function relayEndSet(end: RelayEnd): HostSet {
     `PEER_IPV4=${end.plan.proxy.ipv4}`,
     `PEER_IPV6=${end.plan.proxy.ipv6}`,
     `STACK=${end.stack}`,
-    ...(end.egress === undefined ? [] : [`EGRESS=${end.egress.place}`, `EGRESS_ELSE=${end.egress.ownLine ? "own-line" : "nowhere"}`]),
+    ...(end.egress === undefined
+      ? []
+      : [`EGRESS=${end.egress.place}`, `EGRESS_ELSE=${end.egress.ownLine ? "own-line" : "nowhere"}`]),
     "",
   ].join("\n");
   return {
@@ -111,7 +124,8 @@ export function keysSet(interfaceName: string, keys: TunnelKeys): HostSet {
 }
 
 /** address:port, with brackets where IPv6 needs them. */
-export const endpoint = (address: string, port: number) => (address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`);
+export const endpoint = (address: string, port: number) =>
+  address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 
 const keyPath = (interfaceName: string, kind: "key" | "psk") => `/etc/wireguard/${interfaceName}.${kind}`;
 
@@ -128,6 +142,14 @@ function wgQuick(name: string, parts: { interface: string[]; peer: string[] }): 
   return {
     path: `/etc/wireguard/${name}.conf`,
     mode: "0600", // no secret in it, but wg-quick warns of anything wider
-    content: ["# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.", "[Interface]", ...parts.interface, "", "[Peer]", ...parts.peer, ""].join("\n"),
+    content: [
+      "# Written by chatmail-proxy; changes made by hand are lost at the next `pulumi up`.",
+      "[Interface]",
+      ...parts.interface,
+      "",
+      "[Peer]",
+      ...parts.peer,
+      "",
+    ].join("\n"),
   };
 }

@@ -45,7 +45,10 @@ export function parseVerb(args: readonly string[]): Verb {
   const [verb = "up", ...rest] = args;
   switch (verb) {
     case "up": {
-      const { config, "no-stack": worldOnly } = options(rest, { config: { type: "string" }, "no-stack": { type: "boolean" } }) as {
+      const { config, "no-stack": worldOnly } = options(rest, {
+        config: { type: "string" },
+        "no-stack": { type: "boolean" },
+      }) as {
         config?: string;
         "no-stack"?: boolean;
       };
@@ -156,7 +159,9 @@ function showStatus(status: LabStatus | undefined, json: boolean): number {
     process.stdout.write("no lab is up. Bring it up with: npm run lab\n");
   } else {
     const width = Math.max(...status.hosts.map((host) => host.name.length));
-    const lines = status.hosts.map((host) => `  ${host.name.padEnd(width)}  ${host.state.padEnd(8)}  ${host.addresses.join(", ")}`);
+    const lines = status.hosts.map(
+      (host) => `  ${host.name.padEnd(width)}  ${host.state.padEnd(8)}  ${host.addresses.join(", ")}`,
+    );
     process.stdout.write(
       `lab of ${status.project}, pid ${status.pid}${status.ready ? "" : ", not ready yet"}; home ${status.home.address}, IPv6 ${status.home.ipv6 ? "on" : "off"}\n${lines.join("\n")}\n`,
     );

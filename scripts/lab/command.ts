@@ -32,7 +32,11 @@ export async function command(argv: readonly string[], options: CommandOptions =
   const [program, ...args] = argv;
   if (program === undefined) throw new Error("command: nothing to run");
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(program, args, {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let timedOut = false;
@@ -54,9 +58,14 @@ export async function command(argv: readonly string[], options: CommandOptions =
     });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
-      const result = { status: code ?? 128, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+      const result = {
+        status: code ?? 128,
+        stdout: Buffer.concat(out).toString(),
+        stderr: Buffer.concat(err).toString(),
+      };
       if (timedOut) reject(new CommandError(argv, result, `did not end within ${(options.timeout ?? 0) / 1000} s`));
-      else if (signal !== null && options.accept !== "any") reject(new CommandError(argv, result, `killed by ${signal}`));
+      else if (signal !== null && options.accept !== "any")
+        reject(new CommandError(argv, result, `killed by ${signal}`));
       else if (options.accept === "any" || (options.accept ?? [0]).includes(result.status)) resolve(result);
       else reject(new CommandError(argv, result, `exit status ${result.status}`));
     });

@@ -89,7 +89,8 @@ export async function statusIfUp(dirs: LabDirs): Promise<LabStatus | undefined> 
     return await controlClient(dirs).status();
   } catch (error) {
     if (error instanceof ControlError) throw error;
-    if ((error as NodeJS.ErrnoException).code === "EACCES") throw new Error(`${controlSocket(dirs)} is root's. Run this as root.`, { cause: error });
+    if ((error as NodeJS.ErrnoException).code === "EACCES")
+      throw new Error(`${controlSocket(dirs)} is root's. Run this as root.`, { cause: error });
     return undefined;
   }
 }
@@ -99,17 +100,26 @@ const PATIENCE_MS = 150_000;
 /** A machine of a release that nobody wanted yet has its image built first: on a slow line and a slow disk. */
 export const BUILD_MS = 900_000;
 
-function ask(socketPath: string, method: "GET" | "POST", path: string, body?: unknown, timeout = PATIENCE_MS): Promise<unknown> {
+function ask(
+  socketPath: string,
+  method: "GET" | "POST",
+  path: string,
+  body?: unknown,
+  timeout = PATIENCE_MS,
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, method, path, timeout, headers: { "content-type": "application/json" } }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => {
-        const answer = JSON.parse(Buffer.concat(chunks).toString()) as { error?: string };
-        if (response.statusCode === 200) resolve(answer);
-        else reject(new ControlError(answer.error ?? `status ${response.statusCode}`));
-      });
-    });
+    const call = request(
+      { socketPath, method, path, timeout, headers: { "content-type": "application/json" } },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () => {
+          const answer = JSON.parse(Buffer.concat(chunks).toString()) as { error?: string };
+          if (response.statusCode === 200) resolve(answer);
+          else reject(new ControlError(answer.error ?? `status ${response.statusCode}`));
+        });
+      },
+    );
     call.on("timeout", () => call.destroy(new Error(`the lab's daemon does not answer on ${socketPath}`)));
     call.on("error", reject);
     call.end(body === undefined ? undefined : JSON.stringify(body));

@@ -15,7 +15,9 @@ async function main(): Promise<void> {
   const dirs = labDirs();
   const say = (line: string) => process.stdout.write(`${new Date().toISOString()} ${line}\n`);
   // A machine that fails must not take the others along.
-  process.on("unhandledRejection", (error) => say(`unhandled: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`));
+  process.on("unhandledRejection", (error) =>
+    say(`unhandled: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+  );
   // Started from a terminal, it must outlive it.
   process.on("SIGHUP", () => undefined);
 

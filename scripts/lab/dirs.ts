@@ -20,7 +20,8 @@ export const LAB_VARIABLE = "CHATMAIL_PROXY_LAB";
 export function labName(env: NodeJS.ProcessEnv = process.env): string {
   const name = env[LAB_VARIABLE] ?? "chatmail-proxy-lab";
   // What bears it is removed as a whole.
-  if (!/^chatmail-proxy-lab[\w-]*$/.test(name)) throw new Error(`${LAB_VARIABLE} is ${JSON.stringify(name)}; such a name begins with chatmail-proxy-lab.`);
+  if (!/^chatmail-proxy-lab[\w-]*$/.test(name))
+    throw new Error(`${LAB_VARIABLE} is ${JSON.stringify(name)}; such a name begins with chatmail-proxy-lab.`);
   return name;
 }
 

@@ -3,10 +3,33 @@ import type { ChildProcess, StdioOptions } from "node:child_process";
 import type { CommandResult } from "./command";
 import { controlClient, statusIfUp, type ControlClient, type LabStatus } from "./control";
 import { labDirs, type LabDirs } from "./dirs";
-import { addressesOf, API_ENDPOINT, DEB1_LEG, DIRECT_DOMAIN, DYNAMIC_ZONE, MAIL_DOMAIN, MAIL_ZONE, RELAY_LEG, SERVICES, TSIG, VPS_LEG } from "./plan";
+import {
+  addressesOf,
+  API_ENDPOINT,
+  DEB1_LEG,
+  DIRECT_DOMAIN,
+  DYNAMIC_ZONE,
+  MAIL_DOMAIN,
+  MAIL_ZONE,
+  RELAY_LEG,
+  SERVICES,
+  TSIG,
+  VPS_LEG,
+} from "./plan";
 import { runIn, spawnIn, type RunOptions } from "./run";
 import { bringUp, type Progress } from "./up";
-import { caFile, deb1HostKeyFile, operatorKeyFile, publicKey, readSecret, relayHostKeyFile, tokenFile, tsigFile, tsigSecret, vpsHostKeyFile } from "./world/keys";
+import {
+  caFile,
+  deb1HostKeyFile,
+  operatorKeyFile,
+  publicKey,
+  readSecret,
+  relayHostKeyFile,
+  tokenFile,
+  tsigFile,
+  tsigSecret,
+  vpsHostKeyFile,
+} from "./world/keys";
 
 export interface SshTarget {
   readonly sshHost: string;
@@ -84,7 +107,12 @@ function handle(dirs: LabDirs): LabHandle {
       secret: tsigSecret(dirs),
       keyFile: tsigFile(dirs),
     },
-    vps: { mailDomain: DIRECT_DOMAIN, sshHost: VPS_LEG.ipv4, hostKey: publicKey(vpsHostKeyFile(dirs)), addresses: addressesOf(VPS_LEG) },
+    vps: {
+      mailDomain: DIRECT_DOMAIN,
+      sshHost: VPS_LEG.ipv4,
+      hostKey: publicKey(vpsHostKeyFile(dirs)),
+      addresses: addressesOf(VPS_LEG),
+    },
     operatorKeyFile: operatorKeyFile(dirs),
     caFile: caFile(dirs),
     status: () => control.status(),

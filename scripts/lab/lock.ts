@@ -11,7 +11,11 @@ export interface LockHolder extends ProcessId {
 }
 
 /** Runs `work` while holding the lock; waits `seconds` for another holder first. */
-export async function withLock<T>(file: string, who: { directory: string; purpose: string; seconds: number }, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  file: string,
+  who: { directory: string; purpose: string; seconds: number },
+  work: () => Promise<T>,
+): Promise<T> {
   mkdirSync(dirname(file), { recursive: true });
   const deadline = Date.now() + who.seconds * 1000;
   while (!take(file, who)) {

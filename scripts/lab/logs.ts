@@ -16,8 +16,10 @@ export async function hostLog(dirs: LabDirs, name: string): Promise<string> {
     throw new Error(`no log of "${name}"; there are ${names.join(", ")}`);
   }
   if (host.kind === "namespace") return `${name} is a network namespace only; it keeps no log.\n`;
-  if (host.initPid !== undefined) return (await runIn(dirs, name, ["journalctl", "--no-pager", "--output=short-iso", "--lines=2000"])).stdout;
+  if (host.initPid !== undefined)
+    return (await runIn(dirs, name, ["journalctl", "--no-pager", "--output=short-iso", "--lines=2000"])).stdout;
   return fileText(logFile(dirs, host.namespace.replace(/^cpl-/, "")));
 }
 
-const fileText = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : `${file}: nothing logged yet\n`);
+const fileText = (file: string): string =>
+  existsSync(file) ? readFileSync(file, "utf8") : `${file}: nothing logged yet\n`;

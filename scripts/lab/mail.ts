@@ -38,9 +38,12 @@ export class MailClient {
   private readonly waiting = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
 
   private constructor(private readonly child: ChildProcess) {
-    if (child.stdout) createInterface({ input: child.stdout }).on("line", (line) => this.settle(JSON.parse(line) as Reply));
+    if (child.stdout)
+      createInterface({ input: child.stdout }).on("line", (line) => this.settle(JSON.parse(line) as Reply));
     child.on("close", (code, signal) => {
-      this.ended = new Error(`the mail client in the client's namespace has ended: ${signal ?? `status ${code ?? "none"}`}`);
+      this.ended = new Error(
+        `the mail client in the client's namespace has ended: ${signal ?? `status ${code ?? "none"}`}`,
+      );
       for (const { reject } of this.waiting.values()) reject(this.ended);
       this.waiting.clear();
     });
@@ -49,7 +52,9 @@ export class MailClient {
   }
 
   static async open(lab: LabHandle): Promise<MailClient> {
-    return new MailClient(await lab.spawn("client", WORKER, { stdio: ["pipe", "pipe", "inherit"], cwd: lab.dirs.project }));
+    return new MailClient(
+      await lab.spawn("client", WORKER, { stdio: ["pipe", "pipe", "inherit"], cwd: lab.dirs.project }),
+    );
   }
 
   /** As if it ran on a machine of the lab: in that one's network, with the programs of this one. */
@@ -74,7 +79,12 @@ export class MailClient {
   }
 
   /** Waits for a letter in the inbox. */
-  find(account: Account, id: string, target: Target = relayTarget(), seconds = 30): Promise<Requests["find"]["answer"]> {
+  find(
+    account: Account,
+    id: string,
+    target: Target = relayTarget(),
+    seconds = 30,
+  ): Promise<Requests["find"]["answer"]> {
     return this.ask("find", { account, id, target, seconds });
   }
 
@@ -115,7 +125,10 @@ export class MailClient {
 
 /** The other server's postman: queues a letter on mx, which finds its way by MX and A/AAAA as any server does. */
 export async function sendFromOtherServer(lab: LabHandle, letter: Letter): Promise<void> {
-  await lab.run("mx", ["sendmail", "-i", "-f", letter.from, letter.to], { stdin: renderLetter(letter).replaceAll("\r\n", "\n"), timeout: 60_000 });
+  await lab.run("mx", ["sendmail", "-i", "-f", letter.from, letter.to], {
+    stdin: renderLetter(letter).replaceAll("\r\n", "\n"),
+    timeout: 60_000,
+  });
 }
 
 /** Makes the account on a mail server from within it, without a client; on mx nobody logs in from outside. */
@@ -124,12 +137,22 @@ export async function createAccount(lab: LabHandle, host: MailHost, account: Acc
 }
 
 /** Waits until the letter lies in the account's mailbox on mx or on the relay, looked at from within. */
-export function waitForLetter(lab: LabHandle, host: MailHost, user: string, id: string, seconds = 30): Promise<{ size: number }> {
+export function waitForLetter(
+  lab: LabHandle,
+  host: MailHost,
+  user: string,
+  id: string,
+  seconds = 30,
+): Promise<{ size: number }> {
   return waitFor(
     `letter ${id} for ${user} on ${host}`,
     seconds,
     async () => {
-      const { stdout } = await lab.run(host, ["doveadm", "fetch", "-u", user, "size.physical", "subject", subjectOf(id)], { accept: [0, 68] });
+      const { stdout } = await lab.run(
+        host,
+        ["doveadm", "fetch", "-u", user, "size.physical", "subject", subjectOf(id)],
+        { accept: [0, 68] },
+      );
       const size = /size\.physical: (\d+)/.exec(stdout)?.[1];
       return size === undefined ? undefined : { size: Number(size) };
     },
@@ -140,7 +163,9 @@ export function waitForLetter(lab: LabHandle, host: MailHost, user: string, id: 
 /** A letter as it lies in the account's mailbox, with what servers wrote above it on its way. */
 export async function readLetter(lab: LabHandle, host: MailHost, user: string, id: string): Promise<string> {
   await waitForLetter(lab, host, user, id);
-  const { stdout } = await lab.run(host, ["doveadm", "fetch", "-u", user, "text", "subject", subjectOf(id)], { timeout: 20_000 });
+  const { stdout } = await lab.run(host, ["doveadm", "fetch", "-u", user, "text", "subject", subjectOf(id)], {
+    timeout: 20_000,
+  });
   return stdout.replace(/^text:\s*\n/, "");
 }
 
@@ -148,7 +173,13 @@ export async function readLetter(lab: LabHandle, host: MailHost, user: string, i
 export async function logLines(lab: LabHandle, host: MailHost, text: string): Promise<string[]> {
   const { stdout } = await lab.run(
     host,
-    ["journalctl", "--no-pager", "--output=cat", `--grep=${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`, "--case-sensitive=true"],
+    [
+      "journalctl",
+      "--no-pager",
+      "--output=cat",
+      `--grep=${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`,
+      "--case-sensitive=true",
+    ],
     { accept: [0, 1] },
   );
   return stdout.split("\n").filter(Boolean);

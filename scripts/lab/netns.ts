@@ -35,10 +35,22 @@ export function namespaceInode(namespace: string): string | undefined {
 
 export const ownNamespaceInode = (): string => readlinkSync("/proc/self/ns/net");
 
-export async function ip(namespace: string, lines: readonly string[], options: { force?: boolean } = {}): Promise<void> {
+export async function ip(
+  namespace: string,
+  lines: readonly string[],
+  options: { force?: boolean } = {},
+): Promise<void> {
   // One family at a time: within a batch `ip` takes its family from the command line.
   for (const [family, part] of byFamily(lines)) {
-    const argv = ["ip", ...(family ? [family] : []), "-netns", namespace, ...(options.force ? ["-force"] : []), "-batch", "-"];
+    const argv = [
+      "ip",
+      ...(family ? [family] : []),
+      "-netns",
+      namespace,
+      ...(options.force ? ["-force"] : []),
+      "-batch",
+      "-",
+    ];
     await command(argv, { stdin: `${part.join("\n")}\n`, ...(options.force ? { accept: "any" as const } : {}) });
   }
 }
@@ -49,8 +61,11 @@ export async function nft(namespace: string, text: string): Promise<void> {
 
 /** Pairs of a path below /proc/sys/net and its value. */
 export async function setSysctls(namespace: string, pairs: readonly (readonly [string, string])[]): Promise<void> {
-  const script = 'while read -r key value; do [ ! -e "/proc/sys/net/$key" ] || echo "$value" >"/proc/sys/net/$key"; done';
-  await command(enter(namespace, ["sh", "-c", script]), { stdin: pairs.map(([key, value]) => `${key} ${value}\n`).join("") });
+  const script =
+    'while read -r key value; do [ ! -e "/proc/sys/net/$key" ] || echo "$value" >"/proc/sys/net/$key"; done';
+  await command(enter(namespace, ["sh", "-c", script]), {
+    stdin: pairs.map(([key, value]) => `${key} ${value}\n`).join(""),
+  });
 }
 
 /** Runs of lines with the same leading family flag, in order. */

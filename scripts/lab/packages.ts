@@ -23,7 +23,10 @@ export const NEEDED: readonly Need[] = [
   { package: "openssh-client", files: ["/usr/bin/ssh-keygen"], for: "the operator's key" },
 ];
 
-export const missingPackages = (exists: (file: string) => boolean = existsSync, needed: readonly Need[] = NEEDED): Need[] => needed.filter((need) => !need.files.some(exists));
+export const missingPackages = (
+  exists: (file: string) => boolean = existsSync,
+  needed: readonly Need[] = NEEDED,
+): Need[] => needed.filter((need) => !need.files.some(exists));
 
 export async function ensurePackages(say: (line: string) => void, needed: readonly Need[] = NEEDED): Promise<void> {
   const missing = missingPackages(existsSync, needed);

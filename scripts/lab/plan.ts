@@ -35,9 +35,19 @@ export const SERVICES = {
 } as const;
 
 /** What Hetzner's zones are delegated to; here they are all the one name server. */
-export const HETZNER_NAME_SERVERS = ["hydrogen.ns.hetzner.com", "oxygen.ns.hetzner.com", "helium.ns.hetzner.de"] as const;
+export const HETZNER_NAME_SERVERS = [
+  "hydrogen.ns.hetzner.com",
+  "oxygen.ns.hetzner.com",
+  "helium.ns.hetzner.de",
+] as const;
 
-export const ACCESS = { bridge: "access", gateway4: "198.51.100.1", length4: 24, gateway6: "2001:db8:2::1", length6: 64 } as const;
+export const ACCESS = {
+  bridge: "access",
+  gateway4: "198.51.100.1",
+  length4: 24,
+  gateway6: "2001:db8:2::1",
+  length6: 64,
+} as const;
 
 export const CLIENT_LEG: Leg = accessLeg("198.51.100.10", "2001:db8:2::10");
 export const OPERATOR_LEG: Leg = accessLeg("198.51.100.30", "2001:db8:2::30");
@@ -57,7 +67,12 @@ export const HOME_LINE = {
 
 export const RELAY_LEG: Leg = { ipv4: "192.168.77.10", ipv4Length: 24, gateway4: HOME_LINE.lanGateway4 };
 /** The relay's leg while the home has global IPv6. */
-export const RELAY_LEG_V6: Leg = { ...RELAY_LEG, ipv6: "2001:db8:77::10", ipv6Length: 64, gateway6: HOME_LINE.lanGateway6 };
+export const RELAY_LEG_V6: Leg = {
+  ...RELAY_LEG,
+  ipv6: "2001:db8:77::10",
+  ipv6Length: 64,
+  gateway6: HOME_LINE.lanGateway6,
+};
 
 /** A link of one's own, as servers have it at Hetzner: an IPv4 /32 with an on-link gateway, IPv6 via fe80::1. */
 export const LINK = { gateway4: "172.31.1.1", gateway6: "fe80::1" } as const;
@@ -103,17 +118,33 @@ export const NAMESPACE_HOSTS: readonly NamespaceHost[] = [
   { name: "operator", namespace: OPERATOR },
 ];
 /** Names that no bought server may take, since `exec` and `log` go by name. */
-export const RESERVED_NAMES: readonly string[] = [...NAMESPACE_HOSTS.map((host) => host.name), "relay", "mx", "deb1", "vps", "internet", "home"];
+export const RESERVED_NAMES: readonly string[] = [
+  ...NAMESPACE_HOSTS.map((host) => host.name),
+  "relay",
+  "mx",
+  "deb1",
+  "vps",
+  "internet",
+  "home",
+];
 
 /** The router's end of a machine's link: 15 characters at most, as the kernel wants. */
 export function linkName(machineId: string): string {
   const name = `to-${machineId}`;
-  if (name.length > 15) throw new Error(`machine id "${machineId}" is too long: its link "${name}" has ${name.length} characters, Linux allows 15`);
+  if (name.length > 15)
+    throw new Error(
+      `machine id "${machineId}" is too long: its link "${name}" has ${name.length} characters, Linux allows 15`,
+    );
   return name;
 }
 
 export function linkLeg(ipv4: string, ipv6?: string): Leg {
-  return { ipv4, ipv4Length: 32, gateway4: LINK.gateway4, ...(ipv6 ? { ipv6, ipv6Length: 64, gateway6: LINK.gateway6 } : {}) };
+  return {
+    ipv4,
+    ipv4Length: 32,
+    gateway4: LINK.gateway4,
+    ...(ipv6 ? { ipv6, ipv6Length: 64, gateway6: LINK.gateway6 } : {}),
+  };
 }
 
 /** What the router has to send down a link so that the machine gets its own. */
@@ -122,5 +153,12 @@ export const ownedBy = ({ ipv4, ipv6 }: Leg): string[] => [`${ipv4}/32`, ...(ipv
 export const addressesOf = ({ ipv4, ipv6 }: Leg): string[] => [ipv4, ...(ipv6 ? [ipv6] : [])];
 
 function accessLeg(ipv4: string, ipv6: string): Leg {
-  return { ipv4, ipv4Length: ACCESS.length4, gateway4: ACCESS.gateway4, ipv6, ipv6Length: ACCESS.length6, gateway6: ACCESS.gateway6 };
+  return {
+    ipv4,
+    ipv4Length: ACCESS.length4,
+    gateway4: ACCESS.gateway4,
+    ipv6,
+    ipv6Length: ACCESS.length6,
+    gateway6: ACCESS.gateway6,
+  };
 }

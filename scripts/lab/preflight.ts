@@ -16,14 +16,19 @@ export function checkMachine(): void {
   const complaints = [
     ...(process.platform === "linux"
       ? []
-      : [`this is ${process.platform}; the lab needs Linux (network namespaces, nftables, systemd-nspawn). A virtual machine with Debian will do.`]),
+      : [
+          `this is ${process.platform}; the lab needs Linux (network namespaces, nftables, systemd-nspawn). A virtual machine with Debian will do.`,
+        ]),
     ...(process.getuid?.() === 0
       ? []
       : ["the lab makes network namespaces and boots machines, which only root may. Run it as root: sudo npm run lab"]),
   ];
   if (complaints.length > 0) throw new Error(complaints.join("\n"));
   const inside = labNamespaces().find((namespace) => namespaceInode(namespace) === ownNamespaceInode());
-  if (inside !== undefined) throw new Error(`this shell runs within the lab's network namespace ${inside}. Leave it (exit), then run this again.`);
+  if (inside !== undefined)
+    throw new Error(
+      `this shell runs within the lab's network namespace ${inside}. Leave it (exit), then run this again.`,
+    );
 }
 
 export function checkDisk(dirs: LabDirs, imagesMissing: boolean): void {
@@ -42,12 +47,24 @@ export function checkDisk(dirs: LabDirs, imagesMissing: boolean): void {
 export async function checkKernel(dirs: LabDirs): Promise<void> {
   mkdirSync(dirs.state, { recursive: true });
   const trials: { what: string; cure: string; run: () => Promise<unknown> }[] = [
-    { what: "unified cgroups", cure: "mount -t cgroup2 none /sys/fs/cgroup/unified", run: () => Promise.resolve(cgroupPath()) },
-    { what: "/dev/net/tun", cure: "modprobe tun", run: () => (existsSync("/dev/net/tun") ? Promise.resolve() : command(["modprobe", "tun"])) },
+    {
+      what: "unified cgroups",
+      cure: "mount -t cgroup2 none /sys/fs/cgroup/unified",
+      run: () => Promise.resolve(cgroupPath()),
+    },
+    {
+      what: "/dev/net/tun",
+      cure: "modprobe tun",
+      run: () => (existsSync("/dev/net/tun") ? Promise.resolve() : command(["modprobe", "tun"])),
+    },
     {
       what: "network namespaces, veth and bridges",
       cure: "modprobe veth bridge; in a container, give it more rights",
-      run: () => inTrial(["--net"], "ip link add name trial0 type veth peer name trial1 && ip link add name trial2 type bridge && ip link set lo up"),
+      run: () =>
+        inTrial(
+          ["--net"],
+          "ip link add name trial0 type veth peer name trial1 && ip link add name trial2 type bridge && ip link set lo up",
+        ),
     },
     {
       what: "nftables with connection tracking and NAT",
@@ -64,7 +81,8 @@ export async function checkKernel(dirs: LabDirs): Promise<void> {
   for (const { what, cure, run } of trials) {
     await run().catch((error: unknown) => failed.push(`${what}: ${reason(error)}\n  try: ${cure}`));
   }
-  if (failed.length > 0) throw new Error(`this kernel, or this container, lacks what the lab needs:\n${failed.join("\n")}`);
+  if (failed.length > 0)
+    throw new Error(`this kernel, or this container, lacks what the lab needs:\n${failed.join("\n")}`);
 }
 
 const NFT_TRIAL =

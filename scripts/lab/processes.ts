@@ -16,7 +16,9 @@ export function processId(pid: number): ProcessId | undefined {
 /** A zombie is dead: whoever should bury it may take its time. */
 export function isAlive(id: ProcessId): boolean {
   const stat = readProc(id.pid, "stat");
-  return stat !== undefined && startTimeIn(stat) === id.startTime && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  return (
+    stat !== undefined && startTimeIn(stat) === id.startTime && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2))
+  );
 }
 
 /** The name in field 2 may hold blanks and brackets, so fields are counted from the last bracket. */

@@ -13,7 +13,12 @@ export interface RunOptions extends Omit<CommandOptions, "env"> {
 }
 
 /** Runs to the end. Fails on an exit status that is not accepted; 0 only, by default. */
-export async function runIn(dirs: LabDirs, host: string, argv: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
+export async function runIn(
+  dirs: LabDirs,
+  host: string,
+  argv: readonly string[],
+  options: RunOptions = {},
+): Promise<CommandResult> {
   const { argv: full, env } = await prepare(dirs, host, argv, options.env);
   return command(full, { ...options, env });
 }
@@ -34,7 +39,10 @@ export async function spawnIn(
 
 export function findHost(status: LabStatus, name: string): HostStatus {
   const host = status.hosts.find((candidate) => candidate.name === name);
-  if (host === undefined) throw new Error(`no host "${name}" in the lab; there are ${status.hosts.map((candidate) => candidate.name).join(", ")}`);
+  if (host === undefined)
+    throw new Error(
+      `no host "${name}" in the lab; there are ${status.hosts.map((candidate) => candidate.name).join(", ")}`,
+    );
   return host;
 }
 
@@ -49,7 +57,8 @@ async function prepare(
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: caFile(dirs), ...extra };
     return { argv: enter(host.namespace, inLabMounts(etcDir(dirs), argv)), env };
   }
-  if (host.initPid === undefined) throw new Error(`${name} is ${host.state}: nothing can run on it. Start it with: npm run lab -- start ${name}`);
+  if (host.initPid === undefined)
+    throw new Error(`${name} is ${host.state}: nothing can run on it. Start it with: npm run lab -- start ${name}`);
   // Nothing of this machine's environment means anything over there, but for the terminal.
   const env = { ...(process.env.TERM ? { TERM: process.env.TERM } : {}), ...extra };
   return { argv: enterMachine(host.initPid, env, argv), env: process.env };

@@ -7,14 +7,19 @@ import { STACK } from "./stack/workspace";
 import type { Report, StackOptions } from "./stackContract";
 import type { Progress } from "./up";
 
-export async function stackUp(lab: LabHandle, { config = join(lab.dirs.project, `Pulumi.${STACK}.yaml`), progress }: StackOptions): Promise<Report> {
+export async function stackUp(
+  lab: LabHandle,
+  { config = join(lab.dirs.project, `Pulumi.${STACK}.yaml`), progress }: StackOptions,
+): Promise<Report> {
   const stack = await openStack(lab, progress, config);
   await progress.step("pulumi up", async () => {
     const { status } = await stack.pulumi(["up", "--yes", "--skip-preview"]);
     if (status !== 0) throw new Error("the stack did not come up whole; the lines above say why");
   });
   const proofs = await progress.step("mail", () => proveMail(lab));
-  const hosts = (await lab.status()).hosts.filter(({ kind, state }) => ["relay", "proxy", "adopted"].includes(kind) && state === "running");
+  const hosts = (await lab.status()).hosts.filter(
+    ({ kind, state }) => ["relay", "proxy", "adopted"].includes(kind) && state === "running",
+  );
   const { toolchain } = stack;
   return {
     lines: [

@@ -40,8 +40,9 @@ export async function bringUp(dirs: LabDirs, progress: Progress): Promise<LabSta
       say(running.ready ? `lab: up already (pid ${running.pid})` : `lab: on its way up (pid ${running.pid})`);
       return switchedOn(dirs, running.ready ? running : await waitUntilReady(dirs, say));
     }
-    await step(running.ready ? "stopping the daemon: the lab's code has changed" : "stopping a daemon that did not get ready", () =>
-      stopDaemon(dirs, running.pid),
+    await step(
+      running.ready ? "stopping the daemon: the lab's code has changed" : "stopping a daemon that did not get ready",
+      () => stopDaemon(dirs, running.pid),
     );
   }
   await step("Debian packages", () => ensurePackages(say));
@@ -66,7 +67,9 @@ async function switchedOn(dirs: LabDirs, status: LabStatus): Promise<LabStatus> 
 async function clean(dirs: LabDirs, say: (line: string) => void): Promise<void> {
   const owner = ownerOf(dirs);
   if (owner !== undefined && isRunning(owner))
-    throw new Error(`a daemon (pid ${owner.pid}) from ${owner.project} runs, but does not answer. End it with: npm run lab -- destroy`);
+    throw new Error(
+      `a daemon (pid ${owner.pid}) from ${owner.project} runs, but does not answer. End it with: npm run lab -- destroy`,
+    );
   const strangers = owner === undefined ? labNamespaces().filter(isOwnName) : [];
   if (strangers.length > 0 && !existsSync(join(dirs.state, "keys"))) {
     throw new Error(
@@ -92,7 +95,10 @@ async function prepareFiles(dirs: LabDirs): Promise<void> {
     ["nsswitch.conf", nsswitchConf()],
     ["hosts", hostsFile()],
     // With the machine's own, so that programs in the client's namespace trust the lab's servers too.
-    ["ssl/certs/ca-certificates.crt", (existsSync(certificates) ? readFileSync(certificates, "utf8") : "") + readFileSync(caFile(dirs), "utf8")],
+    [
+      "ssl/certs/ca-certificates.crt",
+      (existsSync(certificates) ? readFileSync(certificates, "utf8") : "") + readFileSync(caFile(dirs), "utf8"),
+    ],
   ];
   for (const [name, content] of files) {
     mkdirSync(dirname(join(etc, name)), { recursive: true });
@@ -110,7 +116,18 @@ function startDaemon(dirs: LabDirs): void {
 mkdir -p /run/systemd/nspawn; mount -t tmpfs tmpfs /run/systemd/nspawn
 : >"$1"; mount --bind /proc/self/ns/net "$1"; shift; exec "$@"`;
   const node = nodeTs(join(__dirname, "daemon.ts"));
-  const argv = inCgroup("daemon", ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", privately, dirs.state, outsideNetwork(dirs), ...enter(INTERNET, node)]);
+  const argv = inCgroup("daemon", [
+    "unshare",
+    "--mount",
+    "--propagation",
+    "unchanged",
+    "sh",
+    "-c",
+    privately,
+    dirs.state,
+    outsideNetwork(dirs),
+    ...enter(INTERNET, node),
+  ]);
   const log = openSync(logFile(dirs, "daemon"), "a");
   const child = spawn(argv[0] ?? "", argv.slice(1), { cwd: dirs.project, detached: true, stdio: ["ignore", log, log] });
   closeSync(log);
@@ -131,11 +148,14 @@ async function waitUntilReady(dirs: LabDirs, say: (line: string) => void): Promi
     const now = await statusIfUp(dirs);
     if (now === undefined) {
       if (Date.now() - started < 15_000 || isRunning(ownerOf(dirs))) return undefined;
-      failed = new Error(`the lab's daemon ended at its start. The end of its log:\n${lastLines(logFile(dirs, "daemon"))}`);
+      failed = new Error(
+        `the lab's daemon ended at its start. The end of its log:\n${lastLines(logFile(dirs, "daemon"))}`,
+      );
     } else {
       show(now.steps);
       const broken = now.steps.find((step) => step.error !== undefined);
-      if (broken !== undefined) failed = new Error(`${broken.name}: ${broken.error ?? ""}\nThe daemon's log is ${logFile(dirs, "daemon")}`);
+      if (broken !== undefined)
+        failed = new Error(`${broken.name}: ${broken.error ?? ""}\nThe daemon's log is ${logFile(dirs, "daemon")}`);
     }
     return failed !== undefined || now?.ready ? (now ?? ({} as LabStatus)) : undefined;
   });
@@ -153,4 +173,5 @@ async function stopDaemon(dirs: LabDirs, pid: number): Promise<void> {
 const othersLab = (running: LabStatus): string =>
   `a lab from ${running.project} is up on this machine (pid ${running.pid}); there can be only one. Use that one, or take it down first: cd ${running.project} && npm run lab -- destroy`;
 
-const lastLines = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8").trimEnd().split("\n").slice(-10).join("\n") : "(empty)");
+const lastLines = (file: string): string =>
+  existsSync(file) ? readFileSync(file, "utf8").trimEnd().split("\n").slice(-10).join("\n") : "(empty)";

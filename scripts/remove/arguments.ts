@@ -15,6 +15,7 @@ export function readArguments(args: readonly string[]): Arguments {
   const flag = args.indexOf("--stack");
   const stack = flag < 0 ? undefined : args[flag + 1];
   const [name, ...more] = args.filter((arg, i) => arg !== "--yes" && (flag < 0 || (i !== flag && i !== flag + 1)));
-  if (name === undefined || name.startsWith("-") || more.length > 0 || (flag >= 0 && stack === undefined)) throw new Error(USAGE);
+  if (name === undefined || name.startsWith("-") || more.length > 0 || (flag >= 0 && stack === undefined))
+    throw new Error(USAGE);
   return { name, stack, yes: args.includes("--yes") };
 }

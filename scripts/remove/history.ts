@@ -22,7 +22,11 @@ export function readHistory(text: string): Update[] | undefined {
     return (JSON.parse(text) as Entry[])
       .map(({ startTime, result, config }) => {
         const dns = config?.["chatmail-proxy:dns"]?.value;
-        return { start: new Date(startTime), succeeded: result === "succeeded", ttl: dns === undefined ? undefined : ((JSON.parse(dns) as { ttl?: number }).ttl ?? DEFAULT_TTL) };
+        return {
+          start: new Date(startTime),
+          succeeded: result === "succeeded",
+          ttl: dns === undefined ? undefined : ((JSON.parse(dns) as { ttl?: number }).ttl ?? DEFAULT_TTL),
+        };
       })
       .sort((a, b) => b.start.getTime() - a.start.getTime());
   } catch {
@@ -37,4 +41,5 @@ export function longestTtl(updates: readonly Update[]): number {
 }
 
 /** Whether nobody ran anything after that time. */
-export const untouchedSince = (updates: readonly Update[], time: Date): boolean => updates.length > 0 && updates.every(({ start }) => start <= time);
+export const untouchedSince = (updates: readonly Update[], time: Date): boolean =>
+  updates.length > 0 && updates.every(({ start }) => start <= time);

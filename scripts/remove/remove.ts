@@ -22,7 +22,17 @@ export interface Removal {
 }
 
 /** Throws an Error with a sentence for the operator; what was done by then stays done, and is not done again. */
-export async function removeProxy({ name, file, up, history, knock, say, progress, now, sleep }: Removal): Promise<void> {
+export async function removeProxy({
+  name,
+  file,
+  up,
+  history,
+  knock,
+  say,
+  progress,
+  now,
+  sleep,
+}: Removal): Promise<void> {
   const { obstacle, drained, ttl: wanted, byScript } = standing(readFileSync(file, "utf8"), name);
   if (obstacle) throw new Error(obstacle);
 
@@ -33,10 +43,17 @@ export async function removeProxy({ name, file, up, history, knock, say, progres
   const ours = drained?.since && drained.checked && untouchedSince(updates, drained.checked) ? drained : undefined;
   const mark = (drain: Drain) => replace(file, withDrained(readFileSync(file, "utf8"), name, drain));
 
-  say(drained ? `1. ${name} is drained in the settings already` : `1. taking ${name} out of DNS (publish: false); it goes on working`);
+  say(
+    drained
+      ? `1. ${name} is drained in the settings already`
+      : `1. taking ${name} out of DNS (publish: false); it goes on working`,
+  );
   mark({ since: ours?.since, checked: ours?.checked, ttl: before });
   // In any case: an earlier run may have been cut off before it was through.
-  if ((await up()) !== 0) throw new Error(`pulumi up failed. ${name} is marked as drained in ${file}, and nothing else is changed. Mend what the lines above say, then run this again: it goes on from here.`);
+  if ((await up()) !== 0)
+    throw new Error(
+      `pulumi up failed. ${name} is marked as drained in ${file}, and nothing else is changed. Mend what the lines above say, then run this again: it goes on from here.`,
+    );
 
   // Only a drain that went through counts; of one that somebody else made we know not since when: as if it were now.
   const since = ours?.since ?? now();
@@ -51,12 +68,19 @@ export async function removeProxy({ name, file, up, history, knock, say, progres
 
   const { door } = standing(readFileSync(file, "utf8"), name);
   if (door && !(await knock(door.host, door.port))) {
-    throw new Error(`${name} is out of DNS, and resolvers have forgotten its address; but its SSH (${door.host}, port ${door.port}) does not answer, and what was set up there is to be undone. When it answers again, run this again. If that machine is gone for good, add gone: true to its entry, and run this again.`);
+    throw new Error(
+      `${name} is out of DNS, and resolvers have forgotten its address; but its SSH (${door.host}, port ${door.port}) does not answer, and what was set up there is to be undone. When it answers again, run this again. If that machine is gone for good, add gone: true to its entry, and run this again.`,
+    );
   }
   say(`3. removing ${name}`);
   replace(file, without(readFileSync(file, "utf8"), name));
-  if ((await up()) !== 0) throw new Error(`pulumi up failed. ${name} is out of ${file}; mend what the lines above say, and run pulumi up again: it removes what is left.`);
-  say(`${name} is gone.${byScript ? " Its tunnel's end on the relay is still there: fetch the script and run it on the relay again (README, The relay)." : ""}`);
+  if ((await up()) !== 0)
+    throw new Error(
+      `pulumi up failed. ${name} is out of ${file}; mend what the lines above say, and run pulumi up again: it removes what is left.`,
+    );
+  say(
+    `${name} is gone.${byScript ? " Its tunnel's end on the relay is still there: fetch the script and run it on the relay again (README, The relay)." : ""}`,
+  );
 }
 
 /** Seconds more than the TTL: clocks and caches round. */

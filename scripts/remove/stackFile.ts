@@ -36,7 +36,10 @@ export function standing(text: string, name: string): Standing {
   const config = (document.toJS() as { config?: Record<string, unknown> } | null)?.config ?? {};
   const names = entries.map((entry) => String(entry.get("name")));
   const entry = entries.find((each) => each.get("name") === name);
-  if (!entry) throw new Error(`there is no proxy ${JSON.stringify(name)} in the settings; there are: ${names.join(", ") || "none"}`);
+  if (!entry)
+    throw new Error(
+      `there is no proxy ${JSON.stringify(name)} in the settings; there are: ${names.join(", ") || "none"}`,
+    );
   const publish = entry.get("publish", true) as Scalar<boolean> | undefined;
   const others = entries.filter((each) => each !== entry && each.get("publish") !== false);
   const egress = [config["chatmail-proxy:egress"] ?? []].flat();
@@ -63,7 +66,12 @@ export function standing(text: string, name: string): Standing {
 
 /** A bought server has no ssh in its entry, and goes as a whole; of one that is gone for good nothing is undone. */
 function doorOf(entry: YAMLMap): Standing["door"] {
-  const { ssh, ipv4, ipv6, gone } = entry.toJSON() as { ssh?: { host?: string; port?: number }; ipv4?: string; ipv6?: string; gone?: boolean };
+  const { ssh, ipv4, ipv6, gone } = entry.toJSON() as {
+    ssh?: { host?: string; port?: number };
+    ipv4?: string;
+    ipv6?: string;
+    gone?: boolean;
+  };
   const host = ssh?.host ?? ipv4 ?? ipv6;
   return ssh && host !== undefined && gone !== true ? { host, port: ssh.port ?? 22 } : undefined;
 }
@@ -89,7 +97,11 @@ export function without(text: string, name: string): string {
 const MARK = /^ (?:being )?drained by npm run remove(?:, since (\S+))?(?:, TTL (\d+) s)?(?:, checked (\S+))?$/;
 
 function markOf({ since, ttl, checked }: Drain): string {
-  const parts = [since && `since ${since.toISOString()}`, ttl !== undefined && `TTL ${ttl} s`, checked && `checked ${checked.toISOString()}`];
+  const parts = [
+    since && `since ${since.toISOString()}`,
+    ttl !== undefined && `TTL ${ttl} s`,
+    checked && `checked ${checked.toISOString()}`,
+  ];
   return [` ${since ? "" : "being "}drained by npm run remove`, ...parts.filter(Boolean)].join(", ");
 }
 

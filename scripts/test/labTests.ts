@@ -33,7 +33,10 @@ export async function labTests(root: string, wanted: readonly string[]): Promise
 function queue(root: string, wanted: readonly string[]): string[] {
   const all = readdirSync(join(root, TESTS)).filter((name) => name.endsWith(END));
   const odd = wanted.find((word) => !all.includes(word + END));
-  if (odd !== undefined) throw new Error(`there is no ${TESTS}/${odd}${END}; there are ${all.map((name) => name.slice(0, -END.length)).join(", ")}`);
+  if (odd !== undefined)
+    throw new Error(
+      `there is no ${TESTS}/${odd}${END}; there are ${all.map((name) => name.slice(0, -END.length)).join(", ")}`,
+    );
   const files = wanted.length > 0 ? wanted.map((word) => word + END) : all;
   const seconds = (name: string) => expectedSeconds(name.slice(0, -END.length), statSync(join(root, TESTS, name)).size);
   return files.sort((a, b) => seconds(b) - seconds(a));
@@ -47,7 +50,9 @@ async function inLane(root: string, name: string, files: string[]): Promise<Coun
     const part = async (what: string, argv: readonly string[]) => {
       const started = Date.now();
       const { status, output } = await opened.run(argv, root);
-      process.stdout.write(`\n== ${name}: ${what}\n${output}== ${name}: ${what}: ${status === 0 ? "ok" : "FAILED"}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+      process.stdout.write(
+        `\n== ${name}: ${what}\n${output}== ${name}: ${what}: ${status === 0 ? "ok" : "FAILED"}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`,
+      );
       if (!opened.isOpen) throw new Error("it was ended from outside; is there too little memory?");
       return status;
     };
@@ -63,8 +68,24 @@ async function inLane(root: string, name: string, files: string[]): Promise<Coun
   return counts;
 }
 
-const jest = (file: string, root: string, part: (what: string, argv: readonly string[]) => Promise<number>): Promise<Count> =>
-  countJest((report) => part(file, [process.execPath, join(root, "node_modules/jest/bin/jest.js"), "--selectProjects", "lab", "--runInBand", "--verbose", ...report, "--runTestsByPath", join(root, TESTS, file)]));
+const jest = (
+  file: string,
+  root: string,
+  part: (what: string, argv: readonly string[]) => Promise<number>,
+): Promise<Count> =>
+  countJest((report) =>
+    part(file, [
+      process.execPath,
+      join(root, "node_modules/jest/bin/jest.js"),
+      "--selectProjects",
+      "lab",
+      "--runInBand",
+      "--verbose",
+      ...report,
+      "--runTestsByPath",
+      join(root, TESTS, file),
+    ]),
+  );
 
 /** Every systemd watches some files, and so does every dovecot: with two labs more than the kernel's default allows one user. */
 const INOTIFY = "/proc/sys/fs/inotify/max_user_instances";

@@ -5,7 +5,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { LAB_VARIABLE } from "../lab/dirs";
 
 /** Keeps its mounts; /run/netns is shared within, as `ip netns` has it. */
-const KEEPER = "set -e; mkdir -p /run/netns; mount -t tmpfs -o mode=755 tmpfs /run/netns; mount --make-shared /run/netns; echo ready; exec sleep infinity >&-";
+const KEEPER =
+  "set -e; mkdir -p /run/netns; mount -t tmpfs -o mode=755 tmpfs /run/netns; mount --make-shared /run/netns; echo ready; exec sleep infinity >&-";
 
 /** What is started by it ends with it, however that ends. */
 const dependent = (...argv: string[]): string[] => ["--pdeathsig", "KILL", ...argv];
@@ -17,10 +18,14 @@ export class Lane {
   ) {}
 
   static open(name: string): Promise<Lane> {
-    const keeper = spawn("setpriv", dependent("unshare", "--mount", "--propagation", "private", "sh", "-c", KEEPER), { stdio: ["ignore", "pipe", "inherit"] });
+    const keeper = spawn("setpriv", dependent("unshare", "--mount", "--propagation", "private", "sh", "-c", KEEPER), {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     return new Promise((resolve, reject) => {
       keeper.on("error", reject);
-      keeper.on("exit", (code) => reject(new Error(`${name} cannot be opened: unshare ended with status ${code ?? "none"}`)));
+      keeper.on("exit", (code) =>
+        reject(new Error(`${name} cannot be opened: unshare ended with status ${code ?? "none"}`)),
+      );
       keeper.stdout.once("data", () => resolve(new Lane(name, keeper)));
     });
   }
@@ -28,7 +33,10 @@ export class Lane {
   /** Runs a program to its end; its exit status and all that it said. */
   run(argv: readonly string[], cwd: string): Promise<{ readonly status: number; readonly output: string }> {
     const inside = ["nsenter", `--target=${this.keeper.pid ?? 0}`, "--mount", "--", "env", `--chdir=${cwd}`, ...argv];
-    const child = spawn("setpriv", dependent(...inside), { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, [LAB_VARIABLE]: this.name } });
+    const child = spawn("setpriv", dependent(...inside), {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, [LAB_VARIABLE]: this.name },
+    });
     const said: Buffer[] = [];
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => said.push(chunk));
     return new Promise((resolve, reject) => {

@@ -11,9 +11,17 @@ const NEEDED_BY_TESTS: readonly Need[] = [
   { package: "shellcheck", files: ["/usr/bin/shellcheck"], for: "checking the shell scripts" },
   { package: "tcpdump", files: ["/usr/bin/tcpdump", "/usr/sbin/tcpdump"], for: "looking at packets on the wire" },
   { package: "knot-dnsutils", files: ["/usr/bin/knsupdate"], for: "sending signed updates to the name server" },
-  { package: "busybox", files: ["/usr/bin/busybox", "/bin/busybox"], for: "running FreeBSD's host program under a shell and tools that are not Debian's" },
+  {
+    package: "busybox",
+    files: ["/usr/bin/busybox", "/bin/busybox"],
+    for: "running FreeBSD's host program under a shell and tools that are not Debian's",
+  },
   { package: "hcloud-cli", files: ["/usr/bin/hcloud"], for: "trying the fake API with the vendor's own client" },
-  { package: "python3-hcloud", files: ["/usr/lib/python3/dist-packages/hcloud/__init__.py"], for: "the same, from Python" },
+  {
+    package: "python3-hcloud",
+    files: ["/usr/lib/python3/dist-packages/hcloud/__init__.py"],
+    for: "the same, from Python",
+  },
 ];
 
 async function main(): Promise<void> {
@@ -26,7 +34,10 @@ async function main(): Promise<void> {
     await ensureImages(dirs, "bookworm", progress.say);
     await ensureNameServers(dirs, progress.say);
   };
-  await Promise.all([progress.step("images", images), progress.step("toolchain", () => labToolchain(dirs, progress.say))]);
+  await Promise.all([
+    progress.step("images", images),
+    progress.step("toolchain", () => labToolchain(dirs, progress.say)),
+  ]);
 }
 
 main().catch((error: unknown) => {

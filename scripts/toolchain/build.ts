@@ -1,7 +1,17 @@
 // build.ts: builds binaries from pinned Go modules, once per set of inputs, into the cache. Knows nothing of Pulumi.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 
 import type { Go } from "./go";
@@ -55,7 +65,10 @@ export async function build(recipe: Recipe, go: Go, cacheDir: string, log: (line
   const start = Date.now();
   log(`${recipe.label}: building from Go modules with Go ${go.version}; log: ${logFile}`);
   const counter = buildCounter();
-  const ticker = setInterval(() => log(`${recipe.label}: ${counter.text()}, ${duration(Date.now() - start)}`), SAY_SOMETHING_EVERY);
+  const ticker = setInterval(
+    () => log(`${recipe.label}: ${counter.text()}, ${duration(Date.now() - start)}`),
+    SAY_SOMETHING_EVERY,
+  );
   try {
     await run({
       step: `build ${recipe.label}`,
@@ -79,7 +92,9 @@ export async function build(recipe: Recipe, go: Go, cacheDir: string, log: (line
 /** A name for the inputs: the same for the same sources, pins, flags, Go version and platform, whatever the machine. */
 export function inputsKey(recipe: Recipe, go: Pick<Go, "version" | "platform">): string {
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([go.version, go.platform, recipe.packages, flags(recipe), recipe.folder, recipe.files ?? {}]));
+  hash.update(
+    JSON.stringify([go.version, go.platform, recipe.packages, flags(recipe), recipe.folder, recipe.files ?? {}]),
+  );
   for (const folder of recipe.sources) {
     for (const file of goFiles(folder)) {
       hash.update(`\n${basename(folder)}/${relative(folder, file)}\n`);

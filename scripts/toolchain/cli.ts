@@ -24,11 +24,17 @@ export async function ensureCli(session: Session): Promise<Cli> {
 }
 
 /** What is said about a `pulumi` on PATH: taken, or why not. */
-export function judgeCliOnPath(printed: string, minimum: string, languageHost = true): { use: true; version: string } | { use: false; because: string } {
+export function judgeCliOnPath(
+  printed: string,
+  minimum: string,
+  languageHost = true,
+): { use: true; version: string } | { use: false; because: string } {
   const version = versionIn(printed);
-  if (version === undefined) return { use: false, because: `prints no version: ${JSON.stringify(printed.trim().slice(0, 60))}` };
+  if (version === undefined)
+    return { use: false, because: `prints no version: ${JSON.stringify(printed.trim().slice(0, 60))}` };
   if (!atLeast(version, minimum)) return { use: false, because: `is ${version}; ${minimum} or later is needed` };
-  if (!languageHost) return { use: false, because: `has no ${LANGUAGE_HOST} beside it, without which it runs no Node.js program` };
+  if (!languageHost)
+    return { use: false, because: `has no ${LANGUAGE_HOST} beside it, without which it runs no Node.js program` };
   return { use: true, version };
 }
 
@@ -38,7 +44,11 @@ export function hasLanguageHost(program: string): boolean {
   return existsSync(join(dirname(realpathSync(program)), `${LANGUAGE_HOST}${suffix}`));
 }
 
-const ORIGIN = { path: "from PATH", download: "the vendor's download", built: "built from Go modules, with a language host of ours" } as const;
+const ORIGIN = {
+  path: "from PATH",
+  download: "the vendor's download",
+  built: "built from Go modules, with a language host of ours",
+} as const;
 
 async function vendorCli(session: Session): Promise<Cli | undefined> {
   const version = cliVersion();

@@ -45,7 +45,11 @@ export async function findGo(moduleDir: string, logs: string, log: (line: string
     log(`Go: ${program} is ${found}, ${needed} is needed: asking it to fetch that`);
     toolchain = `go${needed}`;
     answer = await ask(toolchain, FETCH_LIMIT).catch(() => {
-      throw new ToolchainError("Go", `${program} is ${found} and could not fetch ${needed}. ${cure(needed)}`, join(logs, "go.log"));
+      throw new ToolchainError(
+        "Go",
+        `${program} is ${found} and could not fetch ${needed}. ${cure(needed)}`,
+        join(logs, "go.log"),
+      );
     });
   }
   const [version = "", os = "", arch = ""] = answer;
@@ -73,7 +77,11 @@ export function goEnvironment(base: NodeJS.ProcessEnv, more: Record<string, stri
 }
 
 /** The first executable of this name on a PATH, then in the usual places. */
-export function findProgram(name: string, path: string | undefined, places: readonly string[] = []): string | undefined {
+export function findProgram(
+  name: string,
+  path: string | undefined,
+  places: readonly string[] = [],
+): string | undefined {
   const folders = [...(path ?? "").split(delimiter), ...places].filter((folder) => folder !== "");
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }

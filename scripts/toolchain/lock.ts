@@ -25,7 +25,10 @@ export async function withLock<T>(file: string, log: (line: string) => void, wor
     if (!told) log(`waiting for another run of the toolchain (process ${owner})`);
     told = true;
     if (Date.now() > deadline) {
-      throw new ToolchainError("lock", `process ${owner} still holds ${file} after 45 min. If it is no toolchain run, delete the file.`);
+      throw new ToolchainError(
+        "lock",
+        `process ${owner} still holds ${file} after 45 min. If it is no toolchain run, delete the file.`,
+      );
     }
     await sleep(500);
   }

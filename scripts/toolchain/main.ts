@@ -29,7 +29,9 @@ function report(toolchain: Toolchain): string {
   return [
     `pulumi    ${pulumiVersion}  ${pulumiOrigin}  ${pulumi}`,
     `          Node.js language host: ${pulumiOrigin === "built" ? "STAND-IN" : "the vendor's"}`,
-    ...plugins.map(({ name, version, origin, standIn }) => `${name.padEnd(9)} ${version}  ${origin}${standIn ? "  STAND-IN" : ""}`),
+    ...plugins.map(
+      ({ name, version, origin, standIn }) => `${name.padEnd(9)} ${version}  ${origin}${standIn ? "  STAND-IN" : ""}`,
+    ),
     ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
   ].join("\n");
 }

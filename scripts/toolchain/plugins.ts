@@ -58,7 +58,11 @@ export function isCurrent(found: Found, key: string | undefined): boolean {
   }
 }
 
-const ORIGIN = { installed: "installed before", download: "the vendor's download", built: "built from Go modules" } as const;
+const ORIGIN = {
+  installed: "installed before",
+  download: "the vendor's download",
+  built: "built from Go modules",
+} as const;
 
 async function ensurePlugin(session: Session, cli: Cli, name: PluginName): Promise<Plugin> {
   const version = session.pins.plugins[name];
@@ -74,7 +78,12 @@ async function ensurePlugin(session: Session, cli: Cli, name: PluginName): Promi
   // Looked up again: a download that broke off may have taken away what was there.
   const found = findPlugin(session.pulumiHome, name, version);
   if (found.kind !== "built" || !isCurrent(found, marker.key)) {
-    const folder = await build({ ...recipe, files: { [MARKER]: JSON.stringify(marker) } }, go, session.cacheDir, session.log);
+    const folder = await build(
+      { ...recipe, files: { [MARKER]: JSON.stringify(marker) } },
+      go,
+      session.cacheDir,
+      session.log,
+    );
     await install(session, cli, name, version, folder);
   }
   return { name, version, origin: "built", standIn: marker.standIn };
@@ -95,7 +104,13 @@ async function fromVendor(
   }
   if (!(await session.vendor.reachable(substitute))) return undefined;
   try {
-    await pulumi(session, cli, `download the ${name} plugin`, ["plugin", "install", "resource", name, version, "--reinstall"], DOWNLOAD_LIMIT);
+    await pulumi(
+      session,
+      cli,
+      `download the ${name} plugin`,
+      ["plugin", "install", "resource", name, version, "--reinstall"],
+      DOWNLOAD_LIMIT,
+    );
     return "download";
   } catch (error) {
     session.log(`${name} plugin: no download: ${(error as Error).message}`);
@@ -106,7 +121,13 @@ async function fromVendor(
 /** Copies a plugin's folder into the lab's home, whole: the CLI leaves no half-filled folder that counts. */
 async function install(session: Session, cli: Cli, name: string, version: string, folder: string): Promise<void> {
   const step = `install the ${name} plugin`;
-  await pulumi(session, cli, step, ["plugin", "install", "resource", name, version, "--reinstall", "--file", folder], INSTALL_LIMIT);
+  await pulumi(
+    session,
+    cli,
+    step,
+    ["plugin", "install", "resource", name, version, "--reinstall", "--file", folder],
+    INSTALL_LIMIT,
+  );
   if (findPlugin(session.pulumiHome, name, version).kind === "none") {
     throw new ToolchainError(step, `pulumi said yes, but ${pluginDir(session.pulumiHome, name, version)} is not there`);
   }

@@ -54,7 +54,9 @@ export async function run(command: Run): Promise<string> {
         resolve(late ? `not finished within ${duration(limit * 1000)}` : problem);
       };
       child.on("error", (error) => settle(error.message));
-      child.on("close", (code, signal) => settle(code === 0 ? undefined : `ended with ${signal ?? `status ${code}`}: ${last}`));
+      child.on("close", (code, signal) =>
+        settle(code === 0 ? undefined : `ended with ${signal ?? `status ${code}`}: ${last}`),
+      );
     });
     if (outcome !== undefined) throw new ToolchainError(step, outcome, logFile);
   } finally {

@@ -83,6 +83,9 @@ export function settings(pulumiHome: string): Record<string, string> {
 export function refuseUsersHome(pulumiHome: string, usersHome: string): void {
   const real = (folder: string): string => (existsSync(folder) ? realpathSync(folder) : folder);
   if (real(pulumiHome) === real(usersHome)) {
-    throw new ToolchainError("home", `${pulumiHome} is your own Pulumi home; a stand-in must never get there. Give another folder.`);
+    throw new ToolchainError(
+      "home",
+      `${pulumiHome} is your own Pulumi home; a stand-in must never get there. Give another folder.`,
+    );
   }
 }

@@ -1,7 +1,16 @@
 // vendor.ts: the vendor's own downloads: whether they can be reached, and the CLI with its checksum verified.
 
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -29,12 +38,17 @@ export interface Vendor {
 }
 
 /** Asks at most once per run. */
-export function vendor(cacheDir: string, log: (line: string) => void, sites: readonly string[] = [...RELEASES, PLUGIN_SITE]): Vendor {
+export function vendor(
+  cacheDir: string,
+  log: (line: string) => void,
+  sites: readonly string[] = [...RELEASES, PLUGIN_SITE],
+): Vendor {
   const note = join(cacheDir, "vendor-not-reachable");
   let answer: Promise<boolean> | undefined;
   return {
     reachable: (substitute) => {
-      if (substitute && existsSync(note) && Date.now() - statSync(note).mtimeMs < REMEMBERED) return Promise.resolve(false);
+      if (substitute && existsSync(note) && Date.now() - statSync(note).mtimeMs < REMEMBERED)
+        return Promise.resolve(false);
       answer ??= ask(sites).then((reached) => {
         if (reached) rmSync(note, { force: true });
         else writeFileSync(note, "");
@@ -71,7 +85,10 @@ export async function downloadCli(
       );
       const sum = await sha256(file);
       if (sum !== wanted) {
-        throw new ToolchainError("download pulumi", `${archive} has the SHA-256 ${sum}, the vendor's list says ${wanted}. Not used.`);
+        throw new ToolchainError(
+          "download pulumi",
+          `${archive} has the SHA-256 ${sum}, the vendor's list says ${wanted}. Not used.`,
+        );
       }
       await unpack(file, unfinished, cacheDir);
     } catch (error) {
@@ -89,7 +106,8 @@ export async function downloadCli(
 }
 
 /** Where a downloaded CLI stands. */
-export const downloadedDir = (cacheDir: string, version: string): string => join(cacheDir, "downloaded", `pulumi-${version}`);
+export const downloadedDir = (cacheDir: string, version: string): string =>
+  join(cacheDir, "downloaded", `pulumi-${version}`);
 
 /** The checksum of a file in a list as sha256sum writes it. */
 export function checksumOf(list: string, file: string): string | undefined {
@@ -157,4 +175,5 @@ async function unpack(archive: string, folder: string, cacheDir: string): Promis
   rmSync(archive);
 }
 
-const hosts = (sites: readonly string[]): string => [...new Set(sites.map((site) => new URL(site).hostname))].join(", ");
+const hosts = (sites: readonly string[]): string =>
+  [...new Set(sites.map((site) => new URL(site).hostname))].join(", ");

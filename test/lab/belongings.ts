@@ -11,6 +11,7 @@ export async function belongings(lab: LabHandle, host: "deb1" | "relay"): Promis
 
 /** chatmail's own configuration on the relay, as text: every file's place, owner, mode and digest. */
 export async function mailConfiguration(lab: LabHandle): Promise<string> {
-  const script = "find /etc/postfix /etc/dovecot /etc/nginx /etc/opendkim* /etc/default/opendkim -printf '%M %u:%g %p %l\\n' -type f -exec sha256sum {} \\; | sort -k 3";
+  const script =
+    "find /etc/postfix /etc/dovecot /etc/nginx /etc/opendkim* /etc/default/opendkim -printf '%M %u:%g %p %l\\n' -type f -exec sha256sum {} \\; | sort -k 3";
   return (await lab.run("relay", ["sh", "-c", script], { timeout: 30_000 })).stdout;
 }

@@ -17,10 +17,18 @@ afterAll(() => the?.close());
 const without143 = (config: Config) => {
   config["chatmail-proxy:ports"] = [25, 80, 443, 465, 587, 993];
 };
-const servers = async () => (await the.api<{ servers: { id: number; created: string }[] }>("GET", "/servers")).servers.map(({ id, created }) => ({ id, created }));
+const servers = async () =>
+  (await the.api<{ servers: { id: number; created: string }[] }>("GET", "/servers")).servers.map(({ id, created }) => ({
+    id,
+    created,
+  }));
 const rules = (host: string) => the.sh(host, "nft -s list ruleset");
 /** The stack's outputs, secret ones too. */
-const outputs = async () => JSON.parse(succeeded(await the.pulumi("stack", "output", "--json", "--show-secrets"))) as { managementPrivateKey: string; proxies: { hel1: { ipv4: string; sshHostKey: string } } };
+const outputs = async () =>
+  JSON.parse(succeeded(await the.pulumi("stack", "output", "--json", "--show-secrets"))) as {
+    managementPrivateKey: string;
+    proxies: { hel1: { ipv4: string; sshHostKey: string } };
+  };
 
 describe("a second pulumi up", () => {
   it("changes nothing", async () => {
@@ -50,7 +58,8 @@ describe("a changed port", () => {
     const output = succeeded(await the.up(without143));
     expect(output).not.toMatch(/replaced|deleted/);
     expect(await servers()).toEqual(before);
-    for (const address of await the.addresses("hel1")) expect((await the.client.scan(address, 143, 143)).open).toEqual([]);
+    for (const address of await the.addresses("hel1"))
+      expect((await the.client.scan(address, 143, 143)).open).toEqual([]);
     expect(await rules("relay")).not.toMatch(/dport \{[^}]*143/);
     await proveMail(the.lab);
   });
@@ -60,12 +69,30 @@ describe("other settings of the tunnels", () => {
   const ENDS = { hel1: "wg-relay", relay: "wg-hel1" } as const;
   /** The port that the one listens on, and to which the other sends. */
   const MEETING = { hel1: "wg show wg-relay listen-port", relay: "wg show wg-hel1 endpoints | cut -f 2" } as const;
-  const atBothEnds = (what: (host: keyof typeof ENDS, name: string) => Promise<string>) => Promise.all((Object.keys(ENDS) as (keyof typeof ENDS)[]).map((host) => what(host, ENDS[host])));
-  const keys = async () => (await atBothEnds((host) => the.sh(host, "wg show all dump | cut -f 2-4"))).join("\n").split(/\s+/).filter((word) => word.length === 44);
+  const atBothEnds = (what: (host: keyof typeof ENDS, name: string) => Promise<string>) =>
+    Promise.all((Object.keys(ENDS) as (keyof typeof ENDS)[]).map((host) => what(host, ENDS[host])));
+  const keys = async () =>
+    (await atBothEnds((host) => the.sh(host, "wg show all dump | cut -f 2-4")))
+      .join("\n")
+      .split(/\s+/)
+      .filter((word) => word.length === 44);
   /** All of the tunnel at both ends but its keys, and the link-local address, which each start draws anew. */
-  const standing = () => atBothEnds((host, name) => the.sh(host, `ip -o link show dev ${name} | grep -o 'mtu [0-9]*'; ip -br address show dev ${name} scope global; ${MEETING[host]}; wg show ${name} allowed-ips | cut -f 2; ip -4 rule show; ip -6 rule show; ip route show table all dev ${name} | grep -v "local fe80:"; nft -s list ruleset`));
+  const standing = () =>
+    atBothEnds((host, name) =>
+      the.sh(
+        host,
+        `ip -o link show dev ${name} | grep -o 'mtu [0-9]*'; ip -br address show dev ${name} scope global; ${MEETING[host]}; wg show ${name} allowed-ips | cut -f 2; ip -4 rule show; ip -6 rule show; ip route show table all dev ${name} | grep -v "local fe80:"; nft -s list ruleset`,
+      ),
+    );
   const other = (config: Config) => {
-    config["chatmail-proxy:tunnel"] = { keyGeneration: 2, port: 4500, mtu: 1380, ipv4Range: "10.99.0.0/20", ipv6Range: "fd99:0:0:9::/64", routingTables: 600_000 };
+    config["chatmail-proxy:tunnel"] = {
+      keyGeneration: 2,
+      port: 4500,
+      mtu: 1380,
+      ipv4Range: "10.99.0.0/20",
+      ipv6Range: "fd99:0:0:9::/64",
+      routingTables: 600_000,
+    };
     Object.assign(config["chatmail-proxy:relay"] as object, { dial: "ipv6" });
   };
 
@@ -80,7 +107,8 @@ describe("other settings of the tunnels", () => {
       const [proxy, relay] = (await standing()) as [string, string];
       for (const end of [proxy, relay]) {
         expect(end).toMatch(/^mtu 1380\nwg-\S+ +\S+ +10\.99\.\d+\.\d+\/32 fd99:0:0:9:\S+\/128 *\n/);
-        for (const old of ["10.213.", "fd6d:", "51820", "lookup 518"]) expect([old, end.includes(old)]).toEqual([old, false]);
+        for (const old of ["10.213.", "fd6d:", "51820", "lookup 518"])
+          expect([old, end.includes(old)]).toEqual([old, false]);
       }
       const [ipv4 = "", ipv6 = ""] = await the.addresses("hel1");
       expect(proxy).toContain("\n4500\n");
@@ -105,7 +133,8 @@ describe("a key that may log in", () => {
     const mine = readFileSync(`${the.lab.operatorKeyFile}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");
     const before = await the.sh("hel1", `cat ${KEYS}`);
     const { hel1 } = (await outputs()).proxies;
-    const login = () => the.sh("operator", `${ssh(the.lab, { sshHost: hel1.ipv4, hostKey: hel1.sshHostKey }, "echo in")}`, "any");
+    const login = () =>
+      the.sh("operator", `${ssh(the.lab, { sshHost: hel1.ipv4, hostKey: hel1.sshHostKey }, "echo in")}`, "any");
     const output = succeeded(await the.up((config) => void (config["chatmail-proxy:adminKeys"] = [mine, other])));
     expect(output).not.toMatch(/Server .*replac/);
     expect(await login()).toBe("in");
@@ -118,7 +147,8 @@ describe("a key that may log in", () => {
 
 describe("what does not work", () => {
   it("of the relay's way out on port 25 fails the run at its end, with everything else done", async () => {
-    const outbound = (target: string) => (config: Config) => void ((config["chatmail-proxy:relay"] as Record<string, unknown>).outboundCheck = target);
+    const outbound = (target: string) => (config: Config) =>
+      void ((config["chatmail-proxy:relay"] as Record<string, unknown>).outboundCheck = target);
     const output = failed(await the.up(outbound("192.0.2.99")));
     expect(output).toContain("this relay cannot reach 192.0.2.99 on port 25, so mail to other servers does not leave.");
     expect(output).toContain("published           : [");
@@ -126,10 +156,18 @@ describe("what does not work", () => {
   });
 
   it("of a proxy fails the run by its name and leaves the records as they were, since there is no other", async () => {
-    const records = async () => JSON.stringify((await the.api<{ rrsets: { name: string }[] }>("GET", "/zones/example.org/rrsets")).rrsets.filter(({ name }) => name === "chat"));
+    const records = async () =>
+      JSON.stringify(
+        (await the.api<{ rrsets: { name: string }[] }>("GET", "/zones/example.org/rrsets")).rrsets.filter(
+          ({ name }) => name === "chat",
+        ),
+      );
     const before = await records();
     // Somebody else's, which is not for a run to put back.
-    await the.sh("relay", "nft 'add table inet cut; add chain inet cut out { type filter hook output priority 0; }; add rule inet cut out udp dport 51820 drop'");
+    await the.sh(
+      "relay",
+      "nft 'add table inet cut; add chain inet cut out { type filter hook output priority 0; }; add rule inet cut out udp dport 51820 drop'",
+    );
     try {
       const output = failed(await the.up());
       expect(output).toMatch(/hel1 \(203\.0\.113\.\d+\): /);
@@ -153,7 +191,9 @@ describe("rules that cut off SSH", () => {
     const shut = await closedWhile(run, proxies.hel1.ipv4);
     const output = failed(await run);
     expect(shut).toBe(true);
-    expect(output).toContain("new rules not confirmed within 60 s over a new SSH connection; the previous rules are in force again");
+    expect(output).toContain(
+      "new rules not confirmed within 60 s over a new SSH connection; the previous rules are in force again",
+    );
     expect(Date.now() - started).toBeLessThan(150_000);
     expect(await rules("hel1")).toBe(before);
     expect((await the.client.scan(proxies.hel1.ipv4, 22, 22)).open).toEqual([22]);
@@ -179,12 +219,15 @@ describe("secrets", () => {
       without143(config);
       config["chatmail-proxy:tunnel"] = { keyGeneration: 3 };
     };
-    const printed = await watch(async () => succeeded(await the.up(newKeys)) + succeeded(await the.pulumi("stack", "output")));
+    const printed = await watch(
+      async () => succeeded(await the.up(newKeys)) + succeeded(await the.pulumi("stack", "output")),
+    );
     const secrets = await allSecrets();
     expect(secrets.length).toBeGreaterThan(10);
     const lines = stop();
     // It did see our commands.
-    for (const command of ["hostctl arm filter 60", "hostctl install tunnel-keys", "hostctl install keys-hel1"]) expect([command, lines.some((line) => line.includes(command))]).toEqual([command, true]);
+    for (const command of ["hostctl arm filter 60", "hostctl install tunnel-keys", "hostctl install keys-hel1"])
+      expect([command, lines.some((line) => line.includes(command))]).toEqual([command, true]);
     const { dirs } = the.lab;
     const texts: [string, string][] = [
       ["printed", printed],
@@ -196,17 +239,40 @@ describe("secrets", () => {
       ["the relay's journal", await the.sh("relay", "journalctl --no-pager -o cat")],
     ];
     expect(texts.length).toBeGreaterThan(8);
-    for (const [where, text] of texts) for (const secret of secrets) if (text.includes(secret)) throw new Error(`a secret (${secret.slice(0, 4)}…) stands in plain text in: ${where}`);
+    for (const [where, text] of texts)
+      for (const secret of secrets)
+        if (text.includes(secret))
+          throw new Error(`a secret (${secret.slice(0, 4)}…) stands in plain text in: ${where}`);
     succeeded(await the.up());
   });
 
   /** Everything private: seeds, and keys as the hosts hold them, whole or by a line that tells them. */
   async function allSecrets(): Promise<string[]> {
-    const { deployment } = JSON.parse(succeeded(await the.pulumi("stack", "export", "--show-secrets"))) as { deployment: { resources: { type: string; outputs?: Record<string, unknown> }[] } };
-    const seeds = deployment.resources.filter(({ type }) => type.endsWith(":RandomPassword")).map(({ outputs }) => (JSON.parse(String((outputs?.result as { plaintext?: string })?.plaintext ?? "null")) ?? outputs?.result) as string);
-    const wireGuard = (await Promise.all(["hel1", "relay"].map((host) => the.sh(host, "cat /etc/wireguard/*.key /etc/wireguard/*.psk")))).flatMap((text) => text.split("\n"));
-    const ssh = [(await outputs()).managementPrivateKey, await the.sh("hel1", "cat /etc/ssh/ssh_host_ed25519_key"), readFileSync(the.lab.operatorKeyFile, "utf8")].map((pem) => pem.split("\n")[3] ?? "");
-    const all = [...seeds, ...wireGuard, ...ssh, the.lab.hetzner.token, readFileSync(join(the.lab.dirs.state, "stack/passphrase"), "utf8")];
+    const { deployment } = JSON.parse(succeeded(await the.pulumi("stack", "export", "--show-secrets"))) as {
+      deployment: { resources: { type: string; outputs?: Record<string, unknown> }[] };
+    };
+    const seeds = deployment.resources
+      .filter(({ type }) => type.endsWith(":RandomPassword"))
+      .map(
+        ({ outputs }) =>
+          (JSON.parse(String((outputs?.result as { plaintext?: string })?.plaintext ?? "null")) ??
+            outputs?.result) as string,
+      );
+    const wireGuard = (
+      await Promise.all(["hel1", "relay"].map((host) => the.sh(host, "cat /etc/wireguard/*.key /etc/wireguard/*.psk")))
+    ).flatMap((text) => text.split("\n"));
+    const ssh = [
+      (await outputs()).managementPrivateKey,
+      await the.sh("hel1", "cat /etc/ssh/ssh_host_ed25519_key"),
+      readFileSync(the.lab.operatorKeyFile, "utf8"),
+    ].map((pem) => pem.split("\n")[3] ?? "");
+    const all = [
+      ...seeds,
+      ...wireGuard,
+      ...ssh,
+      the.lab.hetzner.token,
+      readFileSync(join(the.lab.dirs.state, "stack/passphrase"), "utf8"),
+    ];
     expect(all.every((secret) => secret.length >= 20)).toBe(true);
     return all;
   }
@@ -246,13 +312,20 @@ describe("secrets", () => {
 describe("host keys", () => {
   it("of the relay are checked on first contact: with another, nothing is run there", async () => {
     const other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1bWSd0Wd0X4cTGTQWVSBCyqBkuKh9ZC8kbHlBPqRZK";
-    const output = failed(await the.up((config) => void ((config["chatmail-proxy:relay"] as { ssh: Record<string, unknown> }).ssh.hostKey = other)));
+    const output = failed(
+      await the.up(
+        (config) => void ((config["chatmail-proxy:relay"] as { ssh: Record<string, unknown> }).ssh.hostKey = other),
+      ),
+    );
     expect(output).toMatch(/host key mismatch|no common algorithm for host key/);
     succeeded(await the.up());
   });
 
   it("of a bought server are pinned: somebody else who answers at its address is not talked to", async () => {
-    await the.sh("hel1", "cp -a /etc/ssh /root/ssh.kept; rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; systemctl restart ssh");
+    await the.sh(
+      "hel1",
+      "cp -a /etc/ssh /root/ssh.kept; rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; systemctl restart ssh",
+    );
     try {
       expect(failed(await the.up(without143))).toMatch(/host key mismatch/);
     } finally {
@@ -278,7 +351,9 @@ describe("a second stack on the same relay", () => {
   afterAll(() => second.close());
 
   it("cannot have a proxy of the same name", async () => {
-    expect(failed(await second.up(other("hel1")))).toContain("the relay already has a tunnel wg-hel1 of the stack chatmail-proxy/lab");
+    expect(failed(await second.up(other("hel1")))).toContain(
+      "the relay already has a tunnel wg-hel1 of the stack chatmail-proxy/lab",
+    );
     await served("hel1");
   });
 
@@ -291,7 +366,9 @@ describe("a second stack on the same relay", () => {
 
   it("takes nothing of the first away when it goes", async () => {
     succeeded(await second.pulumi("destroy", "--yes", "--skip-preview"));
-    expect(await the.sh("relay", "ls /etc/wireguard; test -x /usr/local/lib/chatmail-proxy/hostctl && echo hostctl")).toBe("wg-hel1.conf\nwg-hel1.key\nwg-hel1.psk\nhostctl");
+    expect(
+      await the.sh("relay", "ls /etc/wireguard; test -x /usr/local/lib/chatmail-proxy/hostctl && echo hostctl"),
+    ).toBe("wg-hel1.conf\nwg-hel1.key\nwg-hel1.psk\nhostctl");
     await served("hel1");
     succeeded(await second.pulumi("stack", "rm", "--yes"));
   });

@@ -27,12 +27,21 @@ beforeAll(async () => {
     `  - ${readFileSync(`${the.lab.operatorKeyFile}.pub`, "utf8").trim()}`,
     "ssh_keys:",
     "  ed25519_private: |",
-    ...readFileSync(file, "utf8").trim().split("\n").map((line) => `    ${line}`),
+    ...readFileSync(file, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => `    ${line}`),
     `  ed25519_public: ${hostKey}`,
     "",
   ].join("\n");
   rmSync(dir, { recursive: true });
-  ({ server } = await the.api<{ server: typeof server }>("POST", "/servers", { name: "old1", server_type: "cx23", image: "debian-12", location: "hel1", user_data }));
+  ({ server } = await the.api<{ server: typeof server }>("POST", "/servers", {
+    name: "old1",
+    server_type: "cx23",
+    image: "debian-12",
+    location: "hel1",
+    user_data,
+  }));
   const status = await waitFor("the image and the server's boot", 600, async () => {
     const now = (await the.api<{ server: { status: string } }>("GET", `/servers/${server.id}`)).server.status;
     return ["running", "off"].includes(now) ? now : undefined;
@@ -47,7 +56,9 @@ afterAll(async () => {
 });
 
 it("has the releases that Debian 12 has", async () => {
-  expect(await the.sh("old1", "cat /etc/debian_version; systemctl --version | head -1; ssh -V 2>&1")).toMatch(/^12\.\d+\nsystemd 252 .*\nOpenSSH_9\.2/);
+  expect(await the.sh("old1", "cat /etc/debian_version; systemctl --version | head -1; ssh -V 2>&1")).toMatch(
+    /^12\.\d+\nsystemd 252 .*\nOpenSSH_9\.2/,
+  );
   expect(await the.sh("old1", "systemctl is-system-running --wait", "any")).toBe("running");
 });
 

@@ -1,6 +1,13 @@
 // DKIM of the other mail server: a letter that it signs and sends by a family of our choice, and what a receiving server
 // made of the signature.
-import { createAccount, newAccount, newId, readLetter, sendFromOtherServer, type MailHost } from "../../scripts/lab/mail";
+import {
+  createAccount,
+  newAccount,
+  newId,
+  readLetter,
+  sendFromOtherServer,
+  type MailHost,
+} from "../../scripts/lab/mail";
 import type { LabHandle } from "../../scripts/lab/lab";
 import { OTHER_DOMAIN } from "../../scripts/lab/plan";
 
@@ -12,10 +19,16 @@ export interface SignedLetter {
 }
 
 /** Sent by mx to a new account of this domain, whose mail server is `to`. */
-export async function signedLetter(lab: LabHandle, to: MailHost, domain: string, family: "IPv4" | "IPv6"): Promise<SignedLetter> {
+export async function signedLetter(
+  lab: LabHandle,
+  to: MailHost,
+  domain: string,
+  family: "IPv4" | "IPv6",
+): Promise<SignedLetter> {
   const account = newAccount("dora", domain);
   await createAccount(lab, to, account);
-  const prefer = (which: string) => lab.run("mx", ["sh", "-c", `postconf -e smtp_address_preference=${which} && postfix reload`], { timeout: 20_000 });
+  const prefer = (which: string) =>
+    lab.run("mx", ["sh", "-c", `postconf -e smtp_address_preference=${which} && postfix reload`], { timeout: 20_000 });
   const [id, from] = [newId(), `dave@${OTHER_DOMAIN}`];
   await prefer(family.toLowerCase());
   try {
@@ -28,7 +41,8 @@ export async function signedLetter(lab: LabHandle, to: MailHost, domain: string,
 
 /** The newest verdict in a letter, with the domain that it is about: "pass example.net". */
 export const dkimVerdict = (text: string): string => {
-  const [, verdict = "no verdict", domain = ""] = /^Authentication-Results: [^]*?dkim=(\w+)[^]*?header\.d=(\S+)/m.exec(text) ?? [];
+  const [, verdict = "no verdict", domain = ""] =
+    /^Authentication-Results: [^]*?dkim=(\w+)[^]*?header\.d=(\S+)/m.exec(text) ?? [];
   return `${verdict} ${domain}`;
 };
 

@@ -11,10 +11,16 @@ jest.setTimeout(60_000);
 const busybox = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path));
 
 it("has busybox to run under", () => {
-  if (busybox === undefined) throw new Error("there is no busybox here; npm test installs the package busybox, and so does: apt-get install busybox");
+  if (busybox === undefined)
+    throw new Error(
+      "there is no busybox here; npm test installs the package busybox, and so does: apt-get install busybox",
+    );
 });
 
-const shells = { dash: { interpreter: "/bin/dash" }, ...(busybox === undefined ? {} : { busybox: { interpreter: `${busybox} ash`, tools: busybox } }) };
+const shells = {
+  dash: { interpreter: "/bin/dash" },
+  ...(busybox === undefined ? {} : { busybox: { interpreter: `${busybox} ash`, tools: busybox } }),
+};
 
 describe.each(Object.entries(shells))("hostctl on FreeBSD, under %s", (_name, shell) => {
   describe("new rules", () => rulesSuite(shell));

@@ -69,7 +69,10 @@ describe("within 60 s, mail flows again after", () => {
   });
 
   it("an address and a route of the proxy's tunnel were taken away, and forwarding was switched off", async () => {
-    await the.sh("hel1", "ip address flush dev wg-relay; ip route flush dev wg-relay; sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0");
+    await the.sh(
+      "hel1",
+      "ip address flush dev wg-relay; ip route flush dev wg-relay; sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0",
+    );
     await mailFlows(60);
   });
 
@@ -94,10 +97,17 @@ describe.each(["hel1", "relay"])("our rules on %s stay in force", (host) => {
   ])("when nftables.service %s", async (_what, command) => {
     const before = await ours();
     expect(before).toContain("table inet chatmail_proxy");
-    const told = await the.sh(host, `nft monitor >/tmp/monitor & sleep 0.5; ${command} >/dev/null; sleep 0.5; kill $!; cat /tmp/monitor`);
+    const told = await the.sh(
+      host,
+      `nft monitor >/tmp/monitor & sleep 0.5; ${command} >/dev/null; sleep 0.5; kill $!; cat /tmp/monitor`,
+    );
     expect(await ours()).toBe(before);
     // For a moment without our rules the kernel would answer what it hands on, and reset each connection that is sending.
-    const gaps = told.split(/^# new generation.*$/m).filter((part) => part.includes("delete table inet chatmail_proxy") && !part.includes("add table inet chatmail_proxy"));
+    const gaps = told
+      .split(/^# new generation.*$/m)
+      .filter(
+        (part) => part.includes("delete table inet chatmail_proxy") && !part.includes("add table inet chatmail_proxy"),
+      );
     expect(gaps).toEqual([]);
     await mailFlows(10);
   });

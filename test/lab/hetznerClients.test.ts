@@ -26,7 +26,8 @@ beforeAll(async () => {
     (await run("hcloud", ["version"])).status === 0 ? [] : ["hcloud"],
     (await run(debianPython, ["-c", "import hcloud"])).status === 0 ? [] : [`the module hcloud of ${debianPython}`],
   ].flat();
-  if (problems.length > 0) throw new Error(`${problems.join(" and ")} not found; install the packages hcloud-cli and python3-hcloud`);
+  if (problems.length > 0)
+    throw new Error(`${problems.join(" and ")} not found; install the packages hcloud-cli and python3-hcloud`);
 });
 
 beforeEach(async () => {
@@ -73,7 +74,9 @@ const describeJson = async (kind: string, name: string): Promise<Json> =>
 
 describe("hcloud-cli", () => {
   it("lists the fixed facts", async () => {
-    expect(await hcloud("location", "list", "-o", "columns=name", "-o", "noheader")).toBe("fsn1\nnbg1\nhel1\nash\nhil\nsin\n");
+    expect(await hcloud("location", "list", "-o", "columns=name", "-o", "noheader")).toBe(
+      "fsn1\nnbg1\nhel1\nash\nhil\nsin\n",
+    );
     expect(await hcloud("datacenter", "list")).toContain("hel1-dc2");
     expect(await hcloud("image", "list")).toContain("debian-13");
     expect((await describeJson("server-type", "cx23")).name).toBe("cx23");
@@ -81,10 +84,22 @@ describe("hcloud-cli", () => {
 
   it("makes, changes and deletes an SSH key", async () => {
     writeFileSync(join(folder, "key.pub"), `${aPublicKey}\n`);
-    await hcloud("ssh-key", "create", "--name", "operator", "--public-key-from-file", join(folder, "key.pub"), "--label", "stack=lab");
+    await hcloud(
+      "ssh-key",
+      "create",
+      "--name",
+      "operator",
+      "--public-key-from-file",
+      join(folder, "key.pub"),
+      "--label",
+      "stack=lab",
+    );
     await hcloud("ssh-key", "update", "operator", "--name", "op");
     await hcloud("ssh-key", "add-label", "op", "a=b");
-    expect(await describeJson("ssh-key", "op")).toMatchObject({ public_key: aPublicKey, labels: { stack: "lab", a: "b" } });
+    expect(await describeJson("ssh-key", "op")).toMatchObject({
+      public_key: aPublicKey,
+      labels: { stack: "lab", a: "b" },
+    });
     await hcloud("ssh-key", "delete", "op");
     await expect(hcloud("ssh-key", "describe", "op")).rejects.toThrow("not found");
   });
@@ -152,7 +167,11 @@ describe("hcloud-cli", () => {
     await hcloud("primary-ip", "unassign", "stays");
     await hcloud("primary-ip", "unassign", other);
     await hcloud("primary-ip", "assign", "stays", "--server", "two");
-    expect(await describeJson("primary-ip", "stays")).toMatchObject({ name: "stays", assignee_id: second.id, auto_delete: false });
+    expect(await describeJson("primary-ip", "stays")).toMatchObject({
+      name: "stays",
+      assignee_id: second.id,
+      auto_delete: false,
+    });
     for (const name of ["one", "two"]) await hcloud("server", "delete", name);
     await cloud.api.settled();
     await hcloud("primary-ip", "delete", "stays");
@@ -161,9 +180,9 @@ describe("hcloud-cli", () => {
   });
 
   it("is told why a datacenter is not enough for a primary IP", async () => {
-    await expect(hcloud("primary-ip", "create", "--type", "ipv4", "--name", "a", "--datacenter", "hel1-dc2")).rejects.toThrow(
-      "invalid input in fields 'assignee_id', 'location'",
-    );
+    await expect(
+      hcloud("primary-ip", "create", "--type", "ipv4", "--name", "a", "--datacenter", "hel1-dc2"),
+    ).rejects.toThrow("invalid input in fields 'assignee_id', 'location'");
   });
 
   it("makes a firewall, applies it and takes it off", async () => {
@@ -171,7 +190,18 @@ describe("hcloud-cli", () => {
     writeFileSync(join(folder, "rules.json"), JSON.stringify(rules));
     await hcloud("firewall", "create", "--name", "proxies", "--rules-file", join(folder, "rules.json"));
     await hcloud("firewall", "add-rule", "proxies", "--direction", "in", "--protocol", "icmp", "--source-ips", "::/0");
-    await hcloud("server", "create", "--name", "hel1", "--type", "cx23", "--image", "debian-13", "--firewall", "proxies");
+    await hcloud(
+      "server",
+      "create",
+      "--name",
+      "hel1",
+      "--type",
+      "cx23",
+      "--image",
+      "debian-13",
+      "--firewall",
+      "proxies",
+    );
     await hcloud(
       "server",
       "create",
@@ -186,7 +216,15 @@ describe("hcloud-cli", () => {
       "--label",
       "role=proxy",
     );
-    await hcloud("firewall", "apply-to-resource", "proxies", "--type", "label_selector", "--label-selector", "role=proxy");
+    await hcloud(
+      "firewall",
+      "apply-to-resource",
+      "proxies",
+      "--type",
+      "label_selector",
+      "--label-selector",
+      "role=proxy",
+    );
     await expect(hcloud("firewall", "delete", "proxies")).rejects.toThrow("(resource_in_use");
     await hcloud("firewall", "replace-rules", "proxies", "--rules-file", join(folder, "rules.json"));
     await hcloud("firewall", "remove-from-resource", "proxies", "--type", "server", "--server", "hel1");
@@ -194,7 +232,15 @@ describe("hcloud-cli", () => {
       rules: [{ port: "22" }],
       applied_to: [{ type: "label_selector", applied_to_resources: [{ type: "server" }] }],
     });
-    await hcloud("firewall", "remove-from-resource", "proxies", "--type", "label_selector", "--label-selector", "role=proxy");
+    await hcloud(
+      "firewall",
+      "remove-from-resource",
+      "proxies",
+      "--type",
+      "label_selector",
+      "--label-selector",
+      "role=proxy",
+    );
     expect(cloud.room.machineCalls().at(-1)).toBe("setFirewall none");
     await hcloud("firewall", "delete", "proxies");
   });

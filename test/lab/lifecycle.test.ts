@@ -15,10 +15,15 @@ interface RecordSet {
   readonly records: readonly { value: string }[];
 }
 
-const recordSets = async () => (await the.api<{ rrsets: RecordSet[] }>("GET", "/zones/example.org/rrsets?per_page=50")).rrsets.map(({ name, type, records }) => `${name} ${type} ${records.map(({ value }) => value).join(" ")}`).sort();
+const recordSets = async () =>
+  (await the.api<{ rrsets: RecordSet[] }>("GET", "/zones/example.org/rrsets?per_page=50")).rrsets
+    .map(({ name, type, records }) => `${name} ${type} ${records.map(({ value }) => value).join(" ")}`)
+    .sort();
 /** But for those of the other relay, which is none of this stack's. */
-const addressRecords = async () => (await recordSets()).filter((set) => / (A|AAAA) /.test(set) && !set.startsWith("direct "));
-const makeRecord = (name: string, type: string, value: string) => the.api("POST", "/zones/example.org/rrsets", { name, type, records: [{ value }] });
+const addressRecords = async () =>
+  (await recordSets()).filter((set) => / (A|AAAA) /.test(set) && !set.startsWith("direct "));
+const makeRecord = (name: string, type: string, value: string) =>
+  the.api("POST", "/zones/example.org/rrsets", { name, type, records: [{ value }] });
 const destroy = async () => succeeded(await the.pulumi("destroy", "--yes", "--skip-preview"));
 
 /** What a host has of ours, or that our work could have left: files, packages, units, rules, interfaces, settings. */
@@ -41,15 +46,24 @@ beforeAll(async () => {
 afterAll(() => the?.close());
 
 async function nothingLeft(): Promise<void> {
-  for (const kind of ["servers", "primary_ips", "firewalls", "ssh_keys"] as const) expect([kind, await the.names(kind)]).toEqual([kind, []]);
+  for (const kind of ["servers", "primary_ips", "firewalls", "ssh_keys"] as const)
+    expect([kind, await the.names(kind)]).toEqual([kind, []]);
   expect((await recordSets()).filter((set) => /^(chat A|\S*proxy)/.test(set))).toEqual([]);
   expect(await traces("relay")).toBe(relayBefore);
-  await waitFor("the server's machine to be gone", 30, async () => (await the.addresses("hel1")).length === 0 || undefined);
+  await waitFor(
+    "the server's machine to be gone",
+    30,
+    async () => (await the.addresses("hel1")).length === 0 || undefined,
+  );
 }
 
 describe("a relay whose SSH does not answer", () => {
   it("fails the run before anything is bought", async () => {
-    failed(await the.up((config) => void ((config["chatmail-proxy:relay"] as { ssh: Record<string, unknown> }).ssh.port = 2222)));
+    failed(
+      await the.up(
+        (config) => void ((config["chatmail-proxy:relay"] as { ssh: Record<string, unknown> }).ssh.port = 2222),
+      ),
+    );
     expect(await the.names("servers")).toEqual([]);
     expect(await the.names("primary_ips")).toEqual([]);
   });
@@ -57,10 +71,15 @@ describe("a relay whose SSH does not answer", () => {
 
 describe("a relay that already uses the plan's network", () => {
   it("fails the run before anything is bought, in words of the settings", async () => {
-    await the.sh("relay", "ip link add docker0 type bridge; ip address add 10.213.0.1/16 dev docker0; ip link set docker0 up");
+    await the.sh(
+      "relay",
+      "ip link add docker0 type bridge; ip address add 10.213.0.1/16 dev docker0; ip link set docker0 up",
+    );
     try {
       const output = failed(await the.up());
-      expect(output).toContain("tunnel.ipv4Range: the relay already uses 10.213.0.1/16 on docker0, and 10.213.109.6 for wg-hel1 lies in it. Choose a range that is free there.");
+      expect(output).toContain(
+        "tunnel.ipv4Range: the relay already uses 10.213.0.1/16 on docker0, and 10.213.109.6 for wg-hel1 lies in it. Choose a range that is free there.",
+      );
       expect(await the.names("servers")).toEqual([]);
       // It cannot look again, and must not stop the run that can.
       succeeded(await the.preview());
@@ -85,7 +104,9 @@ describe("the mail domain's records that were there before", () => {
     await the.sh("relay", "mkdir -p /etc/wireguard/wg-hel1.key");
     try {
       const output = failed(await the.up());
-      expect(output).toContain("hel1: its set-up failed at hel1-relay-end-keys: /etc/wireguard/wg-hel1.key is a directory, and a file of ours should go there");
+      expect(output).toContain(
+        "hel1: its set-up failed at hel1-relay-end-keys: /etc/wireguard/wg-hel1.key is a directory, and a file of ours should go there",
+      );
       expect(output).not.toMatch(/[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=(?!")/); // nothing that looks like a WireGuard key
       expect(output).not.toContain("warning: DNS:");
       expect(await addressRecords()).toContain(`chat A ${HOME_LINE.addresses4[0]}`);
@@ -97,7 +118,12 @@ describe("the mail domain's records that were there before", () => {
   it("stay while a run is killed in the middle of things; the next one says what to do", async () => {
     const powerCut = new AbortController();
     const run = the.up(undefined, { signal: powerCut.signal });
-    await waitFor("rules that nobody has confirmed yet", 90, async () => (await the.sh("hel1", "nft list tables", "any")).includes("chatmail_proxy"), 50);
+    await waitFor(
+      "rules that nobody has confirmed yet",
+      90,
+      async () => (await the.sh("hel1", "nft list tables", "any")).includes("chatmail_proxy"),
+      50,
+    );
     powerCut.abort();
     expect((await run).status).not.toBe(0);
     expect(failed(await the.up())).toMatch(/the stack is currently locked[^]*pulumi cancel/);
@@ -108,8 +134,16 @@ describe("the mail domain's records that were there before", () => {
   it("are adopted: they hold the proxy from now on", async () => {
     const output = succeeded(await the.up());
     const [ipv4, ipv6] = await the.addresses("hel1");
-    expect(await addressRecords()).toEqual([`chat A ${ipv4}`, `chat AAAA ${ipv6}`, `hel1.proxy A ${ipv4}`, `hel1.proxy AAAA ${ipv6}`, `mta-sts.chat A ${HOME_LINE.addresses4[0]}`]);
-    expect(output).toContain(`mta-sts.chat.example.org A ${HOME_LINE.addresses4[0]} points at the mail domain's old address`);
+    expect(await addressRecords()).toEqual([
+      `chat A ${ipv4}`,
+      `chat AAAA ${ipv6}`,
+      `hel1.proxy A ${ipv4}`,
+      `hel1.proxy AAAA ${ipv6}`,
+      `mta-sts.chat A ${HOME_LINE.addresses4[0]}`,
+    ]);
+    expect(output).toContain(
+      `mta-sts.chat.example.org A ${HOME_LINE.addresses4[0]} points at the mail domain's old address`,
+    );
   });
 
   it("survive a second run", async () => {
@@ -119,7 +153,8 @@ describe("the mail domain's records that were there before", () => {
   });
 
   it("have reverse DNS that gives the proxy's own name", async () => {
-    for (const address of await the.addresses("hel1")) expect(await the.sh("client", `getent hosts ${address}`)).toContain("hel1.proxy.example.org");
+    for (const address of await the.addresses("hel1"))
+      expect(await the.sh("client", `getent hosts ${address}`)).toContain("hel1.proxy.example.org");
   });
 });
 

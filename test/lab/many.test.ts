@@ -24,7 +24,11 @@ beforeAll(async () => {
   the = await theLab({ stack: false, proxies: ALL });
   await the.pulumi("destroy", "--yes", "--skip-preview");
   untouched = await traces();
-  before = { deb1: await belongings(the.lab, "deb1"), relay: await belongings(the.lab, "relay"), mail: await mailConfiguration(the.lab) };
+  before = {
+    deb1: await belongings(the.lab, "deb1"),
+    relay: await belongings(the.lab, "relay"),
+    mail: await mailConfiguration(the.lab),
+  };
   succeeded(await the.up());
 });
 afterAll(() => the?.close());
@@ -39,24 +43,38 @@ const traces = () =>
 
 type Entry = Record<string, unknown> & { name: string };
 const entries = (config: Config) => config["chatmail-proxy:proxies"] as Entry[];
-const without = (name: string) => (config: Config) => void (config["chatmail-proxy:proxies"] = entries(config).filter((entry) => entry.name !== name));
-const change = (name: string, what: Record<string, unknown>) => (config: Config) => void Object.assign(entries(config).find((entry) => entry.name === name) ?? {}, what);
+const without = (name: string) => (config: Config) =>
+  void (config["chatmail-proxy:proxies"] = entries(config).filter((entry) => entry.name !== name));
+const change = (name: string, what: Record<string, unknown>) => (config: Config) =>
+  void Object.assign(entries(config).find((entry) => entry.name === name) ?? {}, what);
 /** What DNS says of the mail domain, both families. */
-const published = async () => (await the.sh("client", "getent ahosts chat.example.org | awk '{ print $1 }' | sort -u")).split("\n").filter(Boolean);
+const published = async () =>
+  (await the.sh("client", "getent ahosts chat.example.org | awk '{ print $1 }' | sort -u")).split("\n").filter(Boolean);
 /** Names of this stack's resources that a run created, changed, replaced or deleted. */
-const touched = (output: string) => [...new Set([...output.matchAll(/^ (?:\+|-|~|\+-|-\+|\+\+|--) \s*\S+ (\S+) (?:created|updated|replaced|deleted)/gm)].map(([, name = ""]) => name))];
+const touched = (output: string) => [
+  ...new Set(
+    [...output.matchAll(/^ (?:\+|-|~|\+-|-\+|\+\+|--) \s*\S+ (\S+) (?:created|updated|replaced|deleted)/gm)].map(
+      ([, name = ""]) => name,
+    ),
+  ),
+];
 
 describe("each of the proxies", () => {
-  it.each(ALL)("%s brings mail in and out on both families, and the relay sees the client's own address", async (proxy) => {
-    const addresses = await the.addresses(proxy);
-    expect(addresses).toHaveLength(2);
-    for (const address of addresses) {
-      expect((await proveMail(the.lab, address)).length).toBe(5);
-      const account = newAccount("eve");
-      await the.client.login(account, relayTarget(address));
-      expect((await logLines(the.lab, "relay", account.user)).join()).toContain(`rip=${address.includes(":") ? CLIENT_LEG.ipv6 : CLIENT_LEG.ipv4}`);
-    }
-  });
+  it.each(ALL)(
+    "%s brings mail in and out on both families, and the relay sees the client's own address",
+    async (proxy) => {
+      const addresses = await the.addresses(proxy);
+      expect(addresses).toHaveLength(2);
+      for (const address of addresses) {
+        expect((await proveMail(the.lab, address)).length).toBe(5);
+        const account = newAccount("eve");
+        await the.client.login(account, relayTarget(address));
+        expect((await logLines(the.lab, "relay", account.user)).join()).toContain(
+          `rip=${address.includes(":") ? CLIENT_LEG.ipv6 : CLIENT_LEG.ipv4}`,
+        );
+      }
+    },
+  );
 
   it("stands in the mail domain's A and AAAA", async () => {
     const all = (await Promise.all(ALL.map((proxy) => the.addresses(proxy)))).flat();
@@ -64,13 +82,26 @@ describe("each of the proxies", () => {
   });
 
   it("is left by replies to what came through it, and never by another way", async () => {
-    const own = async (proxy: string) => (await the.sh("relay", `ip -o addr show dev wg-${proxy} scope global | awk '{ print $4 }' | cut -d / -f 1`)).split("\n");
+    const own = async (proxy: string) =>
+      (
+        await the.sh("relay", `ip -o addr show dev wg-${proxy} scope global | awk '{ print $4 }' | cut -d / -f 1`)
+      ).split("\n");
     const uplink = await the.sh("relay", "ip -o -4 route show default | sed 's/.* dev \\([^ ]*\\).*/\\1/'");
     const client = `(host ${CLIENT_LEG.ipv4} or host ${CLIENT_LEG.ipv6})`;
-    const tunnels = await Promise.all(ALL.map(async (proxy) => capture(the.lab, "relay", `wg-${proxy}`, `${client} and not (${(await own(proxy)).map((address) => `host ${address}`).join(" or ")})`)));
+    const tunnels = await Promise.all(
+      ALL.map(async (proxy) =>
+        capture(
+          the.lab,
+          "relay",
+          `wg-${proxy}`,
+          `${client} and not (${(await own(proxy)).map((address) => `host ${address}`).join(" or ")})`,
+        ),
+      ),
+    );
     const seen = await Promise.all(ALL.map(async (proxy) => capture(the.lab, "relay", `wg-${proxy}`, client)));
     const outside = await capture(the.lab, "relay", uplink, client);
-    for (const proxy of ALL) for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
+    for (const proxy of ALL)
+      for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
     for (const each of tunnels) expect(await each.stop()).toEqual([]);
     expect(await outside.stop()).toEqual([]);
     for (const each of seen) expect((await each.stop()).length).toBeGreaterThan(20);
@@ -84,7 +115,8 @@ describe("what others have on a machine of ours", () => {
   });
 
   it("is chatmail's own configuration on the relay too, of which no file is another", async () => {
-    for (const file of ["postfix/main.cf", "dovecot/dovecot.conf", "nginx/nginx.conf", "opendkim.conf"]) expect(before.mail).toContain(` /etc/${file}`);
+    for (const file of ["postfix/main.cf", "dovecot/dovecot.conf", "nginx/nginx.conf", "opendkim.conf"])
+      expect(before.mail).toContain(` /etc/${file}`);
     expect(await mailConfiguration(the.lab)).toBe(before.mail);
   });
 
@@ -105,11 +137,14 @@ describe("what others have on a machine of ours", () => {
           change("ash1", { publish: false })(config);
         }),
       );
-      expect(output).toMatch(/deb1: its set-up failed at deb1-free: port 8443 is in use on this host \(by systemd-socket[^)]*\), and a proxy hands it on to the relay: stop that service, or take the port out of ports/);
+      expect(output).toMatch(
+        /deb1: its set-up failed at deb1-free: port 8443 is in use on this host \(by systemd-socket[^)]*\), and a proxy hands it on to the relay: stop that service, or take the port out of ports/,
+      );
       expect(await the.sh("deb1", "nft -s list table inet chatmail_proxy")).toBe(rules);
       expect(await the.sh("hel1", "nft list set inet chatmail_proxy mail_ports")).toContain("8443");
       expect(await published()).toEqual([...(await the.addresses("hel1")), ...(await the.addresses("deb1"))].sort());
-      for (const proxy of ALL) for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
+      for (const proxy of ALL)
+        for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
     } finally {
       server.kill();
     }
@@ -127,7 +162,9 @@ describe("a firewall of others that drops what it does not name", () => {
     await the.sh("deb1", `apt-get -q update && ${APT} --no-install-recommends install iptables`);
     // Newer kernels may come without it.
     const legacy = (await the.sh("deb1", "iptables-legacy -S >/dev/null 2>&1 && echo there", "any")) === "there";
-    await the.sh("deb1", `nft -f - <<'END'
+    await the.sh(
+      "deb1",
+      `nft -f - <<'END'
 table inet strict {
 	chain LOGDROP {
 		limit rate 5/minute log prefix "not accepted: "
@@ -139,17 +176,30 @@ table inet strict {
 		iifname != "br-owner" jump LOGDROP
 	}
 }
-END`);
-    if (legacy) await the.sh("deb1", "for own in iptables-legacy ip6tables-legacy; do $own -N LOGDROP; $own -A LOGDROP -m comment --comment 'accept nothing' -j DROP; $own -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT; $own -A FORWARD -j LOGDROP; done");
+END`,
+    );
+    if (legacy)
+      await the.sh(
+        "deb1",
+        "for own in iptables-legacy ip6tables-legacy; do $own -N LOGDROP; $own -A LOGDROP -m comment --comment 'accept nothing' -j DROP; $own -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT; $own -A FORWARD -j LOGDROP; done",
+      );
     try {
       const output = failed(await the.up());
       expect(output).toContain("deb1 (192.0.2.140): no answer from here on ports 25, 80, 143, 443, 465, 587, 993");
-      for (const table of ["inet strict", ...(legacy ? ["ip filter of iptables-legacy", "ip6 filter of iptables-legacy"] : [])]) {
-        expect(output).toContain(`the table ${table} on the proxy drops what its chain ${table === "inet strict" ? "gate" : "FORWARD"} (hook forward) does not name`);
+      for (const table of [
+        "inet strict",
+        ...(legacy ? ["ip filter of iptables-legacy", "ip6 filter of iptables-legacy"] : []),
+      ]) {
+        expect(output).toContain(
+          `the table ${table} on the proxy drops what its chain ${table === "inet strict" ? "gate" : "FORWARD"} (hook forward) does not name`,
+        );
       }
       expect(await published()).not.toContain("192.0.2.140");
     } finally {
-      await the.sh("deb1", `nft delete table inet strict; for own in iptables-legacy ip6tables-legacy; do $own -F; $own -X; done; ${APT} purge --autoremove iptables`);
+      await the.sh(
+        "deb1",
+        `nft delete table inet strict; for own in iptables-legacy ip6tables-legacy; do $own -F; $own -X; done; ${APT} purge --autoremove iptables`,
+      );
     }
     succeeded(await the.up());
     expect(await published()).toContain("192.0.2.140");
@@ -166,13 +216,16 @@ describe("a machine whose kernel settings are its host's to set", () => {
       unshare --mount sh -c 'mount --bind /proc/sys/net /proc/sys/net && mount -o remount,bind,ro /proc/sys/net && ${HOSTCTL}.new setup $(cat /var/lib/chatmail-proxy/stack) 2>&1 || echo refused; ls ${HOSTCTL}.new'
       sysctl -w net.ipv4.ip_forward=1; rm -f ${HOSTCTL}.new`,
     );
-    expect(output).toMatch(/^chatmail-proxy: \/proc\/sys cannot be written here \(a container, systemd-nspawn\), and a proxy needs net\.ipv4\.ip_forward=1 \(as for sysctl -w\)\. .*\nrefused\n.*hostctl\.new\nnet\.ipv4\.ip_forward = 1$/);
+    expect(output).toMatch(
+      /^chatmail-proxy: \/proc\/sys cannot be written here \(a container, systemd-nspawn\), and a proxy needs net\.ipv4\.ip_forward=1 \(as for sysctl -w\)\. .*\nrefused\n.*hostctl\.new\nnet\.ipv4\.ip_forward = 1$/,
+    );
     for (const address of await the.addresses("deb1")) await the.client.login(newAccount(), relayTarget(address));
   });
 });
 
 describe("a proxy whose server cannot be bought", () => {
-  const broken = (config: Config) => void entries(config).push({ name: "sin1", host: "hetzner", location: "sin", serverType: "cx999" });
+  const broken = (config: Config) =>
+    void entries(config).push({ name: "sin1", host: "hetzner", location: "sin", serverType: "cx999" });
 
   it("leaves all that exists as it was, and is named with its step", async () => {
     const records = await published();
@@ -180,7 +233,8 @@ describe("a proxy whose server cannot be bought", () => {
     expect(output).toMatch(/sin1-server/);
     expect(output).toMatch(/cx999/);
     expect(await published()).toEqual(records);
-    for (const proxy of ALL) for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
+    for (const proxy of ALL)
+      for (const address of await the.addresses(proxy)) await the.client.login(newAccount(), relayTarget(address));
     succeeded(await the.up());
     expect((await the.names("primary_ips")).filter((name) => name.startsWith("sin1"))).toEqual([]);
   });
@@ -204,7 +258,16 @@ describe("while somebody writes a message every second", () => {
       } finally {
         await unsilence(the.lab, "ash1");
       }
-      await waitFor("the tunnel", 60, async () => (await the.sh("relay", ". /etc/chatmail-proxy/wg-ash1.conf; ping -c 1 -W 1 -I $IPV4 $PEER_IPV4 >/dev/null 2>&1 && echo up", "any")) === "up");
+      await waitFor(
+        "the tunnel",
+        60,
+        async () =>
+          (await the.sh(
+            "relay",
+            ". /etc/chatmail-proxy/wg-ash1.conf; ping -c 1 -W 1 -I $IPV4 $PEER_IPV4 >/dev/null 2>&1 && echo up",
+            "any",
+          )) === "up",
+      );
       succeeded(await the.up());
       expect(await published()).toHaveLength(6);
     });
@@ -218,11 +281,23 @@ describe("while somebody writes a message every second", () => {
     copyFileSync(join(the.lab.dirs.project, "Pulumi.lab.yaml"), file);
     const outputs: string[] = [];
     const up = async () => {
-      const { status, output } = await (await openStack(the.lab, quiet, file)).pulumi(["up", "--yes", "--skip-preview"], { capture: true });
+      const { status, output } = await (
+        await openStack(the.lab, quiet, file)
+      ).pulumi(["up", "--yes", "--skip-preview"], { capture: true });
       outputs.push(output);
       return status;
     };
-    const remove = (wait: (ms: number) => Promise<void>) => removeProxy({ name: "ash1", file, up, knock: () => Promise.reject(new Error("a bought server goes as a whole")), say: () => undefined, progress: () => undefined, now: () => new Date(), sleep: wait });
+    const remove = (wait: (ms: number) => Promise<void>) =>
+      removeProxy({
+        name: "ash1",
+        file,
+        up,
+        knock: () => Promise.reject(new Error("a bought server goes as a whole")),
+        say: () => undefined,
+        progress: () => undefined,
+        now: () => new Date(),
+        sleep: wait,
+      });
     const others = (output: string, ours: RegExp) => touched(output).filter((name) => !ours.test(name));
     const report = await underTraffic(the.lab, async () => {
       const drained = await the.addresses("ash1");
@@ -275,10 +350,16 @@ describe("the relay's own mail", () => {
   });
 
   it("is not sent where the provider lets no mail out, which is found and named", async () => {
-    await the.sh("ash1", "nft 'add table inet provider; add chain inet provider out { type filter hook postrouting priority 300; }; add rule inet provider out oifname != \"wg*\" tcp dport 25 drop'");
+    await the.sh(
+      "ash1",
+      "nft 'add table inet provider; add chain inet provider out { type filter hook postrouting priority 300; }; add rule inet provider out oifname != \"wg*\" tcp dport 25 drop'",
+    );
     try {
       const output = failed(await the.up(egress));
-      for (const family of [4, 6]) expect(output).toContain(`ash1: no other mail server's port 25 answers from there over IPv${family}, so mail cannot leave through it. Providers block port 25 on new accounts`);
+      for (const family of [4, 6])
+        expect(output).toContain(
+          `ash1: no other mail server's port 25 answers from there over IPv${family}, so mail cannot leave through it. Providers block port 25 on new accounts`,
+        );
       expect(output).not.toContain("deb1: no other mail server");
     } finally {
       await the.sh("ash1", "nft delete table inet provider");
@@ -291,15 +372,26 @@ describe("the relay's own mail", () => {
     const ash1 = await the.addresses("ash1");
     expect(ash1).toContain(await arrivedFrom(await sendOut()));
     for (const address of ash1) expect(await the.sh("client", `getent hosts ${address}`)).toContain("chat.example.org");
-    expect(output).toContain("deb1 is an egress, and the reverse DNS of 192.0.2.140 says deb1.example.net, not chat.example.org");
+    expect(output).toContain(
+      "deb1 is an egress, and the reverse DNS of 192.0.2.140 says deb1.example.net, not chat.example.org",
+    );
   });
 
   it("leaves so over both families, though the home has IPv4 alone", async () => {
     for (const mx of await the.addresses("mx")) {
-      const caught = await capture(the.lab, "mx", "eth0", "tcp dst port 25 and tcp[tcpflags] & tcp-syn != 0 or ip6 and tcp dst port 25");
-      expect(await the.sh("relay", `timeout 20 bash -c 'exec 3<>/dev/tcp/${mx}/25; head -n 1 <&3' 2>&1`, "any")).toMatch(/^220 /);
+      const caught = await capture(
+        the.lab,
+        "mx",
+        "eth0",
+        "tcp dst port 25 and tcp[tcpflags] & tcp-syn != 0 or ip6 and tcp dst port 25",
+      );
+      expect(
+        await the.sh("relay", `timeout 20 bash -c 'exec 3<>/dev/tcp/${mx}/25; head -n 1 <&3' 2>&1`, "any"),
+      ).toMatch(/^220 /);
       const sources = new Set((await caught.stop()).map((line) => / IP6? (\S+)\.\d+ > /.exec(line)?.[1]));
-      expect([...sources]).toEqual((await the.addresses("ash1")).filter((address) => address.includes(":") === mx.includes(":")));
+      expect([...sources]).toEqual(
+        (await the.addresses("ash1")).filter((address) => address.includes(":") === mx.includes(":")),
+      );
     }
   });
 
@@ -307,8 +399,13 @@ describe("the relay's own mail", () => {
     await the.lab.control.setHome({ ipv6: true });
     try {
       for (const family of ["ipv4", "ipv6"]) {
-        await the.sh("relay", `${BIND} smtp_bind_address6=2001:db8:77::10 smtp_address_preference=${family} && postfix reload`);
-        expect(await arrivedFrom(await sendOut())).toBe((await the.addresses("ash1")).find((address) => address.includes(":") === (family === "ipv6")));
+        await the.sh(
+          "relay",
+          `${BIND} smtp_bind_address6=2001:db8:77::10 smtp_address_preference=${family} && postfix reload`,
+        );
+        expect(await arrivedFrom(await sendOut())).toBe(
+          (await the.addresses("ash1")).find((address) => address.includes(":") === (family === "ipv6")),
+        );
       }
     } finally {
       await the.sh("relay", `${UNBIND} smtp_bind_address6 smtp_address_preference && postfix reload`);
@@ -322,17 +419,26 @@ describe("the relay's own mail", () => {
     // Bound all the while: no way may depend on the source that the one before it gave.
     await the.sh("relay", `${BIND} && postfix reload`);
     // The second answers no ping: that its WireGuard does is enough.
-    await the.sh("deb1", "nft 'add table inet noping; add chain inet noping in { type filter hook input priority -5; }; add rule inet noping in icmp type echo-request drop; add rule inet noping in icmpv6 type echo-request drop'");
+    await the.sh(
+      "deb1",
+      "nft 'add table inet noping; add chain inet noping in { type filter hook input priority -5; }; add rule inet noping in icmp type echo-request drop; add rule inet noping in icmpv6 type echo-request drop'",
+    );
     await silence(the.lab, "ash1");
     try {
-      await waitFor("the second egress's turn", 40, async () => (await the.sh("relay", "ip route get 192.0.2.25 ipproto tcp dport 25")).includes("wg-deb1"));
+      await waitFor("the second egress's turn", 40, async () =>
+        (await the.sh("relay", "ip route get 192.0.2.25 ipproto tcp dport 25")).includes("wg-deb1"),
+      );
       expect(await the.addresses("deb1")).toContain(await arrivedFrom(await sendOut()));
       await silence(the.lab, "deb1");
-      await waitFor("no egress", 40, async () => (await the.sh("relay", "ip route get 192.0.2.25 ipproto tcp dport 25 2>&1", "any")).includes("unreachable"));
+      await waitFor("no egress", 40, async () =>
+        (await the.sh("relay", "ip route get 192.0.2.25 ipproto tcp dport 25 2>&1", "any")).includes("unreachable"),
+      );
       const account = await sendOut();
       await expect(arrivedFrom(account, 5)).rejects.toThrow("waited 5 s");
       await unsilence(the.lab, "deb1");
-      await waitFor("the egress back", 60, async () => (await the.sh("relay", "ip route get 192.0.2.25 ipproto tcp dport 25")).includes("wg-deb1"));
+      await waitFor("the egress back", 60, async () =>
+        (await the.sh("relay", "ip route get 192.0.2.25 ipproto tcp dport 25")).includes("wg-deb1"),
+      );
       await the.sh("relay", "postqueue -f");
       expect(await the.addresses("deb1")).toContain(await arrivedFrom(account));
     } finally {
@@ -372,16 +478,22 @@ describe("the relay's own mail", () => {
 
 describe("the relay's own public name, from the relay itself", () => {
   // postfix greets only when it has asked DNS for its client's name, which takes its time when the home has just changed.
-  const reaches = (address: string) => the.sh("relay", `timeout 20 bash -c 'exec 3<>/dev/tcp/${address}/25; head -n 1 <&3' 2>&1`, "any");
+  const reaches = (address: string) =>
+    the.sh("relay", `timeout 20 bash -c 'exec 3<>/dev/tcp/${address}/25; head -n 1 <&3' 2>&1`, "any");
 
   it("is reached in a home with IPv4 alone", async () => {
-    for (const proxy of ALL) expect(await reaches((await the.addresses(proxy)).find((address) => !address.includes(":")) ?? "")).toMatch(/^220 /);
+    for (const proxy of ALL)
+      expect(await reaches((await the.addresses(proxy)).find((address) => !address.includes(":")) ?? "")).toMatch(
+        /^220 /,
+      );
   });
 
   it("is reached over IPv6 where the relay has a global address of its own", async () => {
     await the.lab.control.setHome({ ipv6: true });
     try {
-      for (const proxy of ALL) for (const address of await the.addresses(proxy)) expect([address, await reaches(address)]).toEqual([address, expect.stringMatching(/^220 /)]);
+      for (const proxy of ALL)
+        for (const address of await the.addresses(proxy))
+          expect([address, await reaches(address)]).toEqual([address, expect.stringMatching(/^220 /)]);
     } finally {
       await the.lab.control.setHome({ ipv6: false });
     }

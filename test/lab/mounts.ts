@@ -7,7 +7,9 @@
 export function leftMounts(lab: string, mine: string, machines: string): string[] {
   const others = new Set(lines(machines).map(what));
   const own = new RegExp(`/${lab}(/|$)`);
-  return lines(mine).filter((line) => own.test(target(line)) || (/\/cpl-/.test(target(line)) && !others.has(what(line))));
+  return lines(mine).filter(
+    (line) => own.test(target(line)) || (/\/cpl-/.test(target(line)) && !others.has(what(line))),
+  );
 }
 
 const lines = (mountinfo: string) => mountinfo.split("\n").filter((line) => line !== "");

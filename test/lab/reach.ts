@@ -7,5 +7,13 @@ export const ssh = (lab: LabHandle, { sshHost, hostKey }: SshTarget, command: st
   `file=$(mktemp); echo '${address} ${hostKey}' >"$file"; ssh -i ${lab.operatorKeyFile} -o ConnectTimeout=5 -o "UserKnownHostsFile=$file" -o StrictHostKeyChecking=yes root@${address} ${command}; status=$?; rm "$file"; exit $status`;
 
 /** A dynamic update of the zone that takes them, as knsupdate reads it; signed with the zone's key unless told otherwise. */
-export const update = ({ run, rfc2136: { server, zone, keyFile } }: LabHandle, text: string, key = `-k ${keyFile}`): Promise<CommandResult> =>
-  run("operator", ["sh", "-c", `knsupdate ${key}`], { stdin: `server ${server}\nzone ${zone}\n${text}\nsend\n`, accept: "any", timeout: 20_000 });
+export const update = (
+  { run, rfc2136: { server, zone, keyFile } }: LabHandle,
+  text: string,
+  key = `-k ${keyFile}`,
+): Promise<CommandResult> =>
+  run("operator", ["sh", "-c", `knsupdate ${key}`], {
+    stdin: `server ${server}\nzone ${zone}\n${text}\nsend\n`,
+    accept: "any",
+    timeout: 20_000,
+  });

@@ -12,7 +12,11 @@ import { labDirs } from "../../scripts/lab/dirs";
 import { ensureNameServers, nameServersImage } from "../../scripts/lab/images/build";
 import { waitFor } from "../../scripts/lab/wait";
 
-const key = (name: string): TsigKey => ({ name, algorithm: "hmac-sha256", secret: Buffer.from(`the secret of the test's key ${name}`).toString("base64") });
+const key = (name: string): TsigKey => ({
+  name,
+  algorithm: "hmac-sha256",
+  secret: Buffer.from(`the secret of the test's key ${name}`).toString("base64"),
+});
 
 /** full: all rights. closed: no transfers. weak: addresses only, no marks. unknown: the server has never heard of it. */
 export const KEYS = { full: key("full"), closed: key("closed"), weak: key("weak"), unknown: key("unknown") };
@@ -60,14 +64,39 @@ export class RealNameServer {
     ].join("\n");
     const log = openSync(join(dir, "log"), "a");
     // Whatever becomes of the test, the server ends with it, and its mounts with the server.
-    const child = spawn("setpriv", ["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", script], { cwd: dir, stdio: ["ignore", log, log] });
+    const child = spawn(
+      "setpriv",
+      [
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-c",
+        script,
+      ],
+      { cwd: dir, stdio: ["ignore", log, log] },
+    );
     const server = new RealNameServer(port, dir, child);
     try {
-      const ended = new Promise<never>((_, reject) => child.once("exit", (code) => reject(new Error(`the name server ended with status ${code}`))));
-      const up = waitFor(`a name server at port ${port}`, 30, async () => {
-        for (const zone of zones) await dnsClient({ server: "127.0.0.1", port, zone, key: KEYS.full }).query(zone, TYPE.SOA);
-        return signs.every((sign) => existsSync(join(dir, sign)));
-      }, 100);
+      const ended = new Promise<never>((_, reject) =>
+        child.once("exit", (code) => reject(new Error(`the name server ended with status ${code}`))),
+      );
+      const up = waitFor(
+        `a name server at port ${port}`,
+        30,
+        async () => {
+          for (const zone of zones)
+            await dnsClient({ server: "127.0.0.1", port, zone, key: KEYS.full }).query(zone, TYPE.SOA);
+          return signs.every((sign) => existsSync(join(dir, sign)));
+        },
+        100,
+      );
       await Promise.race([up, ended]);
     } catch (error) {
       const said = server.log();
@@ -103,7 +132,9 @@ function freePort(): Promise<number> {
   });
 }
 
-const bindKeys = KNOWN.map(({ name, algorithm, secret }) => `key "${name}" { algorithm ${algorithm}; secret "${secret}"; };`).join("\n");
+const bindKeys = KNOWN.map(
+  ({ name, algorithm, secret }) => `key "${name}" { algorithm ${algorithm}; secret "${secret}"; };`,
+).join("\n");
 
 export interface Zone {
   readonly name: string;
@@ -115,7 +146,13 @@ export interface Zone {
 
 const HEAD = "@ 60 IN SOA ns hostmaster 1 3600 600 86400 60\n@ 60 IN NS ns\nns 60 IN A 192.0.2.53\n";
 
-const zoneFiles = (zones: readonly Zone[]) => Object.fromEntries(zones.map(({ name, lines }) => [`${name}.zone`, `$ORIGIN ${name}.\n${HEAD}${lines.map((line) => `${line}\n`).join("")}`]));
+const zoneFiles = (zones: readonly Zone[]) =>
+  Object.fromEntries(
+    zones.map(({ name, lines }) => [
+      `${name}.zone`,
+      `$ORIGIN ${name}.\n${HEAD}${lines.map((line) => `${line}\n`).join("")}`,
+    ]),
+  );
 
 export const bind = (zones: readonly Zone[], copied: readonly Copied[] = []): Software => ({
   files: (port) => ({

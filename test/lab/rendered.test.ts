@@ -20,7 +20,10 @@ it.each(cases(".nft"))("nft takes %s", async (_name, text) => {
 });
 
 it.each(cases(".nft"))("nft loads %s, twice over, and finds it as written", async (_name, text) => {
-  const { stdout } = await feed('cat >/tmp/rules; unshare --net bash -c "nft -f /tmp/rules && nft -f /tmp/rules && nft list ruleset"', text);
+  const { stdout } = await feed(
+    'cat >/tmp/rules; unshare --net bash -c "nft -f /tmp/rules && nft -f /tmp/rules && nft list ruleset"',
+    text,
+  );
   for (const chain of text.match(/chain \w+/g) ?? []) expect(stdout).toContain(chain);
 });
 
@@ -44,13 +47,19 @@ it.each(cases(".apt"))("apt reads %s", async (_name, text) => {
 
 it.each(cases(".sysctl"))("sysctl knows every key of %s", async (name, text) => {
   // Interfaces of the golden case that this host has not are left out; what stays must be set without a word.
-  const known = text.split("\n").filter((line) => !/eth0\.100|ens4/.test(line)).join("\n");
+  const known = text
+    .split("\n")
+    .filter((line) => !/eth0\.100|ens4/.test(line))
+    .join("\n");
   const { stderr } = await feed(`cat >/tmp/${name}; sysctl -q -p /tmp/${name}`, known);
   expect(stderr).toBe("");
 });
 
 it("systemd finds no fault with our units", async () => {
-  await the.sh("hel1", "systemd-analyze verify --man=no /etc/systemd/system/chatmail-proxy-*.service /etc/systemd/system/chatmail-proxy-*.timer /etc/systemd/system/multi-user.target.wants/wg-quick@wg-relay.service");
+  await the.sh(
+    "hel1",
+    "systemd-analyze verify --man=no /etc/systemd/system/chatmail-proxy-*.service /etc/systemd/system/chatmail-proxy-*.timer /etc/systemd/system/multi-user.target.wants/wg-quick@wg-relay.service",
+  );
 });
 
 describe("hostctl", () => {
@@ -59,30 +68,50 @@ describe("hostctl", () => {
     await feed("bash --posix -n", hostctlProgram());
   });
 
-  const hostctl = (words: string, stdin: string) => the.lab.run("hel1", ["sh", "-c", `/usr/local/lib/chatmail-proxy/hostctl ${words}`], { stdin, accept: "any", timeout: 30_000 });
+  const hostctl = (words: string, stdin: string) =>
+    the.lab.run("hel1", ["sh", "-c", `/usr/local/lib/chatmail-proxy/hostctl ${words}`], {
+      stdin,
+      accept: "any",
+      timeout: 30_000,
+    });
 
   it("changes nothing when a bundle arrives cut off", async () => {
     const before = await the.sh("hel1", "nft -s list ruleset; cat /etc/chatmail-proxy/proxy.nft");
-    const { status, stderr } = await hostctl("arm filter 60", "file 0644 /etc/chatmail-proxy/proxy.nft\n|table inet chatmail_proxy\n");
+    const { status, stderr } = await hostctl(
+      "arm filter 60",
+      "file 0644 /etc/chatmail-proxy/proxy.nft\n|table inet chatmail_proxy\n",
+    );
     expect([status, stderr]).toEqual([1, expect.stringContaining("arrived cut off; nothing was changed")]);
     expect(await the.sh("hel1", "nft -s list ruleset; cat /etc/chatmail-proxy/proxy.nft")).toBe(before);
   });
 
   it("refuses rules that nft refuses, and leaves the old ones in force", async () => {
     const before = await the.sh("hel1", "nft -s list ruleset");
-    const { status, stderr } = await hostctl("arm filter 60", "file 0644 /etc/chatmail-proxy/proxy.nft\n|table inet chatmail_proxy { chain x { nonsense } }\nend 0\n");
-    expect([status, stderr]).toEqual([1, expect.stringContaining("nft refuses the new /etc/chatmail-proxy/proxy.nft; the old rules are still in force")]);
+    const { status, stderr } = await hostctl(
+      "arm filter 60",
+      "file 0644 /etc/chatmail-proxy/proxy.nft\n|table inet chatmail_proxy { chain x { nonsense } }\nend 0\n",
+    );
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining("nft refuses the new /etc/chatmail-proxy/proxy.nft; the old rules are still in force"),
+    ]);
     expect(await the.sh("hel1", "nft -s list ruleset")).toBe(before);
     expect(await the.sh("hel1", "systemctl is-active chatmail-proxy-revert-filter.timer", "any")).toBe("inactive");
   });
 
   it("does not confirm what it does not hold", async () => {
     const { status, stderr } = await hostctl("confirm filter 60 final", "0123\n");
-    expect([status, stderr]).toEqual([1, expect.stringContaining("this host holds other rules than those to be confirmed")]);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining("this host holds other rules than those to be confirmed"),
+    ]);
   });
 
   it("keeps two runs apart", async () => {
-    const { stdout } = await feed("for i in 1 2 3 4; do printf 'file 0644 /tmp/together\\n|%s\\nend %s\\n' $i $i | /usr/local/lib/chatmail-proxy/hostctl install together >/dev/null 2>&1 || echo failed; done & for i in 5 6 7 8; do printf 'file 0644 /tmp/together\\n|%s\\nend %s\\n' $i $i | /usr/local/lib/chatmail-proxy/hostctl install together >/dev/null 2>&1 || echo failed; done; wait; cat /tmp/together; /usr/local/lib/chatmail-proxy/hostctl remove together; ls /tmp/together", "").catch((error: { result: { stdout: string } }) => error.result);
+    const { stdout } = await feed(
+      "for i in 1 2 3 4; do printf 'file 0644 /tmp/together\\n|%s\\nend %s\\n' $i $i | /usr/local/lib/chatmail-proxy/hostctl install together >/dev/null 2>&1 || echo failed; done & for i in 5 6 7 8; do printf 'file 0644 /tmp/together\\n|%s\\nend %s\\n' $i $i | /usr/local/lib/chatmail-proxy/hostctl install together >/dev/null 2>&1 || echo failed; done; wait; cat /tmp/together; /usr/local/lib/chatmail-proxy/hostctl remove together; ls /tmp/together",
+      "",
+    ).catch((error: { result: { stdout: string } }) => error.result);
     expect(stdout).toMatch(/^[48]\n$/);
   });
 });

@@ -23,22 +23,30 @@ const sh = async (host: string, script: string, accept: "any" | undefined = unde
 
 describe("a machine at another provider", () => {
   it("lets the operator log in over both families, with the pinned key", async () => {
-    for (const address of lab.deb1.addresses) expect(await sh("operator", ssh(lab, lab.deb1, "cat /etc/debian_version", address))).toMatch(/^13/);
+    for (const address of lab.deb1.addresses)
+      expect(await sh("operator", ssh(lab, lab.deb1, "cat /etc/debian_version", address))).toMatch(/^13/);
   });
 
   it("is reached by client and relay, and has a name", async () => {
-    for (const host of ["client", "relay"]) expect(await sh(host, "curl -sS -m 5 -4 http://deb1.example.net:8080/")).toBe(SHOP_PAGE.trim());
+    for (const host of ["client", "relay"])
+      expect(await sh(host, "curl -sS -m 5 -4 http://deb1.example.net:8080/")).toBe(SHOP_PAGE.trim());
     expect(await sh("client", "curl -sS -m 5 -6 http://deb1.example.net:8080/")).toBe(SHOP_PAGE.trim());
     expect(await sh("client", "getent hosts 2001:db8:d000:1::10")).toContain("deb1.example.net");
   });
 
   it("installs packages from the mirror", async () => {
-    await sh("deb1", "apt-get -q update && apt-get -q -y install wireguard-tools && apt-get -q -y purge wireguard-tools");
+    await sh(
+      "deb1",
+      "apt-get -q update && apt-get -q -y install wireguard-tools && apt-get -q -y purge wireguard-tools",
+    );
   });
 
   it("falls silent on demand, and every packet is seen on its own side", async () => {
     const caught = await capture(lab, "deb1", "eth0", "tcp port 8080");
-    const get = () => lab.run("client", ["curl", "-sS", "-m", "2", "-o", "/dev/null", `http://${lab.deb1.sshHost}:8080/`], { accept: "any" });
+    const get = () =>
+      lab.run("client", ["curl", "-sS", "-m", "2", "-o", "/dev/null", `http://${lab.deb1.sshHost}:8080/`], {
+        accept: "any",
+      });
     expect((await get()).status).toBe(0);
     const seen = (await caught.stop()).length;
     expect(seen).toBeGreaterThan(5);
@@ -55,7 +63,14 @@ describe.each(["deb1", "relay"] as const)("what the owner of %s has there", (hos
   it("is whole: rules, bridge, routing rule, sysctls, service", async () => {
     const text = await belongings(lab, host);
     expect(text).not.toMatch(/failed|No such|cannot/);
-    for (const part of [/table inet owner/, /masquerade/, /inet 172\.1[78]\.0\.1\/16/, /from 172\.1[78]\.0\.0\/16 lookup/, /ip_forward = 1/]) expect(text).toMatch(part);
+    for (const part of [
+      /table inet owner/,
+      /masquerade/,
+      /inet 172\.1[78]\.0\.1\/16/,
+      /from 172\.1[78]\.0\.0\/16 lookup/,
+      /ip_forward = 1/,
+    ])
+      expect(text).toMatch(part);
   });
 
   it("is the same after a reboot, and shows what is missing", async () => {
@@ -71,7 +86,10 @@ describe.each(["deb1", "relay"] as const)("what the owner of %s has there", (hos
 
 describe("the zone with signed updates", () => {
   it("takes an update with the key, and serves it at once", async () => {
-    expect((await update(lab, "add chat.example.com. 60 A 203.0.113.7\nadd chat.example.com. 60 AAAA 2001:db8:c000::7")).status).toBe(0);
+    expect(
+      (await update(lab, "add chat.example.com. 60 A 203.0.113.7\nadd chat.example.com. 60 AAAA 2001:db8:c000::7"))
+        .status,
+    ).toBe(0);
     expect(await sh("client", "getent ahosts chat.example.com")).toMatch(/203\.0\.113\.7 /);
     expect(await sh("relay", "getent ahostsv6 chat.example.com")).toContain("2001:db8:c000::7");
   });
@@ -102,8 +120,10 @@ describe("the relay on the internet itself", () => {
   it("starts within a minute, with mail of its own domain, in and out", async () => {
     await lab.control.start("vps");
     expect((await proveMail(lab, undefined, lab.vps.mailDomain)).length).toBe(5);
-    for (const address of lab.vps.addresses) expect(await sh("client", `getent hosts ${address}`)).toContain(lab.vps.mailDomain);
+    for (const address of lab.vps.addresses)
+      expect(await sh("client", `getent hosts ${address}`)).toContain(lab.vps.mailDomain);
   });
 
-  it("lets the operator log in, with the pinned key", async () => expect(await sh("operator", ssh(lab, lab.vps, "hostname"))).toBe(lab.vps.mailDomain));
+  it("lets the operator log in, with the pinned key", async () =>
+    expect(await sh("operator", ssh(lab, lab.vps, "hostname"))).toBe(lab.vps.mailDomain));
 });

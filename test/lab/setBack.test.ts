@@ -14,8 +14,14 @@ beforeAll(async () => {
 afterAll(() => the?.close());
 
 const published = async () => {
-  const { rrsets } = await the.api<{ rrsets: { name: string; type: string; records: { value: string }[] }[] }>("GET", "/zones/example.org/rrsets?per_page=50");
-  return rrsets.filter(({ name, type }) => name === "chat" && (type === "A" || type === "AAAA")).flatMap(({ records }) => records.map(({ value }) => value)).sort();
+  const { rrsets } = await the.api<{ rrsets: { name: string; type: string; records: { value: string }[] }[] }>(
+    "GET",
+    "/zones/example.org/rrsets?per_page=50",
+  );
+  return rrsets
+    .filter(({ name, type }) => name === "chat" && (type === "A" || type === "AAAA"))
+    .flatMap(({ records }) => records.map(({ value }) => value))
+    .sort();
 };
 const all = async () => (await Promise.all(["hel1", "ash1"].map((name) => the.addresses(name)))).flat().sort();
 
@@ -24,7 +30,10 @@ describe("a proxy and the relay that are as they were before us", () => {
     const before = await published();
     for (const host of ["hel1", "relay"]) await the.sh(host, "/usr/local/lib/chatmail-proxy/hostctl uninstall");
     const foreseen = succeeded(await the.preview(undefined, []));
-    for (const host of ["hel1", "relay"]) expect(foreseen).toContain(`${host}: not as it was brought in (nothing of chatmail-proxy is there any more). pulumi up puts it back.`);
+    for (const host of ["hel1", "relay"])
+      expect(foreseen).toContain(
+        `${host}: not as it was brought in (nothing of chatmail-proxy is there any more). pulumi up puts it back.`,
+      );
     succeeded(await the.up());
     expect(await published()).toEqual(before);
     for (const address of await all()) await proveMail(the.lab, address);
@@ -36,13 +45,16 @@ describe("a proxy that lets us in no more", () => {
   const KEYS = "/root/.ssh/authorized_keys";
   const changed = (config: Config) => {
     config["chatmail-proxy:ports"] = [25, 80, 443, 465, 587, 993];
-    (config["chatmail-proxy:proxies"] as { name: string; publish?: boolean }[]).find(({ name }) => name === "ash1")!.publish = false;
+    (config["chatmail-proxy:proxies"] as { name: string; publish?: boolean }[]).find(
+      ({ name }) => name === "ash1",
+    )!.publish = false;
   };
 
   afterAll(async () => {
     await the.sh("ash1", `mv ${KEYS}.kept ${KEYS}`);
     const [address = ""] = await the.addresses("ash1");
-    const greets = () => the.sh("operator", `timeout 3 bash -c 'exec 3<>/dev/tcp/${address}/22; head -c 4 <&3' 2>&1`, "any");
+    const greets = () =>
+      the.sh("operator", `timeout 3 bash -c 'exec 3<>/dev/tcp/${address}/22; head -c 4 <&3' 2>&1`, "any");
     await waitFor("sshd to let the operator in again", 120, async () => (await greets()) === "SSH-" || undefined);
     succeeded(await the.up());
     expect(await published()).toEqual(await all());
@@ -52,7 +64,9 @@ describe("a proxy that lets us in no more", () => {
     await the.sh("ash1", `mv ${KEYS} ${KEYS}.kept`);
     const output = failed(await the.up(changed, { flags: ["--continue-on-error"] }));
     // sshd itself soon shuts out who fails so often.
-    expect(output).toMatch(/ash1-filter\):\s+error: after \d+ failed attempts: ssh: (unable to authenticate|handshake failed)/);
+    expect(output).toMatch(
+      /ash1-filter\):\s+error: after \d+ failed attempts: ssh: (unable to authenticate|handshake failed)/,
+    );
     expect(await published()).toEqual((await the.addresses("hel1")).slice().sort());
     for (const address of await the.addresses("hel1")) {
       expect((await the.client.scan(address, 143, 143)).open).toEqual([]);

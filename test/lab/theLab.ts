@@ -15,7 +15,10 @@ export interface TheLab {
   readonly lab: LabHandle;
   readonly client: MailClient;
   /** pulumi up with the lab's own settings, changed as given. */
-  up(change?: (config: Config) => void, options?: PulumiOptions & { readonly flags?: readonly string[] }): Promise<PulumiResult>;
+  up(
+    change?: (config: Config) => void,
+    options?: PulumiOptions & { readonly flags?: readonly string[] },
+  ): Promise<PulumiResult>;
   preview(change?: (config: Config) => void, flags?: readonly string[]): Promise<PulumiResult>;
   pulumi(...args: string[]): Promise<PulumiResult>;
   /** A shell command on a host; its output. Fails on an exit status other than 0 unless told "any". */
@@ -55,10 +58,15 @@ export async function theLab({ stack = true, proxies = ["hel1"], name }: LabOpti
     writeFileSync(path, stringify(file));
     return openStack(lab, quiet, path, name);
   };
-  const run = async (verb: "up" | "preview", change: (config: Config) => void, flags: readonly string[], options: PulumiOptions = {}) =>
-    (await withSettings(change)).pulumi([verb, ...flags], { ...options, capture: true });
+  const run = async (
+    verb: "up" | "preview",
+    change: (config: Config) => void,
+    flags: readonly string[],
+    options: PulumiOptions = {},
+  ) => (await withSettings(change)).pulumi([verb, ...flags], { ...options, capture: true });
 
-  const sh: TheLab["sh"] = async (host, script, accept) => (await lab.run(host, ["sh", "-c", script], { timeout: 120_000, ...(accept ? { accept } : {}) })).stdout.trim();
+  const sh: TheLab["sh"] = async (host, script, accept) =>
+    (await lab.run(host, ["sh", "-c", script], { timeout: 120_000, ...(accept ? { accept } : {}) })).stdout.trim();
   const api = async <T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown) => {
     const answer = await lab.control.api({ method, path, ...(body === undefined ? {} : { body }) });
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
@@ -67,12 +75,14 @@ export async function theLab({ stack = true, proxies = ["hel1"], name }: LabOpti
   const the: TheLab = {
     lab,
     client,
-    up: (change = () => undefined, { flags = [], ...options } = {}) => run("up", change, ["--yes", "--skip-preview", ...flags], options),
+    up: (change = () => undefined, { flags = [], ...options } = {}) =>
+      run("up", change, ["--yes", "--skip-preview", ...flags], options),
     preview: (change = () => undefined, flags = ["--diff"]) => run("preview", change, flags),
     pulumi: async (...args) => (await openStack(lab, quiet, undefined, name)).pulumi(args, { capture: true }),
     sh,
     api,
-    names: async (kind) => (await api<Record<string, { name: string }[]>>("GET", `/${kind}`))[kind]?.map(({ name }) => name) ?? [],
+    names: async (kind) =>
+      (await api<Record<string, { name: string }[]>>("GET", `/${kind}`))[kind]?.map(({ name }) => name) ?? [],
     addresses: async (host) => [...((await lab.status()).hosts.find(({ name }) => name === host)?.addresses ?? [])],
     close: () => {
       client.close();
@@ -101,11 +111,17 @@ export function failed({ status, output }: PulumiResult): string {
 
 /** Nothing of any stack at Hetzner Cloud, and no address of its making in the zones there and at the other name server. */
 export async function nothingLeft(the: TheLab): Promise<void> {
-  for (const kind of ["servers", "primary_ips", "firewalls", "ssh_keys"] as const) expect([kind, await the.names(kind)]).toEqual([kind, []]);
-  const { rrsets } = await the.api<{ rrsets: { name: string; type: string; labels: Record<string, string> }[] }>("GET", "/zones/example.org/rrsets?per_page=50");
+  for (const kind of ["servers", "primary_ips", "firewalls", "ssh_keys"] as const)
+    expect([kind, await the.names(kind)]).toEqual([kind, []]);
+  const { rrsets } = await the.api<{ rrsets: { name: string; type: string; labels: Record<string, string> }[] }>(
+    "GET",
+    "/zones/example.org/rrsets?per_page=50",
+  );
   expect(rrsets.filter(({ name, labels }) => /proxy/.test(name) || Object.keys(labels).length > 0)).toEqual([]);
   const { server, zone, keyFile } = the.lab.rfc2136;
-  const records = (await the.lab.run("operator", ["kdig", "-k", keyFile, "+tcp", `@${server}`, zone, "AXFR"], { timeout: 30_000 })).stdout;
+  const records = (
+    await the.lab.run("operator", ["kdig", "-k", keyFile, "+tcp", `@${server}`, zone, "AXFR"], { timeout: 30_000 })
+  ).stdout;
   expect(records).toContain("SOA");
   expect(records.split("\n").filter((line) => /proxy/.test(line))).toEqual([]);
 }

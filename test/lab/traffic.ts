@@ -40,7 +40,11 @@ const RETRY_MS = 1000;
 const DELIVERY_SECONDS = 30;
 
 /** Runs a test's work while mail is written all the time; the report of what became of it. When the work fails, nothing goes on. */
-export async function underTraffic(lab: LabHandle, work: () => Promise<void>, options: TrafficOptions = {}): Promise<TrafficReport> {
+export async function underTraffic(
+  lab: LabHandle,
+  work: () => Promise<void>,
+  options: TrafficOptions = {},
+): Promise<TrafficReport> {
   const traffic = await startTraffic(lab, options);
   try {
     await work();
@@ -69,7 +73,10 @@ async function startTraffic(lab: LabHandle, options: TrafficOptions = {}): Promi
   /** One after the other, each letter from another one on, until one takes it. DNS is asked anew each time. */
   const send = async (id: string, turn: number): Promise<void> => {
     const first = Date.now();
-    const fail = (at: string, error: unknown) => void failures.push(`${((Date.now() - started) / 1000).toFixed(1)} s, ${at}: ${error instanceof Error ? error.message : String(error)}`);
+    const fail = (at: string, error: unknown) =>
+      void failures.push(
+        `${((Date.now() - started) / 1000).toFixed(1)} s, ${at}: ${error instanceof Error ? error.message : String(error)}`,
+      );
     do {
       const found = await client.addresses(domain).catch((error: unknown) => (fail(domain, error), []));
       for (const address of [...found.slice(turn % found.length), ...found.slice(0, turn % found.length)]) {
@@ -95,7 +102,11 @@ async function startTraffic(lab: LabHandle, options: TrafficOptions = {}): Promi
   })();
 
   const inMailbox = async (): Promise<string[]> => {
-    const { stdout } = await lab.run(relay, ["doveadm", "fetch", "-u", account.user, "hdr.subject", "mailbox", "INBOX"], { accept: [0, 68], timeout: 20_000 });
+    const { stdout } = await lab.run(
+      relay,
+      ["doveadm", "fetch", "-u", account.user, "hdr.subject", "mailbox", "INBOX"],
+      { accept: [0, 68], timeout: 20_000 },
+    );
     return [...stdout.matchAll(/lab letter ([0-9a-f]+)/g)].map(([, id = ""]) => id);
   };
 

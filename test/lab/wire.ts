@@ -22,9 +22,25 @@ export interface CaptureBounds {
 }
 
 /** Catches packets on an interface of any host ("any" for all of them), with this machine's tcpdump in the host's network. */
-export async function capture(lab: LabHandle, host: string, iface: string, filter: string, { seconds = 300, packets = 20_000 }: CaptureBounds = {}): Promise<Capture> {
+export async function capture(
+  lab: LabHandle,
+  host: string,
+  iface: string,
+  filter: string,
+  { seconds = 300, packets = 20_000 }: CaptureBounds = {},
+): Promise<Capture> {
   const { namespace } = findHost(await lab.status(), host);
-  const [program = "", ...args] = enter(namespace, ["tcpdump", "-n", "-l", "--immediate-mode", "-i", iface, "-c", String(packets), filter]);
+  const [program = "", ...args] = enter(namespace, [
+    "tcpdump",
+    "-n",
+    "-l",
+    "--immediate-mode",
+    "-i",
+    iface,
+    "-c",
+    String(packets),
+    filter,
+  ]);
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   const lines: string[] = [];
   let said = "";

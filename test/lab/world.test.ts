@@ -5,7 +5,16 @@ import { controlClient } from "../../scripts/lab/control";
 import { destroy } from "../../scripts/lab/destroy";
 import { LAB_VARIABLE, labDirs, labName } from "../../scripts/lab/dirs";
 import { openLab, type LabHandle } from "../../scripts/lab/lab";
-import { MailClient, createAccount, logLines, newAccount, newId, proveMail, sendFromOtherServer, waitForLetter } from "../../scripts/lab/mail";
+import {
+  MailClient,
+  createAccount,
+  logLines,
+  newAccount,
+  newId,
+  proveMail,
+  sendFromOtherServer,
+  waitForLetter,
+} from "../../scripts/lab/mail";
 import { labNamespaces } from "../../scripts/lab/netns";
 import { HOME_LINE, MAIL_PORTS, RELAY_LEG, RELAY_LEG_V6 } from "../../scripts/lab/plan";
 import { sleep, waitFor } from "../../scripts/lab/wait";
@@ -45,7 +54,8 @@ const sh = async (host: string, script: string, accept: "any" | undefined = unde
   (await lab.run(host, ["sh", "-c", script], { timeout: 120_000, ...(accept ? { accept } : {}) })).stdout.trim();
 const stateOf = async (name: string) => (await lab.status()).hosts.find((host) => host.name === name)?.state;
 const bootOf = async (name: string) => (await lab.status()).hosts.find((host) => host.name === name)?.bootedAt;
-const addressOf = async (name: string) => (await lab.status()).hosts.find((host) => host.name === name)?.addresses[0] ?? "";
+const addressOf = async (name: string) =>
+  (await lab.status()).hosts.find((host) => host.name === name)?.addresses[0] ?? "";
 
 describe("names and ways", () => {
   it("answers A, AAAA and PTR, and NXDOMAIN for what nobody has", async () => {
@@ -70,12 +80,18 @@ describe("names and ways", () => {
 
   it("has no way out to the real network", async () => {
     for (const host of ["client", "operator", "router", "relay"])
-      expect((await lab.run(host, ["curl", "-sS", "-m", "3", "-o", "/dev/null", "http://1.1.1.1/"], { accept: "any" })).status).not.toBe(0);
+      expect(
+        (await lab.run(host, ["curl", "-sS", "-m", "3", "-o", "/dev/null", "http://1.1.1.1/"], { accept: "any" }))
+          .status,
+      ).not.toBe(0);
   });
 
   it("passes input, output and the exit status through", async () => {
     for (const host of ["client", "relay"]) {
-      const { status, stdout, stderr } = await lab.run(host, ["sh", "-c", "cat; echo err >&2; exit 7"], { stdin: "in", accept: [7] });
+      const { status, stdout, stderr } = await lab.run(host, ["sh", "-c", "cat; echo err >&2; exit 7"], {
+        stdin: "in",
+        accept: [7],
+      });
       expect([status, stdout, stderr.trim()]).toEqual([7, "in", "err"]);
     }
   });
@@ -97,7 +113,11 @@ describe("a second run", () => {
 
 describe("mail through a port forward, as before there was a proxy", () => {
   beforeAll(async () => {
-    await api("POST", "/zones/example.org/rrsets", { name: "chat", type: "A", records: [{ value: HOME_LINE.addresses4[0] }] });
+    await api("POST", "/zones/example.org/rrsets", {
+      name: "chat",
+      type: "A",
+      records: [{ value: HOME_LINE.addresses4[0] }],
+    });
     await lab.run("router", ["nft", "-f", "-"], {
       stdin: `table ip trial { chain pre { type nat hook prerouting priority dstnat; iifname "wan" tcp dport { ${MAIL_PORTS.join(", ")} } dnat to ${RELAY_LEG.ipv4}; }; }
 insert rule inet cpl_home forward ct status dnat accept
@@ -132,12 +152,16 @@ insert rule inet cpl_home forward ct status dnat accept
   });
 
   it("is counted while it flows, letter by letter", async () => {
-    const { sent, received, duplicates, lost, longestMs, failures } = await underTraffic(lab, async () => {
-      await sleep(1500);
-      await sh("relay", "systemctl stop postfix");
-      await sleep(2000);
-      await sh("relay", "systemctl start postfix");
-    }, { everyMs: 300 });
+    const { sent, received, duplicates, lost, longestMs, failures } = await underTraffic(
+      lab,
+      async () => {
+        await sleep(1500);
+        await sh("relay", "systemctl stop postfix");
+        await sleep(2000);
+        await sh("relay", "systemctl start postfix");
+      },
+      { everyMs: 300 },
+    );
     expect(sent.length).toBeGreaterThan(8);
     expect([...received].sort()).toEqual([...sent].sort());
     expect([duplicates, lost]).toEqual([[], []]);
@@ -146,7 +170,9 @@ insert rule inet cpl_home forward ct status dnat accept
   });
 
   it("refuses to relay for strangers", async () => {
-    await expect(client.deliver({ from: "eve@example.net", to: "bob@example.net", id: newId() })).rejects.toThrow(/Relay access denied|554/);
+    await expect(client.deliver({ from: "eve@example.net", to: "bob@example.net", id: newId() })).rejects.toThrow(
+      /Relay access denied|554/,
+    );
   });
 
   it("scans all ports of an address that drops and of one that refuses, each within a minute", async () => {
@@ -204,13 +230,19 @@ describe("a bought server", () => {
 
   it("installs signed packages from the mirror, in the versions that fit", async () => {
     expect(await sh("hel1", "command -v nft wg", "any")).toBe("");
-    await sh("hel1", "apt-get -q update && apt-get -q -y install nftables wireguard-tools iputils-ping unattended-upgrades");
-    expect(await sh("hel1", "nft --version; wg --version; ping -c1 -W2 192.0.2.53 | grep -c ttl=")).toMatch(/nftables v.*\nwireguard-tools v.*\n1/s);
+    await sh(
+      "hel1",
+      "apt-get -q update && apt-get -q -y install nftables wireguard-tools iputils-ping unattended-upgrades",
+    );
+    expect(await sh("hel1", "nft --version; wg --version; ping -c1 -W2 192.0.2.53 | grep -c ttl=")).toMatch(
+      /nftables v.*\nwireguard-tools v.*\n1/s,
+    );
   });
 
   it("is kept to its firewall on the wire, and free without one", async () => {
     await sh("hel1", "systemd-run -q --unit web python3 -m http.server 8080 --bind ::");
-    const get = () => lab.run("client", ["curl", "-sS", "-m", "2", "-o", "/dev/null", `http://${address}:8080/`], { accept: "any" });
+    const get = () =>
+      lab.run("client", ["curl", "-sS", "-m", "2", "-o", "/dev/null", `http://${address}:8080/`], { accept: "any" });
     await waitFor("the server's web server", 10, async () => (await get()).status === 0);
     const rules = [
       { direction: "in", protocol: "tcp", port: "22", source_ips: ALL },
@@ -224,7 +256,9 @@ describe("a bought server", () => {
     await waitFor("the firewall to bite", 5, async () => (await get()).status === 28);
     expect(await ssh("true; echo in")).toBe("in");
     expect(await sh("hel1", "curl -sS -m 5 -o /dev/null -w '%{http_code}' http://192.0.2.25/")).toBe("200");
-    await api("POST", `/firewalls/${firewall.id}/actions/remove_from_resources`, { remove_from: [{ type: "server", server: { id } }] });
+    await api("POST", `/firewalls/${firewall.id}/actions/remove_from_resources`, {
+      remove_from: [{ type: "server", server: { id } }],
+    });
     await waitFor("the firewall to let go", 5, async () => (await get()).status === 0);
   });
 
@@ -232,7 +266,11 @@ describe("a bought server", () => {
     await sh("hel1", "nft add table inet gone; ip route add 192.0.2.99 dev eth0; sysctl -qw net.ipv4.ip_forward=1");
     const before = await bootOf("hel1");
     await sh("hel1", "systemctl reboot", "any");
-    await waitFor("the server to come back", 60, async () => (await bootOf("hel1")) !== before && (await stateOf("hel1")) === "running");
+    await waitFor(
+      "the server to come back",
+      60,
+      async () => (await bootOf("hel1")) !== before && (await stateOf("hel1")) === "running",
+    );
     await waitFor("its network", 30, async () => (await ssh("echo back")) === "back");
     expect(await sh("hel1", "nft list tables; ip route show 192.0.2.99; cat /proc/sys/net/ipv4/ip_forward")).toBe("0");
   });
@@ -241,7 +279,11 @@ describe("a bought server", () => {
     const before = await bootOf("hel1");
     await lab.control.reboot("hel1");
     expect(await bootOf("hel1")).not.toBe(before);
-    await waitFor("its init to take orders", 30, async () => (await sh("hel1", "systemctl is-system-running --wait", "any")) === "running");
+    await waitFor(
+      "its init to take orders",
+      30,
+      async () => (await sh("hel1", "systemctl is-system-running --wait", "any")) === "running",
+    );
     await sh("hel1", "systemctl poweroff", "any");
     await waitFor("the server to be off", 60, async () => (await stateOf("hel1")) === "off");
     await lab.control.power("hel1", "on");
@@ -260,7 +302,9 @@ describe("a bought server", () => {
     await sh("hel1", "touch /root/kept");
     expect((await update(lab, "add kept.example.com. 60 A 203.0.113.9")).status).toBe(0);
     await api("POST", `/servers/${id}/actions/change_dns_ptr`, { ip: address, dns_ptr: "hel1.example.org" });
-    await waitFor("the reverse name", 5, async () => (await sh("client", `getent hosts ${address}`, "any")).includes("hel1.example.org"));
+    await waitFor("the reverse name", 5, async () =>
+      (await sh("client", `getent hosts ${address}`, "any")).includes("hel1.example.org"),
+    );
     process.kill((await lab.status()).pid, "SIGKILL");
     await waitFor(
       "the daemon to be dead",
@@ -302,7 +346,9 @@ describe("the home", () => {
     expect(await get()).not.toBe("200");
     await lab.control.setHome({ ipv6: true });
     expect(await get()).toBe("200");
-    await expect(client.login(newAccount(), { host: "chat.example.org", address: RELAY_LEG_V6.ipv6 })).rejects.toThrow();
+    await expect(
+      client.login(newAccount(), { host: "chat.example.org", address: RELAY_LEG_V6.ipv6 }),
+    ).rejects.toThrow();
     await lab.control.reboot("relay");
     await waitFor("IPv6 of the relay", 30, async () => (await get()) === "200");
     await lab.control.setHome({ ipv6: false });
@@ -317,7 +363,9 @@ describe("destroy", () => {
     expect(labNamespaces()).toEqual([]);
     expect(existsSync(dirs.state)).toBe(false);
     expect(readdirSync(dirs.runtime).filter((name) => !name.startsWith("lock"))).toEqual([]);
-    expect(leftMounts(labName(), readFileSync("/proc/self/mountinfo", "utf8"), readFileSync("/proc/1/mountinfo", "utf8"))).toEqual([]);
+    expect(
+      leftMounts(labName(), readFileSync("/proc/self/mountinfo", "utf8"), readFileSync("/proc/1/mountinfo", "utf8")),
+    ).toEqual([]);
     expect(
       readFileSync("/proc/mounts", "utf8")
         .split("\n")
@@ -338,10 +386,15 @@ describe("destroy", () => {
 });
 
 function commandLineNamesLab(pid: string): boolean {
-  const ofThisLab = (environment: string) => (environment.split("\0").find((line) => line.startsWith(`${LAB_VARIABLE}=`)) ?? "") === (process.env[LAB_VARIABLE] === undefined ? "" : `${LAB_VARIABLE}=${labName()}`);
+  const ofThisLab = (environment: string) =>
+    (environment.split("\0").find((line) => line.startsWith(`${LAB_VARIABLE}=`)) ?? "") ===
+    (process.env[LAB_VARIABLE] === undefined ? "" : `${LAB_VARIABLE}=${labName()}`);
   try {
     // By names of the lab's own: this machine may run a knotd or containers of others.
-    return /--machine=cpl-|lab\/daemon\.ts|\/lab\/knot\.conf/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")) && ofThisLab(readFileSync(`/proc/${pid}/environ`, "utf8"));
+    return (
+      /--machine=cpl-|lab\/daemon\.ts|\/lab\/knot\.conf/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")) &&
+      ofThisLab(readFileSync(`/proc/${pid}/environ`, "utf8"))
+    );
   } catch {
     return false;
   }

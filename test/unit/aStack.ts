@@ -55,19 +55,39 @@ export interface StackCase {
   readonly dns?: Partial<DnsWorld>;
 }
 
-export const allAnswer = ({ ports }: ProbeTarget): OutsideView => ports.map((port) => ({ port, answer: { kind: "answered" } }));
-export const noneAnswers = ({ ports }: ProbeTarget): OutsideView => ports.map((port) => ({ port, answer: { kind: "silent" } }));
+export const allAnswer = ({ ports }: ProbeTarget): OutsideView =>
+  ports.map((port) => ({ port, answer: { kind: "answered" } }));
+export const noneAnswers = ({ ports }: ProbeTarget): OutsideView =>
+  ports.map((port) => ({ port, answer: { kind: "silent" } }));
 
-export const INSIDE = ["handshake 3", "endpoint 198.51.100.20:40000", ...PORTS.flatMap((port) => [`port ${port} 4 open`, `port ${port} 6 open`])].join("\n");
-export const RELAY_FACTS = ["address lo 127.0.0.1/8", "address eth0 192.168.77.10/24", "route eth0 192.168.77.0/24", "rule 0: from all lookup local", "ipv6 on"].join("\n");
+export const INSIDE = [
+  "handshake 3",
+  "endpoint 198.51.100.20:40000",
+  ...PORTS.flatMap((port) => [`port ${port} 4 open`, `port ${port} 6 open`]),
+].join("\n");
+export const RELAY_FACTS = [
+  "address lo 127.0.0.1/8",
+  "address eth0 192.168.77.10/24",
+  "route eth0 192.168.77.0/24",
+  "rule 0: from all lookup local",
+  "ipv6 on",
+].join("\n");
 
 /** A record set as the provider's look-up gives it. */
-export const rrset = (name: string, type: string, values: string[], labels: Record<string, string> = {}) => ({ name, type, ttl: 300, labels, records: values.map((value) => ({ value, comment: "" })) });
+export const rrset = (name: string, type: string, values: string[], labels: Record<string, string> = {}) => ({
+  name,
+  type,
+  ttl: 300,
+  labels,
+  records: values.map((value) => ({ value, comment: "" })),
+});
 
 export const OURS = { "managed-by": "chatmail-proxy", stack: "test" };
 
 export function aStack(stack: StackCase = {}): Promise<Run> {
-  const proxies = (stack.proxies ?? ["hel1"]).map((proxy) => (typeof proxy === "string" ? { name: proxy, host: "hetzner", location: "hel1" } : proxy));
+  const proxies = (stack.proxies ?? ["hel1"]).map((proxy) =>
+    typeof proxy === "string" ? { name: proxy, host: "hetzner", location: "hel1" } : proxy,
+  );
   const settings: Record<string, unknown> = {
     "hcloud:token": "t".repeat(64),
     mailDomain: "chat.example.org",
@@ -77,7 +97,16 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
     ...stack.settings,
   };
   const config = Object.fromEntries(
-    Object.entries(settings).flatMap(([key, value]) => (value === undefined ? [] : [[key.includes(":") ? key : `chatmail-proxy:${key}`, typeof value === "string" ? value : JSON.stringify(value)]])),
+    Object.entries(settings).flatMap(([key, value]) =>
+      value === undefined
+        ? []
+        : [
+            [
+              key.includes(":") ? key : `chatmail-proxy:${key}`,
+              typeof value === "string" ? value : JSON.stringify(value),
+            ],
+          ],
+    ),
   ) as Record<string, string>;
   const look = stack.outside ?? allAnswer;
   return run({
@@ -85,15 +114,35 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
     secretKeys: stack.secretKeys ?? ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:dnsSecret"],
     expectations: expectations(stack),
     preview: stack.preview ?? false,
-    program: () => main({ agent: () => Promise.resolve(stack.agent ?? { kind: "answers", keys: 1 }), prove: (target) => Promise.resolve(look(target)), knock: (host) => Promise.resolve(!stack.silent?.includes(host)), ask: (login, become) => {
-      stack.asked?.(login, become);
-      return Promise.resolve(answerOf(stack.seen?.[login.host]));
-    }, dns: { ...NO_DNS, ...stack.dns }, reverse: (address) => Promise.resolve(stack.reverse?.[address]), resolve: (host) => Promise.resolve(stack.resolves?.[host] ?? { addresses: [], aliases: [] }), now: () => stack.now ?? NOW, fail: () => undefined }),
+    program: () =>
+      main({
+        agent: () => Promise.resolve(stack.agent ?? { kind: "answers", keys: 1 }),
+        prove: (target) => Promise.resolve(look(target)),
+        knock: (host) => Promise.resolve(!stack.silent?.includes(host)),
+        ask: (login, become) => {
+          stack.asked?.(login, become);
+          return Promise.resolve(answerOf(stack.seen?.[login.host]));
+        },
+        dns: { ...NO_DNS, ...stack.dns },
+        reverse: (address) => Promise.resolve(stack.reverse?.[address]),
+        resolve: (host) => Promise.resolve(stack.resolves?.[host] ?? { addresses: [], aliases: [] }),
+        now: () => stack.now ?? NOW,
+        fail: () => undefined,
+      }),
   });
 }
 
 const answerOf = (seen: Partial<HostStatus> | undefined): SshAnswer =>
-  seen ? { reachable: true, status: 0, stderr: "", stdout: frame(JSON.stringify({ version: 1, owner: "", drift: [], sets: {}, healed: 0, lastHealed: "", ...seen })) } : { reachable: false, why: "silent", reason: "nobody there" };
+  seen
+    ? {
+        reachable: true,
+        status: 0,
+        stderr: "",
+        stdout: frame(
+          JSON.stringify({ version: 1, owner: "", drift: [], sets: {}, healed: 0, lastHealed: "", ...seen }),
+        ),
+      }
+    : { reachable: false, why: "silent", reason: "nobody there" };
 
 const NOW = new Date("2026-11-24T03:00:00Z");
 
@@ -108,10 +157,22 @@ const NO_DNS: DnsWorld = {
   findCut: () => Promise.resolve(undefined),
 };
 
-function expectations({ rrsets = [], servers = [], inside = INSIDE, relayFacts = RELAY_FACTS, relayFactsNow = relayFacts, before = {}, prints = {} }: StackCase): Expectations {
+function expectations({
+  rrsets = [],
+  servers = [],
+  inside = INSIDE,
+  relayFacts = RELAY_FACTS,
+  relayFactsNow = relayFacts,
+  before = {},
+  prints = {},
+}: StackCase): Expectations {
   const stdout: Record<string, string> = { through: inside, "relay-facts": relayFacts, wan: "wan eth0 1" };
   return {
-    calls: { "hcloud:index/getZoneRrsets:getZoneRrsets": () => ({ rrsets }), "hcloud:index/getServers:getServers": () => ({ servers }), "pulumi:pulumi:readStackOutputs": () => ({ outputs: before }) },
+    calls: {
+      "hcloud:index/getZoneRrsets:getZoneRrsets": () => ({ rrsets }),
+      "hcloud:index/getServers:getServers": () => ({ servers }),
+      "pulumi:pulumi:readStackOutputs": () => ({ outputs: before }),
+    },
     resources: {
       "random:index/randomPassword:RandomPassword": ({ name }) => ({ result: name.padEnd(64, "x") }),
       "hcloud:index/sshKey:SshKey": () => ({}),

@@ -14,7 +14,9 @@ describe("findAgent", () => {
 
   /** An agent that answers every request with this. */
   const agentAt = async (path: string, answer: Buffer | undefined) => {
-    const server = createServer((socket) => void (answer ? socket.on("data", () => socket.write(answer)) : socket.destroy()));
+    const server = createServer(
+      (socket) => void (answer ? socket.on("data", () => socket.write(answer)) : socket.destroy()),
+    );
     await new Promise<void>((resolve) => server.listen(path, resolve));
     return () => new Promise((resolve) => server.close(resolve));
   };
@@ -47,12 +49,22 @@ describe("an agent that holds", () => {
   const needed = (given: boolean) => [{ key: "relaySshKey", given, what: "the relay" }];
 
   it.each([
-    [0, "is missing, and your SSH agent holds no keys. Set a key that may log in to the relay (pulumi config set --secret relaySshKey < ~/.ssh/id_ed25519), or give the agent one: ssh-add."],
-    [6, "is missing, and your SSH agent holds 6 keys: it offers one after the other, and servers hang up after 5 (sshd: MaxAuthTries). Set a key"],
+    [
+      0,
+      "is missing, and your SSH agent holds no keys. Set a key that may log in to the relay (pulumi config set --secret relaySshKey < ~/.ssh/id_ed25519), or give the agent one: ssh-add.",
+    ],
+    [
+      6,
+      "is missing, and your SSH agent holds 6 keys: it offers one after the other, and servers hang up after 5 (sshd: MaxAuthTries). Set a key",
+    ],
   ])("%i keys is told before anything is bought", (keys, expected) => {
-    expect(checkAgent({ kind: "answers", keys }, needed(false), "linux")).toEqual([{ key: "relaySshKey", text: expect.stringContaining(expected) as string }]);
+    expect(checkAgent({ kind: "answers", keys }, needed(false), "linux")).toEqual([
+      { key: "relaySshKey", text: expect.stringContaining(expected) as string },
+    ]);
     expect(checkAgent({ kind: "answers", keys }, needed(true), "linux")).toEqual([]);
   });
 
-  it.each([1, 5])("%i keys is well", (keys) => expect(checkAgent({ kind: "answers", keys }, needed(false), "linux")).toEqual([]));
+  it.each([1, 5])("%i keys is well", (keys) =>
+    expect(checkAgent({ kind: "answers", keys }, needed(false), "linux")).toEqual([]),
+  );
 });

@@ -18,12 +18,22 @@ export interface Registered {
   readonly secrets: readonly string[];
   /** Names of the resources that this one waits for, components aside. */
   readonly dependsOn: readonly string[];
-  readonly options: { readonly protect: boolean; readonly deleteBeforeReplace: boolean; readonly ignoreChanges: readonly string[]; readonly deletedWith: string; readonly importId: string; readonly retainOnDelete: boolean; readonly replaceOnChanges: readonly string[] };
+  readonly options: {
+    readonly protect: boolean;
+    readonly deleteBeforeReplace: boolean;
+    readonly ignoreChanges: readonly string[];
+    readonly deletedWith: string;
+    readonly importId: string;
+    readonly retainOnDelete: boolean;
+    readonly replaceOnChanges: readonly string[];
+  };
 }
 
 export interface Expectations {
   /** What a provider answers for a new resource of a type: its computed outputs. Other types are unexpected. */
-  readonly resources: Readonly<Record<string, (resource: { name: string; inputs: Record<string, unknown> }) => Record<string, unknown>>>;
+  readonly resources: Readonly<
+    Record<string, (resource: { name: string; inputs: Record<string, unknown> }) => Record<string, unknown>>
+  >;
   /** What an invoke answers. Other invokes are unexpected. */
   readonly calls: Readonly<Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>>>;
 }
@@ -72,9 +82,15 @@ export async function run({ config, secretKeys, expectations, preview = false, p
   // The SDK takes a stack for every resource and promise; mapping those back to the sources is most of a test's time.
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
-  const places = jest.spyOn(pulumi.Resource as unknown as { callsites: () => unknown[] }, "callsites").mockReturnValue([]);
-  const warn = jest.spyOn(pulumi.log, "warn").mockImplementation((message) => Promise.resolve(void logs.warnings.push(message)));
-  const error = jest.spyOn(pulumi.log, "error").mockImplementation((message) => Promise.resolve(void logs.errors.push(message)));
+  const places = jest
+    .spyOn(pulumi.Resource as unknown as { callsites: () => unknown[] }, "callsites")
+    .mockReturnValue([]);
+  const warn = jest
+    .spyOn(pulumi.log, "warn")
+    .mockImplementation((message) => Promise.resolve(void logs.warnings.push(message)));
+  const error = jest
+    .spyOn(pulumi.log, "error")
+    .mockImplementation((message) => Promise.resolve(void logs.errors.push(message)));
   try {
     await pulumi.runtime.setMocks(mocks(expectations, unexpected, preview), PROJECT, STACK, preview, "organization");
     recordRequests(registered);
@@ -102,7 +118,9 @@ function mocks(expectations: Expectations, unexpected: string[], preview: boolea
         return { id: `${name}-id`, state: typed };
       }
       // A preview knows neither ID nor computed outputs of what is new.
-      return preview ? { id: undefined, state: typed } : { id: `${name}-id`, state: { ...typed, ...answer({ name, inputs: typed }) } };
+      return preview
+        ? { id: undefined, state: typed }
+        : { id: `${name}-id`, state: { ...typed, ...answer({ name, inputs: typed }) } };
     },
     call({ token, inputs }) {
       const answer = expectations.calls[token];
@@ -114,7 +132,9 @@ function mocks(expectations: Expectations, unexpected: string[], preview: boolea
 
 // The mocks are shown neither options nor which inputs are secret: both are read from the request itself.
 function recordRequests(registered: Registered[]): void {
-  const monitor = (settings as unknown as { getMonitor(): { registerResource(request: WireRequest, ...rest: unknown[]): unknown } }).getMonitor();
+  const monitor = (
+    settings as unknown as { getMonitor(): { registerResource(request: WireRequest, ...rest: unknown[]): unknown } }
+  ).getMonitor();
   const pass = monitor.registerResource.bind(monitor);
   monitor.registerResource = (request, ...rest) => {
     const secrets: string[] = [];
@@ -148,7 +168,9 @@ function unwrap(value: unknown, path: string, secrets: string[]): unknown {
     secrets.push(path);
     return unwrap(object.value, path, []);
   }
-  return Object.fromEntries(Object.entries(object).map(([key, entry]) => [key, unwrap(entry, path ? `${path}.${key}` : key, secrets)]));
+  return Object.fromEntries(
+    Object.entries(object).map(([key, entry]) => [key, unwrap(entry, path ? `${path}.${key}` : key, secrets)]),
+  );
 }
 
 function one(registered: readonly Registered[], type: string, name: string): Registered {

@@ -10,7 +10,9 @@ const LINES = readFileSync(join(__dirname, "../../Pulumi.prod.yaml"), "utf8").sp
 
 function complaints(text: string): string[] {
   const { config } = parse(text) as { config: Record<string, unknown> };
-  const raw = Object.fromEntries(Object.entries(config).map(([key, value]) => [key.replace("chatmail-proxy:", ""), value]));
+  const raw = Object.fromEntries(
+    Object.entries(config).map(([key, value]) => [key.replace("chatmail-proxy:", ""), value]),
+  );
   const checked = checkSettings(raw);
   return "complaints" in checked ? checked.complaints.map(({ key, text: what }) => `${key} ${what}`) : [];
 }
@@ -23,13 +25,18 @@ const SETTINGS = LINES.flatMap((line, i) => {
   return [{ name: line.trim(), from: i, to: i + 1 + below }];
 });
 
-const uncommented = (from: number, to: number) => LINES.map((line, i) => (i < from || i >= to ? line : line.replace(/^( *)# (?!#)/, "$1").replace(/^( *)# /, "$1"))).join("\n");
+const uncommented = (from: number, to: number) =>
+  LINES.map((line, i) =>
+    i < from || i >= to ? line : line.replace(/^( *)# (?!#)/, "$1").replace(/^( *)# /, "$1"),
+  ).join("\n");
 
 it("is valid as it stands", () => expect(complaints(LINES.join("\n"))).toEqual([]));
 
 it.each(SETTINGS)("is valid with $name", ({ from, to }) => {
   // What asks for another setting is none of the YAML's.
-  const found = complaints(uncommented(from, to)).filter((text) => !/^(relay has no public|dns has an unknown key|egress|proxies\[0\].ssh.hostKey)/.test(text));
+  const found = complaints(uncommented(from, to)).filter(
+    (text) => !/^(relay has no public|dns has an unknown key|egress|proxies\[0\].ssh.hostKey)/.test(text),
+  );
   expect(found).toEqual([]);
 });
 
@@ -38,6 +45,8 @@ it("has lines to uncomment", () => expect(SETTINGS.length).toBeGreaterThan(30));
 it("asks for a command line that is as new as npm's package", () => {
   const read = (name: string) => readFileSync(join(__dirname, "../..", name), "utf8");
   const { minimumCli } = readPins(read("package.json"));
-  expect((parse(read("Pulumi.yaml")) as { requiredPulumiVersion: string }).requiredPulumiVersion).toBe(`>=${minimumCli}`);
+  expect((parse(read("Pulumi.yaml")) as { requiredPulumiVersion: string }).requiredPulumiVersion).toBe(
+    `>=${minimumCli}`,
+  );
   expect(read("README.md")).toContain(`${minimumCli.split(".").slice(0, 2).join(".")} or newer`);
 });

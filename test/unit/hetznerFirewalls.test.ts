@@ -10,7 +10,8 @@ afterEach(async () => {
 
 const newFirewall = async (more: object = {}): Promise<Json> =>
   (await cloud.done("POST", "/firewalls", { name: "proxies", rules: [aRule()], ...more })).firewall;
-const newServer = async (more: object = {}): Promise<Json> => (await cloud.done("POST", "/servers", aServer(more))).server;
+const newServer = async (more: object = {}): Promise<Json> =>
+  (await cloud.done("POST", "/servers", aServer(more))).server;
 const onServer = (server: Json) => ({ type: "server", server: { id: server.id } });
 const onLabel = (selector: string) => ({ type: "label_selector", label_selector: { selector } });
 const codeOf = async (method: string, path: string, body?: unknown) => {
@@ -27,8 +28,22 @@ describe("rules", () => {
       ],
     });
     expect(firewall.rules).toEqual([
-      { direction: "in", protocol: "tcp", port: "1024-5000", source_ips: ["2001:db8::/32"], destination_ips: [], description: null },
-      { direction: "out", protocol: "icmp", port: null, source_ips: [], destination_ips: ["0.0.0.0/0"], description: "ping" },
+      {
+        direction: "in",
+        protocol: "tcp",
+        port: "1024-5000",
+        source_ips: ["2001:db8::/32"],
+        destination_ips: [],
+        description: null,
+      },
+      {
+        direction: "out",
+        protocol: "icmp",
+        port: null,
+        source_ips: [],
+        destination_ips: ["0.0.0.0/0"],
+        description: "ping",
+      },
     ]);
   });
 
@@ -49,17 +64,21 @@ describe("rules", () => {
   });
 
   it("are at most 50", async () => {
-    expect(await codeOf("POST", "/firewalls", { name: "a", rules: Array.from({ length: 51 }, () => aRule()) })).toEqual([
-      422,
-      "invalid_input",
-    ]);
+    expect(await codeOf("POST", "/firewalls", { name: "a", rules: Array.from({ length: 51 }, () => aRule()) })).toEqual(
+      [422, "invalid_input"],
+    );
   });
 
   it("are replaced on every server that has the firewall", async () => {
     const firewall = await newFirewall();
     await newServer({ firewalls: [{ firewall: firewall.id }] });
-    const { actions } = await cloud.done("POST", `/firewalls/${firewall.id}/actions/set_rules`, { rules: [aRule({ port: "443" })] });
-    expect(actions.map((action: { command: string }) => action.command)).toEqual(["set_firewall_rules", "apply_firewall"]);
+    const { actions } = await cloud.done("POST", `/firewalls/${firewall.id}/actions/set_rules`, {
+      rules: [aRule({ port: "443" })],
+    });
+    expect(actions.map((action: { command: string }) => action.command)).toEqual([
+      "set_firewall_rules",
+      "apply_firewall",
+    ]);
     await cloud.done("POST", `/firewalls/${firewall.id}/actions/set_rules`, { rules: [] });
     expect(cloud.room.machineCalls().filter((call) => call.startsWith("setFirewall"))).toEqual([
       "setFirewall in:tcp:25",
@@ -82,7 +101,9 @@ describe("applying", () => {
   it("adds up the rules of several firewalls, and opens all when the last is gone", async () => {
     const [first, second] = [await newFirewall(), await newFirewall({ name: "web", rules: [aRule({ port: "443" })] })];
     const server = await newServer({ firewalls: [{ firewall: first.id }] });
-    const { actions } = await cloud.done("POST", `/firewalls/${second.id}/actions/apply_to_resources`, { apply_to: [onServer(server)] });
+    const { actions } = await cloud.done("POST", `/firewalls/${second.id}/actions/apply_to_resources`, {
+      apply_to: [onServer(server)],
+    });
     expect(actions).toMatchObject([
       {
         command: "apply_firewall",
@@ -93,7 +114,9 @@ describe("applying", () => {
       },
     ]);
     for (const firewall of [first, second])
-      await cloud.done("POST", `/firewalls/${firewall.id}/actions/remove_from_resources`, { remove_from: [onServer(server)] });
+      await cloud.done("POST", `/firewalls/${firewall.id}/actions/remove_from_resources`, {
+        remove_from: [onServer(server)],
+      });
     expect(cloud.room.machineCalls().filter((call) => call.startsWith("setFirewall"))).toEqual([
       "setFirewall in:tcp:25",
       "setFirewall in:tcp:25,in:tcp:443",
@@ -111,22 +134,31 @@ describe("applying", () => {
       { id: body.firewall.id, status: "pending" },
     ]);
     await slow.api.settled();
-    expect((await slow.call("GET", `/servers/${server.id}`)).body.server.public_net.firewalls[0]?.status).toBe("applied");
+    expect((await slow.call("GET", `/servers/${server.id}`)).body.server.public_net.firewalls[0]?.status).toBe(
+      "applied",
+    );
     await slow.stop();
   });
 
   it("follows a label selector as servers and labels come and go", async () => {
     const firewall = await newFirewall({ apply_to: [onLabel("role=proxy")] });
     const server = await newServer({ labels: { role: "proxy" } });
-    const read = async () => (await cloud.call("GET", `/firewalls/${firewall.id}`)).body.firewall.applied_to[0]?.applied_to_resources;
+    const read = async () =>
+      (await cloud.call("GET", `/firewalls/${firewall.id}`)).body.firewall.applied_to[0]?.applied_to_resources;
     expect(await read()).toEqual([onServer(server)]);
     await cloud.done("PUT", `/servers/${server.id}`, { labels: { role: "relay" } });
     expect(await read()).toEqual([]);
     expect(cloud.room.machineCalls().at(-1)).toBe("setFirewall none");
     await cloud.done("PUT", `/servers/${server.id}`, { labels: { role: "proxy" } });
     const path = `/firewalls/${firewall.id}/actions/remove_from_resources`;
-    expect(await codeOf("POST", path, { remove_from: [onServer(server)] })).toEqual([422, "firewall_managed_by_label_selector"]);
-    expect(await codeOf("POST", path, { remove_from: [onLabel("role=other")] })).toEqual([404, "firewall_resource_not_found"]);
+    expect(await codeOf("POST", path, { remove_from: [onServer(server)] })).toEqual([
+      422,
+      "firewall_managed_by_label_selector",
+    ]);
+    expect(await codeOf("POST", path, { remove_from: [onLabel("role=other")] })).toEqual([
+      404,
+      "firewall_resource_not_found",
+    ]);
     await cloud.done("POST", path, { remove_from: [onLabel("role=proxy")] });
     expect(cloud.room.machineCalls().at(-1)).toBe("setFirewall none");
   });
@@ -137,26 +169,41 @@ describe("applying", () => {
     const path = `/firewalls/${firewall.id}/actions/apply_to_resources`;
     const missing = { type: "server", server: { id: 1 } };
     expect(await codeOf("POST", path, { apply_to: [missing] })).toEqual([404, "firewall_resource_not_found"]);
-    expect(await codeOf("POST", "/firewalls", { name: "b", apply_to: [missing] })).toEqual([422, "firewall_resource_not_found"]);
-    expect(await codeOf("POST", path, { apply_to: [onServer(server), onServer(server)] })).toEqual([422, "server_already_added"]);
+    expect(await codeOf("POST", "/firewalls", { name: "b", apply_to: [missing] })).toEqual([
+      422,
+      "firewall_resource_not_found",
+    ]);
+    expect(await codeOf("POST", path, { apply_to: [onServer(server), onServer(server)] })).toEqual([
+      422,
+      "server_already_added",
+    ]);
     expect(await codeOf("POST", path, { apply_to: [{ type: "server" }] })).toEqual([422, "invalid_input"]);
     expect(await codeOf("POST", path, { apply_to: [onLabel("a in")] })).toEqual([422, "invalid_input"]);
     await cloud.done("POST", path, { apply_to: [onServer(server)] });
     expect(await codeOf("POST", path, { apply_to: [onServer(server)] })).toEqual([422, "firewall_already_applied"]);
-    const hidden = await newServer({ name: "hidden", start_after_create: false, public_net: { enable_ipv4: false, enable_ipv6: false } });
+    const hidden = await newServer({
+      name: "hidden",
+      start_after_create: false,
+      public_net: { enable_ipv4: false, enable_ipv6: false },
+    });
     expect(await codeOf("POST", path, { apply_to: [onServer(hidden)] })).toEqual([422, "private_net_only_server"]);
   });
 
   it("allows five firewalls on a server", async () => {
     const server = await newServer();
     for (const name of ["a", "b", "c", "d", "e"]) await newFirewall({ name, apply_to: [onServer(server)] });
-    expect(await codeOf("POST", "/firewalls", { name: "f", apply_to: [onServer(server)] })).toEqual([403, "resource_limit_exceeded"]);
+    expect(await codeOf("POST", "/firewalls", { name: "f", apply_to: [onServer(server)] })).toEqual([
+      403,
+      "resource_limit_exceeded",
+    ]);
   });
 
   it("takes the removal from a server without the firewall as done", async () => {
     const [firewall, server] = [await newFirewall(), await newServer()];
     const body = { remove_from: [onServer(server)] };
-    expect((await cloud.done("POST", `/firewalls/${firewall.id}/actions/remove_from_resources`, body)).actions).toEqual([]);
+    expect((await cloud.done("POST", `/firewalls/${firewall.id}/actions/remove_from_resources`, body)).actions).toEqual(
+      [],
+    );
   });
 });
 
@@ -172,7 +219,10 @@ it("changes a firewall's name and labels", async () => {
   const firewall = await newFirewall();
   await newFirewall({ name: "other" });
   expect(await codeOf("PUT", `/firewalls/${firewall.id}`, { name: "other" })).toEqual([409, "uniqueness_error"]);
-  const { firewall: changed } = await cloud.done("PUT", `/firewalls/${firewall.id}`, { name: "new", labels: { a: "b" } });
+  const { firewall: changed } = await cloud.done("PUT", `/firewalls/${firewall.id}`, {
+    name: "new",
+    labels: { a: "b" },
+  });
   expect(changed).toMatchObject({ id: firewall.id, name: "new", labels: { a: "b" }, rules: firewall.rules });
   expect((await cloud.call("GET", "/firewalls?label_selector=a")).body.firewalls).toHaveLength(1);
 });

@@ -19,7 +19,8 @@ export const readOnlyToken = "r".repeat(64);
 
 // Throw-away public keys; nobody has their private halves any more.
 export const aPublicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB operator";
-export const anotherPublicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIC other";
+export const anotherPublicKey =
+  "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIC other";
 
 type Objects =
   | "action"
@@ -222,8 +223,26 @@ async function close(server: Server): Promise<void> {
   await new Promise((resolve) => server.close(resolve));
 }
 
-export const aPrimaryIp = (more: object = {}) => ({ name: "hel1-v4", type: "ipv4", location: "hel1", auto_delete: false, ...more });
+export const aPrimaryIp = (more: object = {}) => ({
+  name: "hel1-v4",
+  type: "ipv4",
+  location: "hel1",
+  auto_delete: false,
+  ...more,
+});
 
-export const aServer = (more: object = {}) => ({ name: "hel1", server_type: "cx23", image: "debian-13", location: "hel1", ...more });
+export const aServer = (more: object = {}) => ({
+  name: "hel1",
+  server_type: "cx23",
+  image: "debian-13",
+  location: "hel1",
+  ...more,
+});
 
-export const aRule = (more: object = {}) => ({ direction: "in", protocol: "tcp", port: "25", source_ips: ["0.0.0.0/0", "::/0"], ...more });
+export const aRule = (more: object = {}) => ({
+  direction: "in",
+  protocol: "tcp",
+  port: "25",
+  source_ips: ["0.0.0.0/0", "::/0"],
+  ...more,
+});

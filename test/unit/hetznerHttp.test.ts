@@ -1,5 +1,13 @@
 // test/unit/hetznerHttp.test.ts: what all resources of the fake Hetzner Cloud share in requests and answers: tokens, errors, lists, limits.
-import { aPublicKey, anotherPublicKey, expectPublishedForms, readOnlyToken, startHarness, token, type Harness } from "./hetznerHarness";
+import {
+  aPublicKey,
+  anotherPublicKey,
+  expectPublishedForms,
+  readOnlyToken,
+  startHarness,
+  token,
+  type Harness,
+} from "./hetznerHarness";
 
 let cloud: Harness;
 beforeEach(async () => (cloud = await startHarness()));
@@ -10,7 +18,10 @@ afterEach(async () => {
 
 async function makeKeys(count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) {
-    const bytes = Buffer.concat([Buffer.from("0000000b7373682d6564323535313900000020", "hex"), Buffer.alloc(32, index + 1)]);
+    const bytes = Buffer.concat([
+      Buffer.from("0000000b7373682d6564323535313900000020", "hex"),
+      Buffer.alloc(32, index + 1),
+    ]);
     await cloud.done("POST", "/ssh_keys", {
       name: `key-${index}`,
       public_key: `ssh-ed25519 ${bytes.toString("base64")}`,
@@ -57,16 +68,28 @@ describe("errors", () => {
   });
 
   it("names every wrong field in one answer", async () => {
-    const { status, body } = await cloud.call("POST", "/ssh_keys", { name: 7, public_key: "ssh-ed25519 nonsense", labels: { "-": "x" } });
+    const { status, body } = await cloud.call("POST", "/ssh_keys", {
+      name: 7,
+      public_key: "ssh-ed25519 nonsense",
+      labels: { "-": "x" },
+    });
     expect(status).toBe(422);
     expect(body.error.message).toBe("invalid input in fields 'name', 'labels', 'public_key'");
-    expect(body.error.details.fields.map((field: { name: string }) => field.name)).toEqual(["name", "labels", "public_key"]);
+    expect(body.error.details.fields.map((field: { name: string }) => field.name)).toEqual([
+      "name",
+      "labels",
+      "public_key",
+    ]);
   });
 
   it("names the field of a taken name", async () => {
     await cloud.done("POST", "/ssh_keys", { name: "a", public_key: aPublicKey });
     const { status, body } = await cloud.call("POST", "/ssh_keys", { name: "a", public_key: anotherPublicKey });
-    expect([status, body.error.code, body.error.details]).toEqual([409, "uniqueness_error", { fields: [{ name: "name" }] }]);
+    expect([status, body.error.code, body.error.details]).toEqual([
+      409,
+      "uniqueness_error",
+      { fields: [{ name: "name" }] },
+    ]);
   });
 });
 
@@ -95,9 +118,12 @@ describe("lists", () => {
     expect((await cloud.call("GET", "/ssh_keys?per_page=1000")).body.meta.pagination.per_page).toBe(50);
   });
 
-  it.each(["page=0", "page=x", "per_page=-1", "sort=labels", "sort=name:up", "label_selector=a%20in%20b"])("refuse ?%s", async (query) => {
-    expect((await cloud.call("GET", `/ssh_keys?${query}`)).body.error.code).toBe("invalid_input");
-  });
+  it.each(["page=0", "page=x", "per_page=-1", "sort=labels", "sort=name:up", "label_selector=a%20in%20b"])(
+    "refuse ?%s",
+    async (query) => {
+      expect((await cloud.call("GET", `/ssh_keys?${query}`)).body.error.code).toBe("invalid_input");
+    },
+  );
 
   it("filter by name and sort", async () => {
     await makeKeys(3);
@@ -129,7 +155,9 @@ describe("lists", () => {
 describe("fixed facts", () => {
   it("has the six locations with their network zones", async () => {
     const { body } = await cloud.call("GET", "/locations");
-    expect(body.locations.map((one: { name: string; network_zone: string }) => `${one.name} ${one.network_zone}`)).toEqual([
+    expect(
+      body.locations.map((one: { name: string; network_zone: string }) => `${one.name} ${one.network_zone}`),
+    ).toEqual([
       "fsn1 eu-central",
       "nbg1 eu-central",
       "hel1 eu-central",
@@ -144,7 +172,8 @@ describe("fixed facts", () => {
     for (const name of ["debian-12", "debian-13", "ubuntu-24.04"])
       for (const architecture of ["x86", "arm"])
         expect(
-          (await cloud.call("GET", `/images?name=${name}&architecture=${architecture}&include_deprecated=true`)).body.images,
+          (await cloud.call("GET", `/images?name=${name}&architecture=${architecture}&include_deprecated=true`)).body
+            .images,
         ).toHaveLength(1);
   });
 
@@ -152,9 +181,9 @@ describe("fixed facts", () => {
     const { body } = await cloud.call("GET", "/server_types?name=cx23");
     expect(body.server_types[0]).toMatchObject({ architecture: "x86", deprecation: null });
     expect(body.server_types[0]?.prices.map((price) => price.location)).toEqual(["fsn1", "nbg1", "hel1"]);
-    expect((await cloud.call("GET", "/server_types?name=cx22")).body.server_types[0]?.deprecation.unavailable_after).toBe(
-      "2025-12-31T23:59:59Z",
-    );
+    expect(
+      (await cloud.call("GET", "/server_types?name=cx22")).body.server_types[0]?.deprecation.unavailable_after,
+    ).toBe("2025-12-31T23:59:59Z");
     expect((await cloud.call("GET", "/pricing")).body.pricing.currency).toBe("EUR");
   });
 });
@@ -168,7 +197,11 @@ describe("limits", () => {
 
   it("answers 429 when none is left", async () => {
     const small = await startHarness({ rateLimit: 2 });
-    const statuses = [await small.call("GET", "/locations"), await small.call("GET", "/locations"), await small.call("GET", "/locations")];
+    const statuses = [
+      await small.call("GET", "/locations"),
+      await small.call("GET", "/locations"),
+      await small.call("GET", "/locations"),
+    ];
     await small.stop();
     expect(statuses.map(({ status, body }) => body.error?.code ?? status)).toEqual([200, 200, "rate_limit_exceeded"]);
   });
@@ -180,7 +213,11 @@ describe("limits", () => {
     await small.stop();
     expect([status, body.error]).toEqual([
       403,
-      { code: "resource_limit_exceeded", message: "ssh_key_limit exceeded", details: { limits: [{ name: "ssh_key_limit" }] } },
+      {
+        code: "resource_limit_exceeded",
+        message: "ssh_key_limit exceeded",
+        details: { limits: [{ name: "ssh_key_limit" }] },
+      },
     ]);
   });
 });

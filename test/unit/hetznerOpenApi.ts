@@ -27,7 +27,10 @@ interface Content {
 interface Description {
   paths: Record<
     string,
-    Record<string, { requestBody?: Content; responses: Record<string, Content>; parameters?: { name: string; in: string }[] }>
+    Record<
+      string,
+      { requestBody?: Content; responses: Record<string, Content>; parameters?: { name: string; in: string }[] }
+    >
   >;
   components: { schemas: Record<string, Schema> };
 }
@@ -60,18 +63,24 @@ function load(): Description | undefined {
 export function openApiComplaints(entry: LogEntry): string[] {
   const api = load();
   if (!api) return [];
-  const template = Object.keys(api.paths).find((path) => fits(path, entry.path) && api.paths[path]?.[entry.method.toLowerCase()]);
+  const template = Object.keys(api.paths).find(
+    (path) => fits(path, entry.path) && api.paths[path]?.[entry.method.toLowerCase()],
+  );
   const operation = template === undefined ? undefined : api.paths[template]?.[entry.method.toLowerCase()];
   if (!template || !operation) return entry.status >= 400 ? [] : [`${entry.method} ${entry.path}: is not described`];
   const at = `${entry.method} ${template}`;
   const reply = operation.responses[String(entry.status)] ?? operation.responses[entry.status >= 500 ? "5xx" : "4xx"];
   const answerSchema = schemaOf(reply);
   const answers =
-    entry.status < 300 && !operation.responses[String(entry.status)] ? [`${at}: status ${entry.status} is not described`] : [];
+    entry.status < 300 && !operation.responses[String(entry.status)]
+      ? [`${at}: status ${entry.status} is not described`]
+      : [];
   const requestSchema = schemaOf(operation.requestBody);
   return [
     ...answers,
-    ...(answerSchema && entry.response !== null ? complaints(api, answerSchema, entry.response, `${at} ${entry.status}`) : []),
+    ...(answerSchema && entry.response !== null
+      ? complaints(api, answerSchema, entry.response, `${at} ${entry.status}`)
+      : []),
     // A request that was refused may be as wrong as it likes.
     ...(requestSchema && entry.status < 300 ? complaints(api, requestSchema, entry.request, `${at} request`) : []),
   ].filter((complaint) => !knownGaps.some((gap) => gap.test(complaint)));
@@ -84,7 +93,8 @@ function fits(template: string, path: string): boolean {
   return (
     pattern.length === parts.length &&
     pattern.every(
-      (word, index) => word === parts[index] || (word.startsWith("{") && (!word.endsWith("id}") || /^\d+$/.test(parts[index] ?? ""))),
+      (word, index) =>
+        word === parts[index] || (word.startsWith("{") && (!word.endsWith("id}") || /^\d+$/.test(parts[index] ?? ""))),
     )
   );
 }
@@ -95,10 +105,15 @@ function complaints(api: Description, schema: Schema, value: unknown, at: string
   const every = (schema.allOf ?? []).flatMap((part) => complaints(api, part, value, at));
   const options = schema.oneOf ?? schema.anyOf;
   const some =
-    options && !options.some((part) => complaints(api, part, value, at).length === 0) ? [`${at}: fits none of the alternatives`] : [];
+    options && !options.some((part) => complaints(api, part, value, at).length === 0)
+      ? [`${at}: fits none of the alternatives`]
+      : [];
   const word =
-    schema.enum && !schema.enum.includes(value) ? [`${at}: ${JSON.stringify(value)} is not one of ${schema.enum.join(", ")}`] : [];
-  const kind = schema.type && !isOfType(schema.type, value) ? [`${at}: ${JSON.stringify(value)} is no ${schema.type}`] : [];
+    schema.enum && !schema.enum.includes(value)
+      ? [`${at}: ${JSON.stringify(value)} is not one of ${schema.enum.join(", ")}`]
+      : [];
+  const kind =
+    schema.type && !isOfType(schema.type, value) ? [`${at}: ${JSON.stringify(value)} is no ${schema.type}`] : [];
   const text =
     typeof value === "string" && schema.pattern && !new RegExp(schema.pattern).test(value)
       ? [`${at}: does not match ${schema.pattern}`]
@@ -112,10 +127,14 @@ function complaints(api: Description, schema: Schema, value: unknown, at: string
 
 function insideComplaints(api: Description, schema: Schema, value: unknown, at: string): string[] {
   if (Array.isArray(value))
-    return schema.items ? value.flatMap((item, index) => complaints(api, schema.items ?? {}, item, `${at}[${index}]`)) : [];
+    return schema.items
+      ? value.flatMap((item, index) => complaints(api, schema.items ?? {}, item, `${at}[${index}]`))
+      : [];
   if (typeof value !== "object" || value === null) return [];
   const object = value as Record<string, unknown>;
-  const missing = (schema.required ?? []).filter((name) => object[name] === undefined).map((name) => `${at}.${name}: is missing`);
+  const missing = (schema.required ?? [])
+    .filter((name) => object[name] === undefined)
+    .map((name) => `${at}.${name}: is missing`);
   const inner = Object.entries(object).flatMap(([name, field]) =>
     complaints(api, schema.properties?.[name] ?? extra(schema), field, `${at}.${name}`),
   );

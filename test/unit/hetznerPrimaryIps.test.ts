@@ -17,7 +17,8 @@ afterEach(async () => {
   await cloud.stop();
 });
 
-const newIp = async (more: object = {}): Promise<Json> => (await cloud.done("POST", "/primary_ips", aPrimaryIp(more))).primary_ip;
+const newIp = async (more: object = {}): Promise<Json> =>
+  (await cloud.done("POST", "/primary_ips", aPrimaryIp(more))).primary_ip;
 const codeOf = async (method: string, path: string, body?: unknown) => {
   const answer = await cloud.call(method, path, body);
   return [answer.status, answer.body.error?.code];
@@ -25,7 +26,11 @@ const codeOf = async (method: string, path: string, body?: unknown) => {
 
 describe("SSH keys", () => {
   it("are stored without the space around them, with their MD5 fingerprint", async () => {
-    const { ssh_key } = await cloud.done("POST", "/ssh_keys", { name: "a", public_key: ` ${aPublicKey}\n`, labels: { stack: "lab" } });
+    const { ssh_key } = await cloud.done("POST", "/ssh_keys", {
+      name: "a",
+      public_key: ` ${aPublicKey}\n`,
+      labels: { stack: "lab" },
+    });
     expect(ssh_key).toMatchObject({ public_key: aPublicKey, labels: { stack: "lab" } });
     expect(ssh_key.fingerprint).toMatch(/^([0-9a-f]{2}:){15}[0-9a-f]{2}$/);
     expect((await cloud.call("GET", `/ssh_keys?fingerprint=${ssh_key.fingerprint}`)).body.ssh_keys).toHaveLength(1);
@@ -33,7 +38,10 @@ describe("SSH keys", () => {
 
   it("are refused when the same key is there under another name", async () => {
     await cloud.done("POST", "/ssh_keys", { name: "a", public_key: aPublicKey });
-    const { status, body } = await cloud.call("POST", "/ssh_keys", { name: "b", public_key: aPublicKey.replace("operator", "someone") });
+    const { status, body } = await cloud.call("POST", "/ssh_keys", {
+      name: "b",
+      public_key: aPublicKey.replace("operator", "someone"),
+    });
     expect([status, body.error.message, body.error.details]).toEqual([
       409,
       "SSH key with the same fingerprint already exists",
@@ -41,12 +49,13 @@ describe("SSH keys", () => {
     ]);
   });
 
-  it.each(["ssh-ed25519 AAAA", "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB", "hello"])(
-    "refuses %s as a key",
-    async (public_key) => {
-      expect(await codeOf("POST", "/ssh_keys", { name: "a", public_key })).toEqual([422, "invalid_input"]);
-    },
-  );
+  it.each([
+    "ssh-ed25519 AAAA",
+    "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB",
+    "hello",
+  ])("refuses %s as a key", async (public_key) => {
+    expect(await codeOf("POST", "/ssh_keys", { name: "a", public_key })).toEqual([422, "invalid_input"]);
+  });
 
   it("change name and labels, and go", async () => {
     const { ssh_key } = await cloud.done("POST", "/ssh_keys", { name: "a", public_key: aPublicKey });
@@ -76,7 +85,11 @@ describe("addresses", () => {
     const answers = [await make("b"), await make("c"), await make("d")];
     await small.stop();
     expect(first.primary_ip.ip).toBe("203.0.113.10");
-    expect(answers.map((body) => body.primary_ip?.ip ?? body.error.code)).toEqual(["203.0.113.11", "203.0.113.10", "resource_unavailable"]);
+    expect(answers.map((body) => body.primary_ip?.ip ?? body.error.code)).toEqual([
+      "203.0.113.11",
+      "203.0.113.10",
+      "resource_unavailable",
+    ]);
   });
 });
 
@@ -102,9 +115,16 @@ describe("primary IPs", () => {
   });
 
   it("need a location or an assignee; a datacenter is not looked at any more", async () => {
-    const { status, body } = await cloud.call("POST", "/primary_ips", { name: "a", type: "ipv4", datacenter: "hel1-dc2" });
+    const { status, body } = await cloud.call("POST", "/primary_ips", {
+      name: "a",
+      type: "ipv4",
+      datacenter: "hel1-dc2",
+    });
     expect([status, body.error.message]).toEqual([422, "invalid input in fields 'assignee_id', 'location'"]);
-    expect(body.error.details.fields[1]).toEqual({ name: "location", messages: ["either assignee_id or location must be provided"] });
+    expect(body.error.details.fields[1]).toEqual({
+      name: "location",
+      messages: ["either assignee_id or location must be provided"],
+    });
     expect(await codeOf("POST", "/primary_ips", aPrimaryIp({ location: "mars" }))).toEqual([422, "invalid_input"]);
   });
 
@@ -119,9 +139,16 @@ describe("primary IPs", () => {
     expect(await codeOf("DELETE", `/primary_ips/${ip.id}`)).toEqual([423, "protected"]);
     expect(await codeOf("PUT", `/primary_ips/${ip.id}`, { auto_delete: true })).toEqual([422, "invalid_input"]);
     await cloud.done("POST", `/primary_ips/${ip.id}/actions/change_protection`, { delete: false });
-    const { primary_ip } = await cloud.done("PUT", `/primary_ips/${ip.id}`, { auto_delete: true, name: "new", labels: { a: "b" } });
+    const { primary_ip } = await cloud.done("PUT", `/primary_ips/${ip.id}`, {
+      auto_delete: true,
+      name: "new",
+      labels: { a: "b" },
+    });
     expect(primary_ip).toMatchObject({ auto_delete: true, name: "new", labels: { a: "b" }, ip: ip.ip });
-    expect(await codeOf("POST", `/primary_ips/${ip.id}/actions/change_protection`, { delete: true })).toEqual([422, "invalid_input"]);
+    expect(await codeOf("POST", `/primary_ips/${ip.id}/actions/change_protection`, { delete: true })).toEqual([
+      422,
+      "invalid_input",
+    ]);
   });
 
   it("lose their reverse names when they go", async () => {
@@ -134,7 +161,8 @@ describe("primary IPs", () => {
 describe("reverse names", () => {
   it("change, and fall back to the default", async () => {
     const ip = await newIp();
-    const change = (dns_ptr: string | null) => cloud.done("POST", `/primary_ips/${ip.id}/actions/change_dns_ptr`, { ip: ip.ip, dns_ptr });
+    const change = (dns_ptr: string | null) =>
+      cloud.done("POST", `/primary_ips/${ip.id}/actions/change_dns_ptr`, { ip: ip.ip, dns_ptr });
     await change("chat.example.org");
     expect(cloud.room.ptrs.get(ip.ip)).toBe("chat.example.org");
     expect((await cloud.call("GET", `/primary_ips/${ip.id}`)).body.primary_ip.dns_ptr).toEqual([
@@ -164,7 +192,10 @@ describe("reverse names", () => {
   it("end their action in an error when the name server fails", async () => {
     const ip = await newIp();
     cloud.room.failNext("setPtr", "zone is read-only");
-    const { action } = await cloud.done("POST", `/primary_ips/${ip.id}/actions/change_dns_ptr`, { ip: ip.ip, dns_ptr: "a.example.org" });
+    const { action } = await cloud.done("POST", `/primary_ips/${ip.id}/actions/change_dns_ptr`, {
+      ip: ip.ip,
+      dns_ptr: "a.example.org",
+    });
     expect((await cloud.call("GET", `/actions/${action.id}`)).body.action.error).toEqual({
       code: "action_failed",
       message: "zone is read-only",
@@ -175,7 +206,11 @@ describe("reverse names", () => {
 
 describe("assigning", () => {
   async function serverOff(more: object = {}): Promise<Json> {
-    const body = aServer({ start_after_create: false, public_net: { enable_ipv4: false, enable_ipv6: false }, ...more });
+    const body = aServer({
+      start_after_create: false,
+      public_net: { enable_ipv4: false, enable_ipv6: false },
+      ...more,
+    });
     return (await cloud.done("POST", "/servers", body)).server;
   }
   const assign = (ip: Json, server: { id: number }) =>
@@ -186,7 +221,10 @@ describe("assigning", () => {
     const ip = await newIp();
     expect(await assign(ip, server)).toEqual([201, undefined]);
     await cloud.api.settled();
-    expect((await cloud.call("GET", `/servers/${server.id}`)).body.server.public_net.ipv4).toMatchObject({ id: ip.id, ip: ip.ip });
+    expect((await cloud.call("GET", `/servers/${server.id}`)).body.server.public_net.ipv4).toMatchObject({
+      id: ip.id,
+      ip: ip.ip,
+    });
     expect((await cloud.call("GET", `/primary_ips/${ip.id}`)).body.primary_ip).toMatchObject({
       assignee_id: server.id,
       assignee_type: "server",
@@ -205,22 +243,37 @@ describe("assigning", () => {
     await cloud.done("POST", `/servers/${server.id}/actions/poweroff`);
     expect(await assign(other, server)).toEqual([422, "server_has_ipv4"]);
     await cloud.done("POST", `/primary_ips/${own}/actions/unassign`);
-    await cloud.done("POST", `/primary_ips/${other.id}/actions/assign`, { assignee_id: server.id, assignee_type: "server" });
+    await cloud.done("POST", `/primary_ips/${other.id}/actions/assign`, {
+      assignee_id: server.id,
+      assignee_type: "server",
+    });
     await cloud.done("POST", `/servers/${server.id}/actions/poweron`);
-    expect(cloud.room.machineCalls().slice(2)).toEqual(["power off", "setAddresses - -", `setAddresses ${other.ip} -`, "power on"]);
+    expect(cloud.room.machineCalls().slice(2)).toEqual([
+      "power off",
+      "setAddresses - -",
+      `setAddresses ${other.ip} -`,
+      "power on",
+    ]);
   });
 
   it("is refused with the reason", async () => {
     const server = await serverOff();
     const elsewhere = await serverOff({ name: "ash1", server_type: "cpx11", location: "ash" });
-    const running = (await cloud.done("POST", "/servers", aServer({ name: "up", public_net: { enable_ipv4: false } }))).server;
+    const running = (await cloud.done("POST", "/servers", aServer({ name: "up", public_net: { enable_ipv4: false } })))
+      .server;
     const ip = await newIp();
     expect(await assign(ip, elsewhere)).toEqual([422, "primary_ip_datacenter_mismatch"]);
     expect(await assign(ip, running)).toEqual([422, "server_not_stopped"]);
     expect(await assign(ip, { id: 1 })).toEqual([404, "not_found"]);
-    await cloud.done("POST", `/primary_ips/${ip.id}/actions/assign`, { assignee_id: server.id, assignee_type: "server" });
+    await cloud.done("POST", `/primary_ips/${ip.id}/actions/assign`, {
+      assignee_id: server.id,
+      assignee_type: "server",
+    });
     expect(await assign(ip, server)).toEqual([422, "primary_ip_already_assigned"]);
-    expect(await codeOf("POST", `/primary_ips/${(await newIp({ name: "b" })).id}/actions/unassign`)).toEqual([422, "invalid_input"]);
+    expect(await codeOf("POST", `/primary_ips/${(await newIp({ name: "b" })).id}/actions/unassign`)).toEqual([
+      422,
+      "invalid_input",
+    ]);
   });
 
   it("works while the primary IP is made", async () => {

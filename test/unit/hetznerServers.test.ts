@@ -1,5 +1,13 @@
 // test/unit/hetznerServers.test.ts: servers of the fake Hetzner Cloud, from the order to the end.
-import { aPrimaryIp, aPublicKey, aServer, expectPublishedForms, startHarness, type Harness, type Json } from "./hetznerHarness";
+import {
+  aPrimaryIp,
+  aPublicKey,
+  aServer,
+  expectPublishedForms,
+  startHarness,
+  type Harness,
+  type Json,
+} from "./hetznerHarness";
 
 let cloud: Harness;
 beforeEach(async () => (cloud = await startHarness()));
@@ -8,10 +16,13 @@ afterEach(async () => {
   await cloud.stop();
 });
 
-const newServer = async (more: object = {}): Promise<Json> => (await cloud.done("POST", "/servers", aServer(more))).server;
-const newIp = async (more: object = {}): Promise<Json> => (await cloud.done("POST", "/primary_ips", aPrimaryIp(more))).primary_ip;
+const newServer = async (more: object = {}): Promise<Json> =>
+  (await cloud.done("POST", "/servers", aServer(more))).server;
+const newIp = async (more: object = {}): Promise<Json> =>
+  (await cloud.done("POST", "/primary_ips", aPrimaryIp(more))).primary_ip;
 const read = async (server: Json): Promise<Json> => (await cloud.call("GET", `/servers/${server.id}`)).body.server;
-const act = (server: Json, action: string, body?: object) => cloud.done("POST", `/servers/${server.id}/actions/${action}`, body);
+const act = (server: Json, action: string, body?: object) =>
+  cloud.done("POST", `/servers/${server.id}/actions/${action}`, body);
 const codeOf = async (method: string, path: string, body?: unknown) => {
   const answer = await cloud.call(method, path, body);
   return [answer.status, answer.body.error?.code];
@@ -52,7 +63,10 @@ describe("creating a server", () => {
     expect(body.server.datacenter).toBeUndefined();
     await cloud.api.settled();
     expect(await read(body.server)).toMatchObject({ status: "running", locked: false });
-    expect(cloud.room.machineCalls()).toEqual(["setFirewall none", "boot hel1 debian-13 hel1 203.0.113.1 2001:db8:c000:1::/64 keys=1"]);
+    expect(cloud.room.machineCalls()).toEqual([
+      "setFirewall none",
+      "boot hel1 debian-13 hel1 203.0.113.1 2001:db8:c000:1::/64 keys=1",
+    ]);
     expect((await cloud.call("GET", `/primary_ips/${ipv4.id}`)).body.primary_ip.assignee_id).toBe(body.server.id);
   });
 
@@ -79,13 +93,24 @@ describe("creating a server", () => {
 
   it("takes names and ids, as numbers and as strings, and the location of the primary IP", async () => {
     const ip = await newIp({ location: "nbg1" });
-    const server = await newServer({ server_type: 114, image: "310557660", location: undefined, public_net: { ipv4: ip.id } });
-    expect(server).toMatchObject({ server_type: { name: "cx23" }, image: { name: "debian-13" }, location: { name: "nbg1" } });
+    const server = await newServer({
+      server_type: 114,
+      image: "310557660",
+      location: undefined,
+      public_net: { ipv4: ip.id },
+    });
+    expect(server).toMatchObject({
+      server_type: { name: "cx23" },
+      image: { name: "debian-13" },
+      location: { name: "nbg1" },
+    });
     expect(await newServer({ name: "b", location: "1" })).toMatchObject({ location: { name: "fsn1" } });
   });
 
   it("takes the image for the server type's architecture", async () => {
-    expect(await newServer({ server_type: "cax11" })).toMatchObject({ image: { name: "debian-13", architecture: "arm" } });
+    expect(await newServer({ server_type: "cax11" })).toMatchObject({
+      image: { name: "debian-13", architecture: "arm" },
+    });
   });
 
   it.each([
@@ -114,21 +139,35 @@ describe("creating a server", () => {
 
   it("is refused with a primary IP that does not fit", async () => {
     const [ipv4, far] = [await newIp(), await newIp({ name: "far", location: "ash" })];
-    expect(await codeOf("POST", "/servers", aServer({ public_net: { ipv6: ipv4.id } }))).toEqual([422, "primary_ip_version_mismatch"]);
-    expect(await codeOf("POST", "/servers", aServer({ public_net: { ipv4: far.id } }))).toEqual([422, "primary_ip_datacenter_mismatch"]);
+    expect(await codeOf("POST", "/servers", aServer({ public_net: { ipv6: ipv4.id } }))).toEqual([
+      422,
+      "primary_ip_version_mismatch",
+    ]);
+    expect(await codeOf("POST", "/servers", aServer({ public_net: { ipv4: far.id } }))).toEqual([
+      422,
+      "primary_ip_datacenter_mismatch",
+    ]);
     await newServer({ public_net: { ipv4: ipv4.id } });
-    expect(await codeOf("POST", "/servers", aServer({ name: "b", public_net: { ipv4: ipv4.id } }))).toEqual([422, "primary_ip_assigned"]);
+    expect(await codeOf("POST", "/servers", aServer({ name: "b", public_net: { ipv4: ipv4.id } }))).toEqual([
+      422,
+      "primary_ip_assigned",
+    ]);
   });
 
   it("is refused with a taken name and beyond the limits, without using up addresses", async () => {
     const small = await startHarness({ limits: { servers: 1, primary_ips: 3 } });
     await small.done("POST", "/servers", aServer());
-    const codes = [await small.call("POST", "/servers", aServer()), await small.call("POST", "/servers", aServer({ name: "b" }))];
+    const codes = [
+      await small.call("POST", "/servers", aServer()),
+      await small.call("POST", "/servers", aServer({ name: "b" })),
+    ];
     expect(codes.map(({ body }) => body.error.code)).toEqual(["uniqueness_error", "resource_limit_exceeded"]);
     expect(small.api.state.primaryIps).toHaveLength(2);
     await small.stop();
     const tight = await startHarness({ limits: { primary_ips: 1 } });
-    expect((await tight.call("POST", "/servers", aServer())).body.error.details).toEqual({ limits: [{ name: "primary_ip_limit" }] });
+    expect((await tight.call("POST", "/servers", aServer())).body.error.details).toEqual({
+      limits: [{ name: "primary_ip_limit" }],
+    });
     expect([tight.api.state.servers, tight.api.state.primaryIps]).toEqual([[], []]);
     await tight.stop();
   });
@@ -169,8 +208,14 @@ describe("deleting a server", () => {
     await act(server, "change_protection", { delete: true, rebuild: true });
     expect(await read(server)).toMatchObject({ protection: { delete: true, rebuild: true } });
     expect(await codeOf("DELETE", `/servers/${server.id}`)).toEqual([423, "protected"]);
-    expect(await codeOf("POST", `/servers/${server.id}/actions/rebuild`, { image: "debian-13" })).toEqual([423, "protected"]);
-    expect(await codeOf("POST", `/servers/${server.id}/actions/change_protection`, { delete: false })).toEqual([422, "invalid_input"]);
+    expect(await codeOf("POST", `/servers/${server.id}/actions/rebuild`, { image: "debian-13" })).toEqual([
+      423,
+      "protected",
+    ]);
+    expect(await codeOf("POST", `/servers/${server.id}/actions/change_protection`, { delete: false })).toEqual([
+      422,
+      "invalid_input",
+    ]);
     await act(server, "change_protection", { delete: false, rebuild: false });
     await cloud.done("DELETE", `/servers/${server.id}`);
   });
@@ -196,7 +241,13 @@ describe("power", () => {
     await act(server, "poweroff");
     await act(server, "poweroff");
     expect((await read(server)).status).toBe("off");
-    expect(cloud.room.machineCalls().slice(2)).toEqual(["power shutdown", "power on", "power reboot", "power reboot", "power off"]);
+    expect(cloud.room.machineCalls().slice(2)).toEqual([
+      "power shutdown",
+      "power on",
+      "power reboot",
+      "power reboot",
+      "power off",
+    ]);
   });
 
   it("takes a shutdown as passed on, even if the system stays up", async () => {
@@ -228,22 +279,35 @@ describe("a server", () => {
     expect(cloud.api.state.servers[0]?.userData).toBe("#cloud-config\na: 1\n");
     await act(server, "rebuild", { image: "debian-13", user_data: "#cloud-config\na: 2\n" });
     expect(cloud.api.state.servers[0]?.userData).toBe("#cloud-config\na: 2\n");
-    expect(cloud.room.machineCalls().slice(2, 5)).toEqual(["erase", "setFirewall none", expect.stringContaining("boot hel1 debian-12")]);
-    expect(await codeOf("POST", `/servers/${server.id}/actions/rebuild`, { image: "windows" })).toEqual([422, "invalid_input"]);
+    expect(cloud.room.machineCalls().slice(2, 5)).toEqual([
+      "erase",
+      "setFirewall none",
+      expect.stringContaining("boot hel1 debian-12"),
+    ]);
+    expect(await codeOf("POST", `/servers/${server.id}/actions/rebuild`, { image: "windows" })).toEqual([
+      422,
+      "invalid_input",
+    ]);
   });
 
   it("changes its type while it is off, and is started again", async () => {
     const server = await newServer();
     const change = { server_type: "cx33", upgrade_disk: false };
-    expect(await codeOf("POST", `/servers/${server.id}/actions/change_type`, change)).toEqual([422, "server_not_stopped"]);
+    expect(await codeOf("POST", `/servers/${server.id}/actions/change_type`, change)).toEqual([
+      422,
+      "server_not_stopped",
+    ]);
     await act(server, "poweroff");
     await act(server, "change_type", change);
-    expect(await read(server)).toMatchObject({ server_type: { name: "cx33" }, primary_disk_size: 40, status: "running" });
+    expect(await read(server)).toMatchObject({
+      server_type: { name: "cx33" },
+      primary_disk_size: 40,
+      status: "running",
+    });
     await act(server, "poweroff");
-    expect(await codeOf("POST", `/servers/${server.id}/actions/change_type`, { server_type: "cax11", upgrade_disk: false })).toEqual([
-      422,
-      "invalid_server_type",
-    ]);
+    expect(
+      await codeOf("POST", `/servers/${server.id}/actions/change_type`, { server_type: "cax11", upgrade_disk: false }),
+    ).toEqual([422, "invalid_server_type"]);
   });
 
   it("changes name and labels", async () => {
@@ -265,11 +329,15 @@ describe("a server", () => {
     expect((await read(server)).backup_window).toBeNull();
     expect((await act(server, "request_console")).wss_url).toMatch(/^wss:/);
     await act(server, "change_dns_ptr", { ip: "2001:db8:c000:1::1", dns_ptr: "hel1.example.org" });
-    expect((await read(server)).public_net.ipv6.dns_ptr).toEqual([{ ip: "2001:db8:c000:1::1", dns_ptr: "hel1.example.org" }]);
-    expect(await codeOf("POST", `/servers/${server.id}/actions/change_dns_ptr`, { ip: "198.51.100.1", dns_ptr: "a.example.org" })).toEqual([
-      422,
-      "invalid_input",
+    expect((await read(server)).public_net.ipv6.dns_ptr).toEqual([
+      { ip: "2001:db8:c000:1::1", dns_ptr: "hel1.example.org" },
     ]);
+    expect(
+      await codeOf("POST", `/servers/${server.id}/actions/change_dns_ptr`, {
+        ip: "198.51.100.1",
+        dns_ptr: "a.example.org",
+      }),
+    ).toEqual([422, "invalid_input"]);
   });
 
   it("says which actions are not part of the fake", async () => {

@@ -27,7 +27,10 @@ export function shapeComplaints(entry: LogEntry): string[] {
   if (entry.status >= 400) return complaints({ error: "@problem" }, entry.response, at);
   const expected = expectedReply(endpoint);
   // Kinds of resources that the fake never has answer with empty lists only.
-  if (!expected) return (entry.response as { meta?: unknown } | null)?.meta && entry.method === "GET" ? [] : [`${at}: endpoint is unknown`];
+  if (!expected)
+    return (entry.response as { meta?: unknown } | null)?.meta && entry.method === "GET"
+      ? []
+      : [`${at}: endpoint is unknown`];
   const [status, shape] = expected;
   const wrongStatus = entry.status === status ? [] : [`${at}: expected status ${status}`];
   return [...wrongStatus, ...(shape === null ? [] : complaints(shape, entry.response, at))];
@@ -73,7 +76,9 @@ function isOfKind(kind: string, value: unknown): boolean {
     case "time":
       return typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(value);
     case "labels":
-      return typeof value === "object" && value !== null && Object.values(value).every((label) => typeof label === "string");
+      return (
+        typeof value === "object" && value !== null && Object.values(value).every((label) => typeof label === "string")
+      );
     case "price":
       return (
         typeof value === "object" &&

@@ -2,7 +2,15 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { aPrimaryIp, aPublicKey, aServer, expectPublishedForms, startHarness, token, type Harness } from "./hetznerHarness";
+import {
+  aPrimaryIp,
+  aPublicKey,
+  aServer,
+  expectPublishedForms,
+  startHarness,
+  token,
+  type Harness,
+} from "./hetznerHarness";
 
 let cloud: Harness;
 beforeEach(async () => (cloud = await startHarness()));
@@ -40,7 +48,11 @@ describe("injected faults", () => {
   it("answer for the next matching call and leave the state alone", async () => {
     cloud.api.faults.answer({ on: "POST /servers", code: "resource_unavailable", message: "error during placement" });
     const { status, body } = await cloud.call("POST", "/servers", aServer());
-    expect([status, body.error.code, body.error.message]).toEqual([412, "resource_unavailable", "error during placement"]);
+    expect([status, body.error.code, body.error.message]).toEqual([
+      412,
+      "resource_unavailable",
+      "error during placement",
+    ]);
     expect(cloud.api.state.servers).toEqual([]);
     expect((await cloud.call("POST", "/servers", aServer())).status).toBe(201);
     await cloud.api.settled();
@@ -56,7 +68,11 @@ describe("injected faults", () => {
 
   it("limit the rate of the next calls", async () => {
     cloud.api.faults.rateLimit(2);
-    const codes = [await cloud.call("GET", "/zones"), await cloud.call("GET", "/zones"), await cloud.call("GET", "/zones")];
+    const codes = [
+      await cloud.call("GET", "/zones"),
+      await cloud.call("GET", "/zones"),
+      await cloud.call("GET", "/zones"),
+    ];
     expect(codes.map(({ status }) => status)).toEqual([429, 429, 200]);
   });
 
@@ -73,7 +89,10 @@ describe("injected faults", () => {
     cloud.api.faults.failAction({ command: "start_server", code: "placement_error", message: "no host has room" });
     const { next_actions } = await cloud.done("POST", "/servers", aServer());
     const { body } = await cloud.call("GET", `/actions/${next_actions[0]?.id}`);
-    expect(body.action).toMatchObject({ status: "error", error: { code: "placement_error", message: "no host has room" } });
+    expect(body.action).toMatchObject({
+      status: "error",
+      error: { code: "placement_error", message: "no host has room" },
+    });
     expect(cloud.room.machineCalls()).toEqual(["setFirewall none"]);
   });
 });
@@ -136,7 +155,10 @@ describe("the state file", () => {
     await killed.stop();
     const after = await startHarness({ stateFile });
     const { body: found } = await after.call("GET", `/actions/${body.action.id}`);
-    expect(found.action).toMatchObject({ status: "error", error: { message: "the cloud was stopped while this action ran" } });
+    expect(found.action).toMatchObject({
+      status: "error",
+      error: { message: "the cloud was stopped while this action ran" },
+    });
     expect((await after.call("GET", `/servers/${body.server.id}`)).body.server.status).toBe("unknown");
     await after.done("DELETE", `/servers/${body.server.id}`);
     expect(after.api.state.primaryIps).toEqual([]);

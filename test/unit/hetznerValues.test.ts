@@ -1,6 +1,11 @@
 // test/unit/hetznerValues.test.ts: which addresses, names and record values the fake Hetzner Cloud takes. Starts no server.
 import { blockContains, canonicalAddress, canonicalBlock } from "../../scripts/lab/hetzner/addresses";
-import { recordComplaint, rrsetNameComplaint, zoneNameComplaint, type RrsetType } from "../../scripts/lab/hetzner/recordValues";
+import {
+  recordComplaint,
+  rrsetNameComplaint,
+  zoneNameComplaint,
+  type RrsetType,
+} from "../../scripts/lab/hetzner/recordValues";
 
 describe("addresses", () => {
   it.each([
@@ -50,7 +55,9 @@ describe("names and records", () => {
     ["chat.example.org", false],
     ["a..b", false],
     ["-a", false],
-  ])("takes %s as a record set's name: %s", (name, good) => expect(rrsetNameComplaint(name, "example.org") === undefined).toBe(good));
+  ])("takes %s as a record set's name: %s", (name, good) =>
+    expect(rrsetNameComplaint(name, "example.org") === undefined).toBe(good),
+  );
 
   it.each<[RrsetType, string, boolean]>([
     ["A", "203.0.113.1", true],
@@ -81,5 +88,7 @@ describe("names and records", () => {
     ["RP", "admin.example.org. .", true],
     ["PTR", "host.example.org.", true],
     ["NS", "10.0.0.1 x", false],
-  ])("takes for %s the value %s: %s", (type, value, good) => expect(recordComplaint(type, value) === undefined).toBe(good));
+  ])("takes for %s the value %s: %s", (type, value, good) =>
+    expect(recordComplaint(type, value) === undefined).toBe(good),
+  );
 });

@@ -11,9 +11,16 @@ afterEach(async () => {
 const newZone = async (more: object = {}): Promise<Json> =>
   (await cloud.done("POST", "/zones", { name: "example.org", mode: "primary", ...more })).zone;
 const rrsets = "/zones/example.org/rrsets";
-const anA = (more: object = {}) => ({ name: "chat", type: "A", ttl: 300, records: [{ value: "203.0.113.1" }], ...more });
+const anA = (more: object = {}) => ({
+  name: "chat",
+  type: "A",
+  ttl: 300,
+  records: [{ value: "203.0.113.1" }],
+  ...more,
+});
 const published = () =>
-  cloud.room.zones.get("example.org")?.records.map(({ name, ttl, type, value }) => `${name} ${ttl} ${type} ${value}`) ?? [];
+  cloud.room.zones.get("example.org")?.records.map(({ name, ttl, type, value }) => `${name} ${ttl} ${type} ${value}`) ??
+  [];
 const codeOf = async (method: string, path: string, body?: unknown) => {
   const answer = await cloud.call(method, path, body);
   return [answer.status, answer.body.error?.code];
@@ -28,17 +35,26 @@ describe("zones", () => {
       ttl: 3600,
       record_count: 4,
       primary_nameservers: [],
-      authoritative_nameservers: { assigned: ["hydrogen.ns.hetzner.com.", "oxygen.ns.hetzner.com.", "helium.ns.hetzner.de."] },
+      authoritative_nameservers: {
+        assigned: ["hydrogen.ns.hetzner.com.", "oxygen.ns.hetzner.com.", "helium.ns.hetzner.de."],
+      },
       labels: { a: "b" },
     });
-    expect(published()[0]).toMatch(/^@ 3600 SOA hydrogen\.ns\.hetzner\.com\. dns\.hetzner\.com\. \d{10} 86400 10800 3600000 3600$/);
+    expect(published()[0]).toMatch(
+      /^@ 3600 SOA hydrogen\.ns\.hetzner\.com\. dns\.hetzner\.com\. \d{10} 86400 10800 3600000 3600$/,
+    );
     expect(published()[1]).toBe("@ 3600 NS hydrogen.ns.hetzner.com.");
     expect((await cloud.call("GET", `/zones/${zone.id}`)).body.zone.status).toBe("ok");
   });
 
   it("take other name servers from the settings, and record sets from the request", async () => {
     const own = await startHarness({ nameServers: ["ns1.example.net."] });
-    await own.done("POST", "/zones", { name: "example.org", mode: "primary", ttl: 120, rrsets: [anA({ ttl: undefined })] });
+    await own.done("POST", "/zones", {
+      name: "example.org",
+      mode: "primary",
+      ttl: 120,
+      rrsets: [anA({ ttl: undefined })],
+    });
     expect(own.room.zones.get("example.org")?.records.slice(1)).toEqual([
       { name: "@", ttl: 120, type: "NS", value: "ns1.example.net." },
       { name: "chat", ttl: 120, type: "A", value: "203.0.113.1" },
@@ -54,7 +70,10 @@ describe("zones", () => {
     ["a secondary mode without name servers", { mode: "secondary" }],
     ["a wrong record", { rrsets: [anA({ records: [{ value: "::1" }] })] }],
   ])("are refused with %s", async (_case, more) => {
-    expect(await codeOf("POST", "/zones", { name: "example.org", mode: "primary", ...more })).toEqual([422, "invalid_input"]);
+    expect(await codeOf("POST", "/zones", { name: "example.org", mode: "primary", ...more })).toEqual([
+      422,
+      "invalid_input",
+    ]);
   });
 
   it("change TTL, labels and protection, and go", async () => {
@@ -65,7 +84,10 @@ describe("zones", () => {
     await cloud.done("POST", `/zones/${zone.id}/actions/change_protection`, { delete: true });
     expect(await codeOf("DELETE", "/zones/example.org")).toEqual([423, "protected"]);
     await cloud.done("POST", `/zones/${zone.id}/actions/change_protection`, { delete: false });
-    expect((await cloud.done("PUT", `/zones/${zone.id}`, { labels: { x: "y" } })).zone).toMatchObject({ labels: { x: "y" }, ttl: 60 });
+    expect((await cloud.done("PUT", `/zones/${zone.id}`, { labels: { x: "y" } })).zone).toMatchObject({
+      labels: { x: "y" },
+      ttl: 60,
+    });
     expect((await cloud.call("GET", "/zones?mode=secondary")).body.zones).toEqual([]);
     const { status, body } = await cloud.call("DELETE", `/zones/${zone.id}`);
     expect([status, body.action.command]).toEqual([201, "delete_zone"]);
@@ -79,7 +101,10 @@ describe("zones", () => {
     expect((await cloud.call("GET", "/zones/example.org/zonefile")).body.zonefile).toMatch(
       /^\$ORIGIN\texample\.org\.\n\$TTL\t3600\n\n@\t3600\tIN\tSOA\t[^\n]+\n(@\t[^\n]+\n){3}chat\t300\tIN\tA\t203\.0\.113\.1\n$/,
     );
-    expect(await codeOf("POST", "/zones/example.org/actions/import_zonefile", { zonefile: "" })).toEqual([422, "unsupported_error"]);
+    expect(await codeOf("POST", "/zones/example.org/actions/import_zonefile", { zonefile: "" })).toEqual([
+      422,
+      "unsupported_error",
+    ]);
   });
 
   it("in secondary mode have primary name servers and no records of their own", async () => {
@@ -87,15 +112,22 @@ describe("zones", () => {
       mode: "secondary",
       primary_nameservers: [{ address: "198.51.100.1", tsig_algorithm: "hmac-sha256", tsig_key: "YQ==" }],
     });
-    expect(zone.primary_nameservers).toEqual([{ address: "198.51.100.1", port: 53, tsig_algorithm: "hmac-sha256", tsig_key: "YQ==" }]);
+    expect(zone.primary_nameservers).toEqual([
+      { address: "198.51.100.1", port: 53, tsig_algorithm: "hmac-sha256", tsig_key: "YQ==" },
+    ]);
     expect(cloud.room.zones.size).toBe(0);
     expect(await codeOf("GET", rrsets)).toEqual([422, "incorrect_zone_mode"]);
     expect(await codeOf("POST", rrsets, anA())).toEqual([422, "incorrect_zone_mode"]);
-    expect(await codeOf("POST", "/zones/example.org/actions/change_ttl", { ttl: 60 })).toEqual([422, "incorrect_zone_mode"]);
+    expect(await codeOf("POST", "/zones/example.org/actions/change_ttl", { ttl: 60 })).toEqual([
+      422,
+      "incorrect_zone_mode",
+    ]);
     await cloud.done("POST", "/zones/example.org/actions/change_primary_nameservers", {
       primary_nameservers: [{ address: "2001:db8::1", port: 5353 }],
     });
-    expect((await cloud.call("GET", "/zones/example.org")).body.zone.primary_nameservers).toEqual([{ address: "2001:db8::1", port: 5353 }]);
+    expect((await cloud.call("GET", "/zones/example.org")).body.zone.primary_nameservers).toEqual([
+      { address: "2001:db8::1", port: 5353 },
+    ]);
     expect(JSON.stringify(cloud.log)).not.toContain("YQ==");
   });
 });
@@ -156,14 +188,12 @@ describe("record sets", () => {
     const records = async () => (await cloud.call("GET", `${rrsets}/chat/A`)).body.rrset?.records;
     await act("add_records", [{ value: "203.0.113.1" }], { ttl: 300 });
     await act("add_records", [{ value: "203.0.113.2" }]);
-    expect(await codeOf("POST", `${rrsets}/chat/A/actions/add_records`, { records: [{ value: "203.0.113.2" }] })).toEqual([
-      422,
-      "invalid_input",
-    ]);
-    expect(await codeOf("POST", `${rrsets}/chat/A/actions/add_records`, { records: [{ value: "203.0.113.3" }], ttl: 60 })).toEqual([
-      422,
-      "invalid_input",
-    ]);
+    expect(
+      await codeOf("POST", `${rrsets}/chat/A/actions/add_records`, { records: [{ value: "203.0.113.2" }] }),
+    ).toEqual([422, "invalid_input"]);
+    expect(
+      await codeOf("POST", `${rrsets}/chat/A/actions/add_records`, { records: [{ value: "203.0.113.3" }], ttl: 60 }),
+    ).toEqual([422, "invalid_input"]);
     const { status } = await cloud.call("POST", `${rrsets}/chat/A/actions/update_records`, {
       records: [{ value: "203.0.113.2", comment: "ash1" }],
     });
@@ -171,10 +201,9 @@ describe("record sets", () => {
     expect(await records()).toEqual([{ value: "203.0.113.1" }, { value: "203.0.113.2", comment: "ash1" }]);
     await act("set_records", [{ value: "203.0.113.9" }]);
     expect(await records()).toEqual([{ value: "203.0.113.9" }]);
-    expect(await codeOf("POST", `${rrsets}/chat/A/actions/remove_records`, { records: [{ value: "203.0.113.1" }] })).toEqual([
-      404,
-      "not_found",
-    ]);
+    expect(
+      await codeOf("POST", `${rrsets}/chat/A/actions/remove_records`, { records: [{ value: "203.0.113.1" }] }),
+    ).toEqual([404, "not_found"]);
     await act("remove_records", [{ value: "203.0.113.9" }]);
     expect(await records()).toBeUndefined();
     expect(published()).toHaveLength(4);
@@ -182,7 +211,10 @@ describe("record sets", () => {
 
   it("change labels by PUT, and nothing else", async () => {
     await cloud.done("POST", rrsets, anA());
-    expect((await cloud.done("PUT", `${rrsets}/chat/A`, { labels: { a: "b" } })).rrset).toMatchObject({ labels: { a: "b" }, ttl: 300 });
+    expect((await cloud.done("PUT", `${rrsets}/chat/A`, { labels: { a: "b" } })).rrset).toMatchObject({
+      labels: { a: "b" },
+      ttl: 300,
+    });
     const { status, body } = await cloud.call("PUT", `${rrsets}/chat/A`, { records: [] });
     expect([status, body.error]).toEqual([
       422,
@@ -205,13 +237,38 @@ describe("record sets", () => {
   });
 
   it.each([
-    ["a taken name and type", anA({ name: "@", type: "NS", records: [{ value: "a.example.net." }] }), 409, "uniqueness_error"],
-    ["a CNAME beside other records", anA({ name: "@", type: "CNAME", records: [{ value: "a.example.net." }] }), 422, "invalid_input"],
-    ["two records in a CNAME", anA({ type: "CNAME", records: [{ value: "a." }, { value: "b." }] }), 422, "invalid_input"],
+    [
+      "a taken name and type",
+      anA({ name: "@", type: "NS", records: [{ value: "a.example.net." }] }),
+      409,
+      "uniqueness_error",
+    ],
+    [
+      "a CNAME beside other records",
+      anA({ name: "@", type: "CNAME", records: [{ value: "a.example.net." }] }),
+      422,
+      "invalid_input",
+    ],
+    [
+      "two records in a CNAME",
+      anA({ type: "CNAME", records: [{ value: "a." }, { value: "b." }] }),
+      422,
+      "invalid_input",
+    ],
     ["an SOA", anA({ type: "SOA", records: [{ value: "x" }] }), 422, "invalid_input"],
     ["no records", anA({ records: [] }), 422, "invalid_input"],
-    ["the same record twice", anA({ records: [{ value: "203.0.113.1" }, { value: "203.0.113.1" }] }), 422, "invalid_input"],
-    ["51 records", anA({ records: Array.from({ length: 51 }, (_, index) => ({ value: `203.0.113.${index}` })) }), 422, "invalid_input"],
+    [
+      "the same record twice",
+      anA({ records: [{ value: "203.0.113.1" }, { value: "203.0.113.1" }] }),
+      422,
+      "invalid_input",
+    ],
+    [
+      "51 records",
+      anA({ records: Array.from({ length: 51 }, (_, index) => ({ value: `203.0.113.${index}` })) }),
+      422,
+      "invalid_input",
+    ],
     ["an unknown type", anA({ type: "LOC" }), 422, "invalid_input"],
     ["a name in capitals", anA({ name: "Chat" }), 422, "invalid_input"],
     ["a TTL of 5", anA({ ttl: 5 }), 422, "invalid_input"],
@@ -222,10 +279,9 @@ describe("record sets", () => {
   it("cannot stand beside a CNAME of the same name", async () => {
     await cloud.done("POST", rrsets, anA({ type: "CNAME", records: [{ value: "relay.example.net." }] }));
     expect(await codeOf("POST", rrsets, anA())).toEqual([422, "invalid_input"]);
-    expect(await codeOf("POST", `${rrsets}/chat/A/actions/add_records`, { records: [{ value: "203.0.113.1" }] })).toEqual([
-      422,
-      "invalid_input",
-    ]);
+    expect(
+      await codeOf("POST", `${rrsets}/chat/A/actions/add_records`, { records: [{ value: "203.0.113.1" }] }),
+    ).toEqual([422, "invalid_input"]);
   });
 
   it("leave SOA and NS of the zone itself in place", async () => {

@@ -13,7 +13,13 @@ describe("rebootTime", () => {
 describe("cloudFirewallRules", () => {
   it("has one rule a port, each from anywhere on both families", () => {
     const rules = cloudFirewallRules({ sshPort: 22, ports: [443, 25], udpPorts: [], tunnelPort: 51820 });
-    expect(rules.map(({ port, protocol }) => [protocol, port])).toEqual([["icmp", undefined], ["tcp", "22"], ["udp", "51820"], ["tcp", "25"], ["tcp", "443"]]);
+    expect(rules.map(({ port, protocol }) => [protocol, port])).toEqual([
+      ["icmp", undefined],
+      ["tcp", "22"],
+      ["udp", "51820"],
+      ["tcp", "25"],
+      ["tcp", "443"],
+    ]);
     for (const { sourceIps } of rules) expect(sourceIps).toEqual(["0.0.0.0/0", "::/0"]);
   });
 });

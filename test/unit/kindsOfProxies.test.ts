@@ -8,12 +8,20 @@ const COMMAND = "command:remote:Command";
 const RRSET = "hcloud:index/zoneRrset:ZoneRrset";
 
 const hel1 = { name: "hel1", host: "hetzner", location: "hel1" };
-const deb1 = { name: "deb1", host: "linux", ssh: { hostKey: HOST_KEY }, ipv4: "198.51.100.130", ipv6: "2001:db8:d000::130" };
+const deb1 = {
+  name: "deb1",
+  host: "linux",
+  ssh: { hostKey: HOST_KEY },
+  ipv4: "198.51.100.130",
+  ipv6: "2001:db8:d000::130",
+};
 const SSH = { host: "192.168.77.10", hostKey: HOST_KEY };
 
-const commands = (run: Run, start = "") => run.registered.filter(({ type, name }) => type === COMMAND && name.startsWith(start));
+const commands = (run: Run, start = "") =>
+  run.registered.filter(({ type, name }) => type === COMMAND && name.startsWith(start));
 const text = (resource: Registered) => String(resource.inputs.stdin);
-const values = (run: Run, name: string) => (run.one(RRSET, name).inputs.records as { value: string }[]).map(({ value }) => value);
+const values = (run: Run, name: string) =>
+  (run.one(RRSET, name).inputs.records as { value: string }[]).map(({ value }) => value);
 const has = (run: Run, name: string) => run.registered.some((resource) => resource.name === name);
 
 describe("a proxy on an existing machine", () => {
@@ -30,9 +38,18 @@ describe("a proxy on an existing machine", () => {
 
   it("is reached with the operator's key, or with one of its own, at the host key given", async () => {
     for (const settings of [{ relaySshKey: operator }, { hostSshKey: operator }] as Record<string, unknown>[]) {
-      const run = await aStack({ proxies, settings, secretKeys: ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:hostSshKey"] });
-      for (const { name, inputs, secrets } of commands(run, "deb1-").filter(({ name }) => !name.startsWith("deb1-relay-end"))) {
-        expect([name, inputs.connection]).toEqual([name, expect.objectContaining({ host: "198.51.100.130", user: "root", hostKey: HOST_KEY, privateKey: operator })]);
+      const run = await aStack({
+        proxies,
+        settings,
+        secretKeys: ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:hostSshKey"],
+      });
+      for (const { name, inputs, secrets } of commands(run, "deb1-").filter(
+        ({ name }) => !name.startsWith("deb1-relay-end"),
+      )) {
+        expect([name, inputs.connection]).toEqual([
+          name,
+          expect.objectContaining({ host: "198.51.100.130", user: "root", hostKey: HOST_KEY, privateKey: operator }),
+        ]);
         expect(secrets.join()).toContain("connection");
       }
     }
@@ -59,14 +76,18 @@ describe("a proxy on an existing machine", () => {
 
   it("is asked whether the ports are free before any rule is loaded", async () => {
     const run = await aStack({ proxies });
-    expect(run.one(COMMAND, "deb1-free").inputs.create).toMatch(/hostctl attempt 1800 - free 51820 10\.213\.\S+ fd6d:\S+ 25 80 143 443 465 587 993 \)/);
+    expect(run.one(COMMAND, "deb1-free").inputs.create).toMatch(
+      /hostctl attempt 1800 - free 51820 10\.213\.\S+ fd6d:\S+ 25 80 143 443 465 587 993 \)/,
+    );
     expect(run.one(COMMAND, "deb1-filter").dependsOn).toContain("deb1-free");
     const udp = await aStack({ proxies, settings: { udpPorts: [3478, "50000-50999"] } });
     expect(udp.one(COMMAND, "deb1-free").inputs.create).toMatch(/ 993 3478-3478\/udp 50000-50999\/udp \)/);
   });
 
   it("may have one family alone, by which the relay then dials", async () => {
-    const run = await aStack({ proxies: [{ ...deb1, ipv4: undefined, ssh: { hostKey: HOST_KEY, host: "192.0.2.9" } }] });
+    const run = await aStack({
+      proxies: [{ ...deb1, ipv4: undefined, ssh: { hostKey: HOST_KEY, host: "192.0.2.9" } }],
+    });
     expect(values(run, "mail-domain-AAAA")).toEqual(["2001:db8:d000::130"]);
     expect(has(run, "mail-domain-A")).toBe(false);
     expect(has(run, "deb1-A")).toBe(false);
@@ -92,17 +113,27 @@ describe("a machine that is there and does not answer", () => {
   const stack: StackCase = {
     proxies: [hel1, deb1],
     silent: ["198.51.100.130"],
-    outside: (target) => (target.address.startsWith("198.51.100") || target.address.startsWith("2001:db8:d000") ? noneAnswers(target) : allAnswer(target)),
+    outside: (target) =>
+      target.address.startsWith("198.51.100") || target.address.startsWith("2001:db8:d000")
+        ? noneAnswers(target)
+        : allAnswer(target),
     rrsets: [rrset("chat", "A", ["198.51.100.130", "203.0.113.120"], OURS)],
   };
 
   it("has nothing run on it, so that the run goes on to take it out of the records, and fails by its name", async () => {
     const run = await aStack(stack);
     for (const { name, options } of commands(run, "deb1-").filter(({ name }) => !name.startsWith("deb1-relay-end"))) {
-      expect([name, options.ignoreChanges.includes("stdin"), options.ignoreChanges.includes("triggers"), options.retainOnDelete]).toEqual([name, true, false, false]);
+      expect([
+        name,
+        options.ignoreChanges.includes("stdin"),
+        options.ignoreChanges.includes("triggers"),
+        options.retainOnDelete,
+      ]).toEqual([name, true, false, false]);
     }
     expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
-    expect(run.errors).toEqual([expect.stringContaining("deb1 (198.51.100.130): neither the relay's ports nor the proxy's own SSH answer")]);
+    expect(run.errors).toEqual([
+      expect.stringContaining("deb1 (198.51.100.130): neither the relay's ports nor the proxy's own SSH answer"),
+    ]);
   });
 
   it("keeps its other end on the relay as well, lest the two no longer fit", async () => {
@@ -119,7 +150,14 @@ describe("a machine that is there and does not answer", () => {
 
   it("keeps an address that nobody here can look at, if it works at its other one", async () => {
     const own = deb1.ipv6;
-    const see = (ipv4: (target: ProbeTarget) => OutsideView) => (target: ProbeTarget): OutsideView => (target.address === own ? target.ports.map((port) => ({ port, answer: { kind: "notFromHere" } })) : target.address.startsWith("198") ? ipv4(target) : allAnswer(target));
+    const see =
+      (ipv4: (target: ProbeTarget) => OutsideView) =>
+      (target: ProbeTarget): OutsideView =>
+        target.address === own
+          ? target.ports.map((port) => ({ port, answer: { kind: "notFromHere" } }))
+          : target.address.startsWith("198")
+            ? ipv4(target)
+            : allAnswer(target);
     const rrsets = [rrset("chat", "AAAA", [own], OURS)];
     const works = await aStack({ ...stack, outside: see(allAnswer), rrsets });
     expect(values(works, "mail-domain-AAAA")).toContain(own);
@@ -133,7 +171,12 @@ describe("a machine that is there and does not answer", () => {
   });
 
   it("is found among bought servers too, by this stack's labels", async () => {
-    const run = await aStack({ ...stack, proxies: [hel1], silent: ["203.0.113.120"], servers: [{ ipv4Address: "203.0.113.120", labels: { ...OURS, proxy: "hel1" } }] });
+    const run = await aStack({
+      ...stack,
+      proxies: [hel1],
+      silent: ["203.0.113.120"],
+      servers: [{ ipv4Address: "203.0.113.120", labels: { ...OURS, proxy: "hel1" } }],
+    });
     expect(run.one(COMMAND, "hel1-through").options.ignoreChanges).toContain("stdin");
     // A server that is made anew is another machine, and set up in any case.
     expect(run.one(COMMAND, "hel1-through").options.ignoreChanges).not.toContain("triggers");
@@ -141,14 +184,21 @@ describe("a machine that is there and does not answer", () => {
 });
 
 describe("direct forwarding", () => {
-  const direct: StackCase = { settings: { tunnel: "none", relay: { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" } }, inside: INSIDE.replace("handshake 3", "handshake none") };
+  const direct: StackCase = {
+    settings: { tunnel: "none", relay: { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" } },
+    inside: INSIDE.replace("handshake 3", "handshake none"),
+  };
 
   it("needs neither tunnel nor keys, and nothing on the relay", async () => {
     const run = await aStack(direct);
     // Without a tunnel the host need not carry IPv6.
     expect(run.one(COMMAND, "hel1-prepare").inputs.create).toContain(" prepare direct wireguard-tools");
     expect(run.errors).toEqual([]);
-    expect(run.registered.filter(({ name }) => /relay|tunnel|keys$|psk|preshared/.test(name) && name !== "hel1-admin-keys").map(({ name }) => name)).toEqual([]);
+    expect(
+      run.registered
+        .filter(({ name }) => /relay|tunnel|keys$|psk|preshared/.test(name) && name !== "hel1-admin-keys")
+        .map(({ name }) => name),
+    ).toEqual([]);
     expect(text(run.one(COMMAND, "hel1-filter"))).toContain("dnat ip6 to 2001:db8:5::7");
     expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
   });
@@ -158,54 +208,95 @@ describe("direct forwarding", () => {
     const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { protocol: string }[];
     expect(rules.some(({ protocol }) => protocol === "udp")).toBe(false);
     expect(run.one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades \)/);
-    expect((await aStack()).one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades tunnel-keys tunnel \)/);
+    expect((await aStack()).one(COMMAND, "hel1-tidy").inputs.create).toMatch(
+      /hostctl attempt 1800 - keep filter upgrades tunnel-keys tunnel \)/,
+    );
   });
 
   it("warns that clients share an address, with the relay's own limit where it can be asked", async () => {
-    expect((await aStack(direct)).warnings).toContainEqual(expect.stringContaining("Postfix then counts them as one client (50 on port 25 unless set otherwise)"));
-    const asked = await aStack({ settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } }, relayFacts: `${RELAY_FACTS}\npostfix smtpd_client_connection_count_limit 1000` });
-    expect(asked.warnings).toContainEqual(expect.stringContaining("smtpd_client_connection_count_limit = 1000 on this relay"));
+    expect((await aStack(direct)).warnings).toContainEqual(
+      expect.stringContaining("Postfix then counts them as one client (50 on port 25 unless set otherwise)"),
+    );
+    const asked = await aStack({
+      settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } },
+      relayFacts: `${RELAY_FACTS}\npostfix smtpd_client_connection_count_limit 1000`,
+    });
+    expect(asked.warnings).toContainEqual(
+      expect.stringContaining("smtpd_client_connection_count_limit = 1000 on this relay"),
+    );
     // Asked, and nothing left there.
     expect(asked.one(COMMAND, "relay-look").inputs.create).toContain("( timeout 1800 sh -s relay-facts )");
     expect(commands(asked, "relay-").map(({ name }) => name)).toEqual(["relay-look", "relay-outbound"]);
   });
 
   it("tries the relay's own way out where it can be asked, and tells a fault of it as with a tunnel", async () => {
-    const stack = (relay: Record<string, unknown>): StackCase => ({ settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7", ...relay } } });
-    const prints = { "relay-outbound": "failed 2026-11-24T03:01:00Z this relay cannot reach mx.example.net on port 25" };
+    const stack = (relay: Record<string, unknown>): StackCase => ({
+      settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7", ...relay } },
+    });
+    const prints = {
+      "relay-outbound": "failed 2026-11-24T03:01:00Z this relay cannot reach mx.example.net on port 25",
+    };
     const run = await aStack({ ...stack({ outboundCheck: "mx.example.net" }), prints });
     const { inputs } = run.one(COMMAND, "relay-outbound");
     expect(inputs.create).toContain("( timeout 1800 sh -s way-out mx.example.net )");
-    expect(run.errors).toEqual([expect.stringContaining("  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T03:01:00Z)\n")]);
-    const again = await aStack({ ...stack({ outboundCheck: "mx.example.net" }), before: run.outputs, now: new Date("2026-11-24T03:05:00Z") });
+    expect(run.errors).toEqual([
+      expect.stringContaining(
+        "  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T03:01:00Z)\n",
+      ),
+    ]);
+    const again = await aStack({
+      ...stack({ outboundCheck: "mx.example.net" }),
+      before: run.outputs,
+      now: new Date("2026-11-24T03:05:00Z"),
+    });
     expect(text(again.one(COMMAND, "relay-outbound"))).not.toBe(inputs.stdin);
-    for (const relay of [{ outboundCheck: false }, { gone: true }]) expect(has(await aStack(stack(relay)), "relay-outbound")).toBe(false);
+    for (const relay of [{ outboundCheck: false }, { gone: true }])
+      expect(has(await aStack(stack(relay)), "relay-outbound")).toBe(false);
   });
 
   it("does without a look at the relay while it does not answer, and goes on", async () => {
-    const run = await aStack({ settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } }, silent: [SSH.host] });
+    const run = await aStack({
+      settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } },
+      silent: [SSH.host],
+    });
     expect(commands(run, "relay-")).toEqual([]);
-    expect(run.warnings).toContainEqual(expect.stringContaining(`The relay's SSH (${SSH.host}) does not answer from here, so nothing on it is looked at in this run`));
+    expect(run.warnings).toContainEqual(
+      expect.stringContaining(
+        `The relay's SSH (${SSH.host}) does not answer from here, so nothing on it is looked at in this run`,
+      ),
+    );
     expect(run.errors).toEqual([]);
   });
 
   it("names a relay that is open to everybody through its proxies", async () => {
     const trusting = `${RELAY_FACTS}\npostfix mynetworks 127.0.0.0/8 203.0.113.0/24`;
-    const run = await aStack({ settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } }, relayFacts: trusting });
-    expect(run.warnings).toContainEqual(expect.stringContaining("OPEN RELAY: postfix's mynetworks on the relay holds 203.0.113.0/24, and with it hel1's address 203.0.113.120"));
+    const run = await aStack({
+      settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } },
+      relayFacts: trusting,
+    });
+    expect(run.warnings).toContainEqual(
+      expect.stringContaining(
+        "OPEN RELAY: postfix's mynetworks on the relay holds 203.0.113.0/24, and with it hel1's address 203.0.113.120",
+      ),
+    );
   });
 
   it("forwards the families that both have", async () => {
     const run = await aStack({ ...direct, settings: { tunnel: "none", relay: { ipv4: "198.51.100.7" } } });
     expect(text(run.one(COMMAND, "hel1-filter"))).not.toContain("dnat ip6");
-    expect(run.one(COMMAND, "hel1-through").inputs.create).toMatch(/hostctl attempt 1800 - through - 198\.51\.100\.7 - - 25 /);
+    expect(run.one(COMMAND, "hel1-through").inputs.create).toMatch(
+      /hostctl attempt 1800 - through - 198\.51\.100\.7 - - 25 /,
+    );
   });
 });
 
 describe("egress", () => {
   const ash1 = { name: "ash1", host: "hetzner", location: "ash" };
   const SPF = rrset("chat", "TXT", ['"v=spf1 a ~all"']);
-  const stack = (settings: Record<string, unknown>, inside = `${INSIDE}\noutbound 4 open\noutbound 6 open`): StackCase => ({ proxies: [hel1, ash1], settings, inside, rrsets: [SPF] });
+  const stack = (
+    settings: Record<string, unknown>,
+    inside = `${INSIDE}\noutbound 4 open\noutbound 6 open`,
+  ): StackCase => ({ proxies: [hel1, ash1], settings, inside, rrsets: [SPF] });
 
   it("goes through the proxies in the order given, each with its place on the relay", async () => {
     const run = await aStack(stack({ egress: ["ash1", "hel1"] }));
@@ -218,9 +309,13 @@ describe("egress", () => {
 
   it("lets port 25 out of those proxies alone, under the mail domain's name", async () => {
     const run = await aStack(stack({ egress: "ash1" }));
-    expect(text(run.one(COMMAND, "ash1-filter"))).toContain('iifname "wg-relay" oifname { "eth0" } tcp dport 25 masquerade');
+    expect(text(run.one(COMMAND, "ash1-filter"))).toContain(
+      'iifname "wg-relay" oifname { "eth0" } tcp dport 25 masquerade',
+    );
     expect(text(run.one(COMMAND, "hel1-filter"))).not.toContain("masquerade");
-    const names = run.registered.filter(({ type }) => type === "hcloud:index/rdns:Rdns").map(({ name, inputs }) => [name, inputs.dnsPtr]);
+    const names = run.registered
+      .filter(({ type }) => type === "hcloud:index/rdns:Rdns")
+      .map(({ name, inputs }) => [name, inputs.dnsPtr]);
     expect(Object.fromEntries(names)).toEqual({
       "hel1-ptr-ipv4": "hel1.proxy.example.org",
       "hel1-ptr-ipv6": "hel1.proxy.example.org",
@@ -231,7 +326,9 @@ describe("egress", () => {
 
   it("fits an SPF record with a, and needs no other address named", async () => {
     expect((await aStack(stack({ egress: "ash1" }))).warnings.filter((line) => line.includes("SPF"))).toEqual([]);
-    expect((await aStack(stack({ egress: ["ash1", "relay"] }))).warnings).toContainEqual(expect.stringContaining("v=spf1 ip4:198.51.100.20 a ~all"));
+    expect((await aStack(stack({ egress: ["ash1", "relay"] }))).warnings).toContainEqual(
+      expect.stringContaining("v=spf1 ip4:198.51.100.20 a ~all"),
+    );
   });
 
   it("changes nothing outbound where it is not asked for", async () => {
@@ -250,16 +347,29 @@ describe("egress", () => {
     const run = (names: string[]) => aStack({ proxies: [hel1, deb1], reverse: { "198.51.100.130": names } });
     const { warnings, outputs } = await run([]);
     expect(warnings.join()).not.toContain("reverse DNS of");
-    expect(outputs.readme).toContain("- deb1: the reverse DNS of 198.51.100.130 says nothing, not deb1.proxy.example.org. Set it at the provider of that machine, if you like: no mail depends on it.\n");
+    expect(outputs.readme).toContain(
+      "- deb1: the reverse DNS of 198.51.100.130 says nothing, not deb1.proxy.example.org. Set it at the provider of that machine, if you like: no mail depends on it.\n",
+    );
     expect((await run(["DEB1.proxy.example.org"])).outputs.readme).not.toContain("reverse DNS of");
   });
 
   it("on a machine of somebody else's is checked for the mail domain's name in reverse DNS", async () => {
-    const run = (names: string[]) => aStack({ ...stack({ egress: "deb1" }), proxies: [hel1, deb1], reverse: { "198.51.100.130": names, "2001:db8:d000::130": ["Chat.example.org"] } });
-    expect((await run(["static.provider.example"])).warnings).toContainEqual(expect.stringContaining("deb1 is an egress, and the reverse DNS of 198.51.100.130 says static.provider.example, not chat.example.org"));
+    const run = (names: string[]) =>
+      aStack({
+        ...stack({ egress: "deb1" }),
+        proxies: [hel1, deb1],
+        reverse: { "198.51.100.130": names, "2001:db8:d000::130": ["Chat.example.org"] },
+      });
+    expect((await run(["static.provider.example"])).warnings).toContainEqual(
+      expect.stringContaining(
+        "deb1 is an egress, and the reverse DNS of 198.51.100.130 says static.provider.example, not chat.example.org",
+      ),
+    );
     expect((await run([])).warnings).toContainEqual(expect.stringContaining("198.51.100.130 says nothing"));
     expect((await run(["chat.example.org"])).warnings.join()).not.toContain("reverse DNS of");
-    expect((await aStack({ ...stack({ egress: "deb1" }), proxies: [hel1, deb1] })).warnings.join()).not.toContain("reverse DNS of");
+    expect((await aStack({ ...stack({ egress: "deb1" }), proxies: [hel1, deb1] })).warnings.join()).not.toContain(
+      "reverse DNS of",
+    );
   });
 
   it("is warned about when it is drained", async () => {
@@ -278,7 +388,9 @@ describe("a relay that is set up by a script", () => {
     expect(has(run, "hel1-relay-end")).toBe(false);
     const script = String(run.outputs.relayScript);
     expect(script).toMatch(/^#!\/bin\/sh\n/);
-    expect(script).toContain("hostctl install keys-hel1 <<'END-OF-WHAT-CHATMAIL-PROXY-WROTE'\nfile 0600 /etc/wireguard/wg-hel1.key\n");
+    expect(script).toContain(
+      "hostctl install keys-hel1 <<'END-OF-WHAT-CHATMAIL-PROXY-WROTE'\nfile 0600 /etc/wireguard/wg-hel1.key\n",
+    );
     expect(script).toContain("hostctl keep-of chatmail-proxy/test keys-hel1 tunnel-hel1\n");
   });
 
@@ -290,7 +402,11 @@ describe("a relay that is set up by a script", () => {
     const run = await aStack(waiting);
     expect(run.errors).toEqual([]);
     expect(has(run, "mail-domain-A")).toBe(false);
-    expect(run.warnings).toContainEqual(expect.stringContaining("The relay has not called hel1 yet. Set up its end: (umask 077; pulumi stack output --show-secrets relayScript > relay.sh)"));
+    expect(run.warnings).toContainEqual(
+      expect.stringContaining(
+        "The relay has not called hel1 yet. Set up its end: (umask 077; pulumi stack output --show-secrets relayScript > relay.sh)",
+      ),
+    );
   });
 
   it("leaves the relay's own addresses in DNS until the script has run, and takes their place then", async () => {
@@ -298,7 +414,10 @@ describe("a relay that is set up by a script", () => {
     const before = await aStack({ ...waiting, rrsets: own });
     expect([before.errors, has(before, "mail-domain-A")]).toEqual([[], false]);
     const run = await aStack({ ...stack, rrsets: own });
-    expect([values(run, "mail-domain-A"), run.one(RRSET, "mail-domain-A").options.importId]).toEqual([["203.0.113.120"], "example.org/chat/A"]);
+    expect([values(run, "mail-domain-A"), run.one(RRSET, "mail-domain-A").options.importId]).toEqual([
+      ["203.0.113.120"],
+      "example.org/chat/A",
+    ]);
   });
 
   it("is a fault when a proxy that was published is called no more", async () => {
@@ -310,7 +429,10 @@ describe("a relay that is set up by a script", () => {
     const ash1 = { name: "ash1", host: "hetzner", location: "ash" };
     const two = { ...stack, proxies: [hel1, ash1] };
     const before = (await aStack(two)).outputs;
-    const told = async (now: StackCase) => (await aStack({ ...now, before })).warnings.some((line) => line.startsWith("The relay's script is another than at the last run"));
+    const told = async (now: StackCase) =>
+      (await aStack({ ...now, before })).warnings.some((line) =>
+        line.startsWith("The relay's script is another than at the last run"),
+      );
     expect([await told(two), await told({ ...stack, proxies: [ash1, hel1] })]).toEqual([false, false]);
     expect(await told({ ...stack, proxies: [hel1] })).toBe(true);
     expect(await told({ ...two, settings: { ...stack.settings, ports: [25, 443] } })).toBe(true);
@@ -320,33 +442,62 @@ describe("a relay that is set up by a script", () => {
 
   it("is told with what stops until it has run: tunnels whose keys, port or addresses are others, and no mere neighbours of theirs", async () => {
     const ash1 = { name: "ash1", host: "hetzner", location: "ash" };
-    const change = (proxies: StackCase["proxies"], now: Record<string, unknown>) => ({ ...stack, proxies, settings: { ...stack.settings, ...now } });
+    const change = (proxies: StackCase["proxies"], now: Record<string, unknown>) => ({
+      ...stack,
+      proxies,
+      settings: { ...stack.settings, ...now },
+    });
     const before = (await aStack(stack)).outputs;
-    const said = async (now: StackCase, then = before) => (await aStack({ ...now, before: then })).warnings.filter((line) => line.startsWith("The relay's script is another")).join();
-    const stops = "From this pulumi up until it has run there no mail passes through hel1, whose own end of the tunnel changes at once. Bring it there: (umask";
-    for (const tunnel of [{ port: 4500 }, { ipv4Range: "10.9.0.0/18" }]) expect(await said(change([hel1], { tunnel }))).toContain(stops);
+    const said = async (now: StackCase, then = before) =>
+      (await aStack({ ...now, before: then })).warnings
+        .filter((line) => line.startsWith("The relay's script is another"))
+        .join();
+    const stops =
+      "From this pulumi up until it has run there no mail passes through hel1, whose own end of the tunnel changes at once. Bring it there: (umask";
+    for (const tunnel of [{ port: 4500 }, { ipv4Range: "10.9.0.0/18" }])
+      expect(await said(change([hel1], { tunnel }))).toContain(stops);
     expect(await said(change([hel1, ash1], { tunnel: { port: 4500 } }))).toContain(stops);
-    for (const now of [change([hel1, ash1], {}), change([hel1], { ports: [25, 443] }), change([hel1], { tunnel: { mtu: 1380 } }), change([hel1], { relay: { setup: "script", dial: "ipv6" } })]) {
-      expect(await said(now)).toMatch(/^The relay's script is another than at the last run, and until it has run again the relay keeps the tunnels that it has\. Bring it there: /);
+    for (const now of [
+      change([hel1, ash1], {}),
+      change([hel1], { ports: [25, 443] }),
+      change([hel1], { tunnel: { mtu: 1380 } }),
+      change([hel1], { relay: { setup: "script", dial: "ipv6" } }),
+    ]) {
+      expect(await said(now)).toMatch(
+        /^The relay's script is another than at the last run, and until it has run again the relay keeps the tunnels that it has\. Bring it there: /,
+      );
     }
     // A preview does not know new keys, and that much it does know.
     expect((await aStack({ ...stack, before, preview: true })).warnings).toContainEqual(expect.stringContaining(stops));
     // Of a proxy that does not answer the end stays as it is.
-    expect(await said({ ...change([hel1, ash1], { tunnel: { port: 4500 } }), silent: ["203.0.113.120"], servers: [{ ipv4Address: "203.0.113.120", labels: { ...OURS, proxy: "hel1" } }] })).not.toContain("no mail passes");
+    expect(
+      await said({
+        ...change([hel1, ash1], { tunnel: { port: 4500 } }),
+        silent: ["203.0.113.120"],
+        servers: [{ ipv4Address: "203.0.113.120", labels: { ...OURS, proxy: "hel1" } }],
+      }),
+    ).not.toContain("no mail passes");
     const egress = (await aStack(change([hel1], { egress: "hel1" }))).outputs;
-    expect(await said(stack, egress)).toContain("Until it has run there, mail that the relay sends out through hel1 waits in the relay's queue.");
+    expect(await said(stack, egress)).toContain(
+      "Until it has run there, mail that the relay sends out through hel1 waits in the relay's queue.",
+    );
   });
 
   it("looks itself whether the relay has room for it, and whether mail gets out", async () => {
     const script = String((await aStack(stack)).outputs.relayScript);
-    expect(script).toContain("hostctl fits chatmail-proxy/test wg-hel1 5184881 10.213.109.6 fd6d:6169:6c70::2d06 10.213.109.5 fd6d:6169:6c70::2d05\n");
+    expect(script).toContain(
+      "hostctl fits chatmail-proxy/test wg-hel1 5184881 10.213.109.6 fd6d:6169:6c70::2d06 10.213.109.5 fd6d:6169:6c70::2d05\n",
+    );
     expect(script.indexOf("hostctl fits")).toBeLessThan(script.indexOf("hostctl install"));
     expect(script).toContain("hostctl outbound gmail-smtp-in.l.google.com || true\n");
-    expect(String((await aStack({ settings: { relay: { setup: "script", outboundCheck: false } } })).outputs.relayScript)).not.toContain("hostctl outbound");
+    expect(
+      String((await aStack({ settings: { relay: { setup: "script", outboundCheck: false } } })).outputs.relayScript),
+    ).not.toContain("hostctl outbound");
   });
 
   it("says itself that nobody reaches a TURN server there, unless its port is handed on", async () => {
-    const script = async (udpPorts: unknown[]) => String((await aStack({ ...stack, settings: { ...stack.settings, udpPorts } })).outputs.relayScript);
+    const script = async (udpPorts: unknown[]) =>
+      String((await aStack({ ...stack, settings: { ...stack.settings, udpPorts } })).outputs.relayScript);
     const told = `[ -z "$(/usr/local/lib/chatmail-proxy/hostctl turn)" ] || cat >&2 <<'END-OF-WHAT-CHATMAIL-PROXY-WROTE'\nchatmail-proxy: The relay runs a TURN server (UDP 3478), `;
     for (const udpPorts of [[], ["50000-50999"]]) expect(await script(udpPorts)).toContain(told);
     expect(await script([3478, "50000-50999"])).not.toContain("hostctl turn");
@@ -362,84 +513,162 @@ describe("a relay that is set up by a script", () => {
 describe("what an operator should know", () => {
   const nbg1 = { name: "nbg1", host: "hetzner", location: "nbg1" };
   it("is that all published proxies stand in one network", async () => {
-    expect((await aStack({ proxies: [hel1, nbg1] })).warnings).toContainEqual(expect.stringContaining("All published proxies (hel1, nbg1) stand in one network, AS24940"));
-    const several: StackCase["proxies"][] = [[hel1, { ...nbg1, location: "ash" }], [hel1], [hel1, { ...deb1, autonomousSystem: 64500 }], [hel1, deb1]];
-    for (const proxies of several) expect((await aStack({ proxies })).warnings.join()).not.toContain("stand in one network");
-    expect((await aStack({ proxies: [hel1, { ...deb1, autonomousSystem: 24940 }] })).warnings.join()).toContain("(hel1, deb1) stand in one network");
+    expect((await aStack({ proxies: [hel1, nbg1] })).warnings).toContainEqual(
+      expect.stringContaining("All published proxies (hel1, nbg1) stand in one network, AS24940"),
+    );
+    const several: StackCase["proxies"][] = [
+      [hel1, { ...nbg1, location: "ash" }],
+      [hel1],
+      [hel1, { ...deb1, autonomousSystem: 64500 }],
+      [hel1, deb1],
+    ];
+    for (const proxies of several)
+      expect((await aStack({ proxies })).warnings.join()).not.toContain("stand in one network");
+    expect((await aStack({ proxies: [hel1, { ...deb1, autonomousSystem: 24940 }] })).warnings.join()).toContain(
+      "(hel1, deb1) stand in one network",
+    );
   });
 
   it("is that the only proxy cannot be drained", async () => {
-    const run = await aStack({ proxies: [{ ...hel1, publish: false }], rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS)] });
+    const run = await aStack({
+      proxies: [{ ...hel1, publish: false }],
+      rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS)],
+    });
     expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
     expect(run.warnings).toContainEqual(expect.stringContaining("hel1 has publish: false, but stays in DNS"));
     expect(run.outputs.readme).toContain("works, still published: there is no other");
   });
 
   it("is that two servers may restart at the same time", async () => {
-    expect((await aStack({ proxies: [{ ...hel1, rebootTime: "03:00" }, { ...nbg1, rebootTime: "03:00" }] })).warnings).toContainEqual(expect.stringContaining("hel1 (03:00) and nbg1 (03:00) may restart for updates at the same time"));
-    const told = async (a: string, b: string, settings = {}) => (await aStack({ proxies: [{ ...hel1, rebootTime: a }, { ...nbg1, rebootTime: b }], settings })).warnings.some((line) => line.includes("may restart"));
-    expect([await told("23:55", "00:03"), await told("03:00", "03:10"), await told("03:00", "03:01", { tunnel: "none", relay: { ipv4: "198.51.100.7" } })]).toEqual([true, false, true]);
+    expect(
+      (
+        await aStack({
+          proxies: [
+            { ...hel1, rebootTime: "03:00" },
+            { ...nbg1, rebootTime: "03:00" },
+          ],
+        })
+      ).warnings,
+    ).toContainEqual(expect.stringContaining("hel1 (03:00) and nbg1 (03:00) may restart for updates at the same time"));
+    const told = async (a: string, b: string, settings = {}) =>
+      (
+        await aStack({
+          proxies: [
+            { ...hel1, rebootTime: a },
+            { ...nbg1, rebootTime: b },
+          ],
+          settings,
+        })
+      ).warnings.some((line) => line.includes("may restart"));
+    expect([
+      await told("23:55", "00:03"),
+      await told("03:00", "03:10"),
+      await told("03:00", "03:01", { tunnel: "none", relay: { ipv4: "198.51.100.7" } }),
+    ]).toEqual([true, false, true]);
     expect((await aStack({ proxies: [hel1, nbg1] })).warnings.join()).not.toContain("may restart");
   });
 
   it("is that adminNetworks does nothing on a machine that is not closed", async () => {
-    const told = async (proxy: Record<string, unknown>) => (await aStack({ proxies: [hel1, proxy], settings: { adminNetworks: ["198.51.100.0/24"] } })).warnings.some((line) => line.startsWith("adminNetworks has no effect on deb1:"));
+    const told = async (proxy: Record<string, unknown>) =>
+      (await aStack({ proxies: [hel1, proxy], settings: { adminNetworks: ["198.51.100.0/24"] } })).warnings.some(
+        (line) => line.startsWith("adminNetworks has no effect on deb1:"),
+      );
     expect([await told(deb1), await told({ ...deb1, closed: true })]).toEqual([true, false]);
   });
 
   it("is that TURN does not work by forwarding its one port", async () => {
     const turn = `${RELAY_FACTS}\nturn on`;
-    expect((await aStack({ relayFacts: turn })).warnings).toContainEqual(expect.stringContaining("The relay runs a TURN server (UDP 3478)"));
-    expect((await aStack({ relayFacts: turn, settings: { udpPorts: [3478] } })).warnings).toContainEqual(expect.stringContaining("but no range for its media"));
-    expect((await aStack({ relayFacts: turn, settings: { udpPorts: [3478, "50000-50999"] } })).warnings.join()).not.toContain("TURN");
+    expect((await aStack({ relayFacts: turn })).warnings).toContainEqual(
+      expect.stringContaining("The relay runs a TURN server (UDP 3478)"),
+    );
+    expect((await aStack({ relayFacts: turn, settings: { udpPorts: [3478] } })).warnings).toContainEqual(
+      expect.stringContaining("but no range for its media"),
+    );
+    expect(
+      (await aStack({ relayFacts: turn, settings: { udpPorts: [3478, "50000-50999"] } })).warnings.join(),
+    ).not.toContain("TURN");
     expect((await aStack()).warnings.join()).not.toContain("TURN");
   });
 
   it("is that postfix trusts others on the internet, whom a captured proxy could pretend to be", async () => {
-    const told = async (mynetworks: string, settings = {}) => (await aStack({ relayFacts: `${RELAY_FACTS}\npostfix mynetworks ${mynetworks}`, settings })).warnings.filter((line) => line.includes("mynetworks on the relay holds"));
-    expect(await told("127.0.0.0/8 198.51.100.0/24 [2001:db8:9::]/48")).toEqual([expect.stringContaining("postfix's mynetworks on the relay holds 198.51.100.0/24, [2001:db8:9::]/48. Addresses in it are others' on the internet too")]);
+    const told = async (mynetworks: string, settings = {}) =>
+      (await aStack({ relayFacts: `${RELAY_FACTS}\npostfix mynetworks ${mynetworks}`, settings })).warnings.filter(
+        (line) => line.includes("mynetworks on the relay holds"),
+      );
+    expect(await told("127.0.0.0/8 198.51.100.0/24 [2001:db8:9::]/48")).toEqual([
+      expect.stringContaining(
+        "postfix's mynetworks on the relay holds 198.51.100.0/24, [2001:db8:9::]/48. Addresses in it are others' on the internet too",
+      ),
+    ]);
     expect(await told("127.0.0.0/8 192.168.77.0/24 [::1]/128")).toEqual([]);
     // Without a tunnel it has no other address than its own.
     expect(await told("198.51.100.0/24", { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } })).toEqual([]);
   });
 
   it("is that the mail domain is a CNAME, before anything is made", async () => {
-    await expect(aStack({ rrsets: [rrset("chat", "CNAME", ["home.dyndns.example."])] })).rejects.toThrow("chat.example.org is a CNAME of home.dyndns.example. in example.org");
+    await expect(aStack({ rrsets: [rrset("chat", "CNAME", ["home.dyndns.example."])] })).rejects.toThrow(
+      "chat.example.org is a CNAME of home.dyndns.example. in example.org",
+    );
   });
 
   it("is that another stack has a tunnel of this name on the relay", async () => {
-    await expect(aStack({ relayFacts: `${RELAY_FACTS}\nours wg-hel1 chatmail-proxy/other` })).rejects.toThrow("the relay already has a tunnel wg-hel1 of the stack chatmail-proxy/other");
-    await expect(aStack({ relayFacts: `${RELAY_FACTS}\nours wg-hel1 chatmail-proxy/test\naddress wg-hel1 10.213.109.6/32` })).resolves.toMatchObject({ errors: [] });
+    await expect(aStack({ relayFacts: `${RELAY_FACTS}\nours wg-hel1 chatmail-proxy/other` })).rejects.toThrow(
+      "the relay already has a tunnel wg-hel1 of the stack chatmail-proxy/other",
+    );
+    await expect(
+      aStack({ relayFacts: `${RELAY_FACTS}\nours wg-hel1 chatmail-proxy/test\naddress wg-hel1 10.213.109.6/32` }),
+    ).resolves.toMatchObject({ errors: [] });
   });
 });
 
 describe("who may log in, and where", () => {
   it("is the host's to say, whose rules are taken back if they shut their operator out", async () => {
-    const run = await aStack({ proxies: [{ ...hel1, sshPort: 2222 }], settings: { adminNetworks: ["198.51.100.0/24", "2001:db8:1::/48"] } });
-    const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { port?: string; sourceIps: string[] }[];
+    const run = await aStack({
+      proxies: [{ ...hel1, sshPort: 2222 }],
+      settings: { adminNetworks: ["198.51.100.0/24", "2001:db8:1::/48"] },
+    });
+    const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as {
+      port?: string;
+      sourceIps: string[];
+    }[];
     expect(rules.find(({ port }) => port === "2222")?.sourceIps).toEqual(["0.0.0.0/0", "::/0"]);
     expect(text(run.one(COMMAND, "hel1-filter"))).toContain("|\t\tip saddr { 198.51.100.0/24 } tcp dport 2222 accept");
     expect(run.one(COMMAND, "hel1-filter").inputs.connection).toMatchObject({ port: 2222 });
     const server = run.one("hcloud:index/server:Server", "hel1-server");
     expect(JSON.stringify(server.inputs.userData)).toContain("Port 2222");
     // Another port for one that lives means another server: it counts at the first boot alone.
-    expect([(server.inputs.labels as Record<string, string>).sshport, server.options.replaceOnChanges]).toEqual(["2222", ["labels.sshport"]]);
+    expect([(server.inputs.labels as Record<string, string>).sshport, server.options.replaceOnChanges]).toEqual([
+      "2222",
+      ["labels.sshport"],
+    ]);
   });
 });
 
 describe("UDP ports", () => {
   it("are handed on, opened in the cloud firewall, and let in on the relay", async () => {
     const run = await aStack({ settings: { udpPorts: [3478, "50000-50999"] } });
-    const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { protocol: string; port?: string }[];
-    expect(rules.filter(({ protocol }) => protocol === "udp").map(({ port }) => port)).toEqual(["51820", "3478", "50000-50999"]);
+    const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as {
+      protocol: string;
+      port?: string;
+    }[];
+    expect(rules.filter(({ protocol }) => protocol === "udp").map(({ port }) => port)).toEqual([
+      "51820",
+      "3478",
+      "50000-50999",
+    ]);
     expect(text(run.one(COMMAND, "hel1-filter"))).toContain("elements = { 3478, 50000-50999 }");
     expect(text(run.one(COMMAND, "hel1-relay-end"))).toContain("udp dport { 3478, 50000-50999 } accept");
   });
 });
 
-
 describe("a proxy on an existing FreeBSD machine", () => {
-  const bsd1 = { name: "bsd1", host: "freebsd", ssh: { hostKey: HOST_KEY }, ipv4: "198.51.100.131", ipv6: "2001:db8:d000::131" };
+  const bsd1 = {
+    name: "bsd1",
+    host: "freebsd",
+    ssh: { hostKey: HOST_KEY },
+    ipv4: "198.51.100.131",
+    ipv6: "2001:db8:d000::131",
+  };
 
   it("goes the same steps, with FreeBSD's own program, rules and tunnel", async () => {
     const run = await aStack({ proxies: [bsd1] });

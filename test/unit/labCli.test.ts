@@ -15,7 +15,10 @@ describe("the command line", () => {
     [["up", "--config", "x.yaml"], { verb: "up", stack: true, config: resolve("x.yaml") }],
     [["up", "--no-stack"], { verb: "up", stack: false }],
     [["status", "--json"], { verb: "status", json: true }],
-    [["exec", "hel1", "--", "nft", "list", "ruleset"], { verb: "exec", host: "hel1", argv: ["nft", "list", "ruleset"] }],
+    [
+      ["exec", "hel1", "--", "nft", "list", "ruleset"],
+      { verb: "exec", host: "hel1", argv: ["nft", "list", "ruleset"] },
+    ],
     [["exec", "hel1", "ls", "--", "-x"], { verb: "exec", host: "hel1", argv: ["ls", "--", "-x"] }],
     [["log", "relay"], { verb: "log", host: "relay" }],
     [["pulumi", "stack", "export", "--show-secrets"], { verb: "pulumi", args: ["stack", "export", "--show-secrets"] }],
@@ -42,13 +45,27 @@ describe("where things are", () => {
   it("are another lab's where one is named, and no others", () => {
     const { state, runtime } = labDirs({ HOME: "/root", CHATMAIL_PROXY_LAB: "chatmail-proxy-lab-2" });
     expect([state, runtime]).toEqual(["/var/lib/chatmail-proxy-lab-2", "/run/chatmail-proxy-lab-2"]);
-    for (const name of ["", "lab", "chatmail-proxy-lab/..", "../etc"]) expect(() => labDirs({ CHATMAIL_PROXY_LAB: name })).toThrow("CHATMAIL_PROXY_LAB is");
+    for (const name of ["", "lab", "chatmail-proxy-lab/..", "../etc"])
+      expect(() => labDirs({ CHATMAIL_PROXY_LAB: name })).toThrow("CHATMAIL_PROXY_LAB is");
   });
 
-  it("refuses a cache that no overlay mount can name", () => expect(() => labDirs({ CHATMAIL_PROXY_CACHE: "/a:b" })).toThrow("CHATMAIL_PROXY_CACHE"));
+  it("refuses a cache that no overlay mount can name", () =>
+    expect(() => labDirs({ CHATMAIL_PROXY_CACHE: "/a:b" })).toThrow("CHATMAIL_PROXY_CACHE"));
 
   it("owns its namespaces by exact name", () => {
-    expect(["cpl-internet", "cpl-home", "cpl-client", "cpl-operator", "cpl-relay", "cpl-mx", "cpl-deb1", "cpl-vps", "cpl-s10005"].filter(isOwnName)).toHaveLength(9);
+    expect(
+      [
+        "cpl-internet",
+        "cpl-home",
+        "cpl-client",
+        "cpl-operator",
+        "cpl-relay",
+        "cpl-mx",
+        "cpl-deb1",
+        "cpl-vps",
+        "cpl-s10005",
+      ].filter(isOwnName),
+    ).toHaveLength(9);
     expect(["cpl-", "cpl-relay2", "cpl-sx", "cpl-other", "xcpl-mx"].filter(isOwnName)).toEqual([]);
   });
 
@@ -60,7 +77,9 @@ describe("where things are", () => {
 describe("Debian packages", () => {
   it("wants only what is missing", () => {
     expect(missingPackages(() => true)).toEqual([]);
-    expect(missingPackages((file) => !file.includes("nspawn")).map((need) => need.package)).toEqual(["systemd-container"]);
+    expect(missingPackages((file) => !file.includes("nspawn")).map((need) => need.package)).toEqual([
+      "systemd-container",
+    ]);
     expect(missingPackages(() => false)).toHaveLength(NEEDED.length);
   });
 });
@@ -103,6 +122,8 @@ describe("progress", () => {
     await progress.step("quick", () => Promise.resolve());
     await progress.step("slow", () => new Promise((resolve) => setTimeout(resolve, 350)));
     expect(lines.join("")).toMatch(/^slow: 0\.\d s\n$/);
-    await expect(progress.step("broken", () => Promise.reject(new Error("no disk")))).rejects.toThrow("broken: no disk");
+    await expect(progress.step("broken", () => Promise.reject(new Error("no disk")))).rejects.toThrow(
+      "broken: no disk",
+    );
   });
 });

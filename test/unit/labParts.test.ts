@@ -29,37 +29,54 @@ describe("image keys", () => {
   it("change with the packages, the layers below, the scripts, the release and the architecture", () => {
     const key = layerKey(images.host, "s", "x64");
     expect(layerKey({ ...images.host, packages: ["other"] }, "s", "x64")).not.toBe(key);
-    expect(layerKey({ ...images.host, below: [{ ...images.base, finish: "x" }, images.system] }, "s", "x64")).not.toBe(key);
+    expect(layerKey({ ...images.host, below: [{ ...images.base, finish: "x" }, images.system] }, "s", "x64")).not.toBe(
+      key,
+    );
     expect(
-      new Set([key, layerKey(images.host, "t", "x64"), layerKey(images.host, "s", "arm64"), layerKey(recipes("bookworm").host, "s", "x64")]).size,
+      new Set([
+        key,
+        layerKey(images.host, "t", "x64"),
+        layerKey(images.host, "s", "arm64"),
+        layerKey(recipes("bookworm").host, "s", "x64"),
+      ]).size,
     ).toBe(4);
     expect(layerKey(recipes("trixie").host, "s", "x64")).toBe(key);
   });
 
   it("bind the mirror to the layers that its packages were chosen for", () => {
-    expect(mirrorKey(images, "s", "x64")).not.toBe(mirrorKey({ ...images, system: { ...images.system, packages: [] } }, "s", "x64"));
+    expect(mirrorKey(images, "s", "x64")).not.toBe(
+      mirrorKey({ ...images, system: { ...images.system, packages: [] } }, "s", "x64"),
+    );
   });
 
   it("name the images that are sold, and say which there are", () => {
     expect(["debian-13", "debian-12"].map(releaseOf)).toEqual(["trixie", "bookworm"]);
-    expect(() => releaseOf("debian-11")).toThrow('image "debian-11": the lab has no such image. It has debian-13, debian-12.');
+    expect(() => releaseOf("debian-11")).toThrow(
+      'image "debian-11": the lab has no such image. It has debian-13, debian-12.',
+    );
   });
 
   it("leave out of every image that is sold what hosts must install themselves", () => {
-    for (const layer of [images.system, images.host, images.mail]) expect(layer.packages).not.toEqual(expect.arrayContaining(["nftables"]));
+    for (const layer of [images.system, images.host, images.mail])
+      expect(layer.packages).not.toEqual(expect.arrayContaining(["nftables"]));
     expect([...images.host.packages, ...images.mail.packages]).not.toContain("wireguard-tools");
   });
 
-  it("stack with the topmost layer first", () => expect(stackOf(images.host).map(({ name }) => name)).toEqual(["host", "system", "base"]));
+  it("stack with the topmost layer first", () =>
+    expect(stackOf(images.host).map(({ name }) => name)).toEqual(["host", "system", "base"]));
 });
 
 describe("the mirror that images are built from", () => {
   it("is the machine's own", () =>
-    expect(debianUriIn("Debian\tDebian-Security\thttp://a/debian-security/\nDebian\tDebian\thttp://mirror.example/debian/\n")).toBe(
-      "http://mirror.example/debian",
-    ));
-  it("is unknown where apt speaks of no Debian", () => expect(debianUriIn("Ubuntu\tUbuntu\thttp://archive.example/ubuntu/\n")).toBeUndefined());
-  it("is unknown where apt fetches in a way of its own", () => expect(debianUriIn("Debian\tDebian\tfile:/srv/debian\n")).toBeUndefined());
+    expect(
+      debianUriIn(
+        "Debian\tDebian-Security\thttp://a/debian-security/\nDebian\tDebian\thttp://mirror.example/debian/\n",
+      ),
+    ).toBe("http://mirror.example/debian"));
+  it("is unknown where apt speaks of no Debian", () =>
+    expect(debianUriIn("Ubuntu\tUbuntu\thttp://archive.example/ubuntu/\n")).toBeUndefined());
+  it("is unknown where apt fetches in a way of its own", () =>
+    expect(debianUriIn("Debian\tDebian\tfile:/srv/debian\n")).toBeUndefined());
 });
 
 describe("processes", () => {
@@ -72,7 +89,9 @@ describe("processes", () => {
   });
 
   it("listen where /proc/net/tcp says 0A", () => {
-    expect(listenersIn("  sl local rem st\n 0: 00000000:0019 00000000:0000 0A x\n 1: 0100007F:1F90 00000000:0000 01 x\n")).toEqual([25]);
+    expect(
+      listenersIn("  sl local rem st\n 0: 00000000:0019 00000000:0000 0A x\n 1: 0100007F:1F90 00000000:0000 01 x\n"),
+    ).toEqual([25]);
   });
 });
 
@@ -125,7 +144,9 @@ describe("the lock", () => {
     const file = join(dir, "lock");
     await withLock(file, who, async () => {
       expect(holderOf(file)?.pid).toBe(process.pid);
-      await expect(withLock(file, who, () => Promise.resolve())).rejects.toThrow(`"npm run lab" is under way in /clone (pid ${process.pid})`);
+      await expect(withLock(file, who, () => Promise.resolve())).rejects.toThrow(
+        `"npm run lab" is under way in /clone (pid ${process.pid})`,
+      );
     });
     expect(holderOf(file)).toBeUndefined();
   });
@@ -225,7 +246,13 @@ describe("the daemon", () => {
   it("boots machines into their own namespace, unknown to any systemd outside", () => {
     const argv = nspawnArgv(relaySpec(false), "/root-dir");
     expect(argv).toEqual(
-      expect.arrayContaining(["--network-namespace-path=/run/netns/cpl-relay", "--machine=cpl-relay", "--register=no", "--keep-unit", "--boot"]),
+      expect.arrayContaining([
+        "--network-namespace-path=/run/netns/cpl-relay",
+        "--machine=cpl-relay",
+        "--register=no",
+        "--keep-unit",
+        "--boot",
+      ]),
     );
   });
 });

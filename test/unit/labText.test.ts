@@ -13,7 +13,9 @@ import { expandIPv6, ownZones, renderZone, reverseName } from "../../scripts/lab
 import { hostInNetwork, seedFiles, specOf } from "../../scripts/lab/world/room";
 import { byFamily } from "../../scripts/lab/netns";
 
-const DKIM_KEY = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+const DKIM_KEY = generateKeyPairSync("rsa", { modulusLength: 2048 })
+  .privateKey.export({ type: "pkcs8", format: "pem" })
+  .toString();
 
 const aRule = (rule: Partial<FirewallRule> = {}): FirewallRule => ({
   direction: "in",
@@ -47,12 +49,22 @@ describe("the cloud's firewall", () => {
 
   it("drops whatever no inbound rule lets in, and lets everything out", () => {
     const text = renderCloudFirewall([{ link: "to-s1", rules: [aRule()], silenced: false }]);
-    expect(chainOf(text, "in-to-s1")).toEqual(["ip saddr 0.0.0.0/0 tcp dport 22 return", "ip6 saddr ::/0 tcp dport 22 return", "drop"]);
+    expect(chainOf(text, "in-to-s1")).toEqual([
+      "ip saddr 0.0.0.0/0 tcp dport 22 return",
+      "ip6 saddr ::/0 tcp dport 22 return",
+      "drop",
+    ]);
     expect(chainOf(text, "out-to-s1")).toEqual(["return"]);
   });
 
   it("closes the way out with the first outbound rule", () => {
-    const out = aRule({ direction: "out", protocol: "udp", port: "53", sourceIps: [], destinationIps: ["192.0.2.53/32"] });
+    const out = aRule({
+      direction: "out",
+      protocol: "udp",
+      port: "53",
+      sourceIps: [],
+      destinationIps: ["192.0.2.53/32"],
+    });
     const text = renderCloudFirewall([{ link: "to-s1", rules: [out], silenced: false }]);
     expect(chainOf(text, "in-to-s1")).toEqual(["drop"]);
     expect(chainOf(text, "out-to-s1")).toEqual(["ip daddr 192.0.2.53/32 udp dport 53 return", "drop"]);
@@ -65,7 +77,9 @@ describe("the cloud's firewall", () => {
     [aRule({ protocol: "gre", port: null }), "meta l4proto gre"],
     [aRule({ protocol: "esp", port: null }), "meta l4proto esp"],
   ])("writes %j as %s", (rule, service) => {
-    expect(renderCloudFirewall([{ link: "to-s1", rules: [rule], silenced: false }])).toContain(`ip saddr 0.0.0.0/0 ${service} return`);
+    expect(renderCloudFirewall([{ link: "to-s1", rules: [rule], silenced: false }])).toContain(
+      `ip saddr 0.0.0.0/0 ${service} return`,
+    );
   });
 
   it("leaves a link without a firewall open, and stops a silenced one both ways", () => {
@@ -111,7 +125,8 @@ describe("zones", () => {
   });
 
   it("gives every zone a SOA and a name server, the root too", () => {
-    for (const zone of ownZones(new Map(), DKIM_KEY)) expect(zone.records.slice(0, 2).map(({ type }) => type)).toEqual(["SOA", "NS"]);
+    for (const zone of ownZones(new Map(), DKIM_KEY))
+      expect(zone.records.slice(0, 2).map(({ type }) => type)).toEqual(["SOA", "NS"]);
     expect(ownZones(new Map(), DKIM_KEY).map(({ name }) => name)).toContain(".");
   });
 
@@ -119,14 +134,20 @@ describe("zones", () => {
     const strings = dkimRecord(DKIM_KEY).match(/"[^"]*"/g) ?? [];
     expect(strings.map((each) => each.length - 2 <= 255)).toEqual([true, true]);
     const [, key = ""] = /^v=DKIM1; k=rsa; p=(.*)$/.exec(strings.map((each) => each.slice(1, -1)).join("")) ?? [];
-    expect(createPublicKey({ key: Buffer.from(key, "base64"), type: "spki", format: "der" }).equals(createPublicKey(DKIM_KEY))).toBe(true);
-    expect(ownZones(new Map(), DKIM_KEY).find(({ name }) => name === "example.net")?.records).toContainEqual(expect.objectContaining({ name: "lab._domainkey", type: "TXT", value: dkimRecord(DKIM_KEY) }));
+    expect(
+      createPublicKey({ key: Buffer.from(key, "base64"), type: "spki", format: "der" }).equals(
+        createPublicKey(DKIM_KEY),
+      ),
+    ).toBe(true);
+    expect(ownZones(new Map(), DKIM_KEY).find(({ name }) => name === "example.net")?.records).toContainEqual(
+      expect.objectContaining({ name: "lab._domainkey", type: "TXT", value: dkimRecord(DKIM_KEY) }),
+    );
   });
 
   it("writes a zone file with its origin and its default TTL", () => {
-    expect(renderZone({ name: "example.org", ttl: 60, records: [{ name: "@", ttl: 5, type: "A", value: "192.0.2.1" }] })).toBe(
-      "$ORIGIN example.org.\n$TTL 60\n@ 5 IN A 192.0.2.1\n",
-    );
+    expect(
+      renderZone({ name: "example.org", ttl: 60, records: [{ name: "@", ttl: 5, type: "A", value: "192.0.2.1" }] }),
+    ).toBe("$ORIGIN example.org.\n$TTL 60\n@ 5 IN A 192.0.2.1\n");
   });
 
   it("lets only the key's holder change or copy the dynamic zone, and no other zone", () => {
@@ -173,7 +194,8 @@ GatewayOnLink=yes
     expect(networkdConfig(RELAY_LEG_V6)).not.toContain("GatewayOnLink");
   });
 
-  it("keeps the services' addresses off mx's link", () => expect(networkdConfig(MX_LEG)).toContain("Address=2001:db8:1::25/128"));
+  it("keeps the services' addresses off mx's link", () =>
+    expect(networkdConfig(MX_LEG)).toContain("Address=2001:db8:1::25/128"));
 
   it.each([
     ["both families", {}, ["203.0.113.1/32", "2001:db8:c000:1::/64"], ["203.0.113.1", "2001:db8:c000:1::1"]],
@@ -188,7 +210,8 @@ GatewayOnLink=yes
     expect(config.match(/^Gateway=/gm)).toHaveLength(addresses.length);
   });
 
-  it("takes ::1 of a network for the server's own address", () => expect(hostInNetwork("2001:db8:c000:1::/64")).toBe("2001:db8:c000:1::1"));
+  it("takes ::1 of a network for the server's own address", () =>
+    expect(hostInNetwork("2001:db8:c000:1::/64")).toBe("2001:db8:c000:1::1"));
 
   it("gives each machine a locally administered address that stays", () => {
     expect(macOf("s7")).toMatch(/^02(:[0-9a-f]{2}){5}$/);
@@ -225,7 +248,8 @@ describe("a server's seed", () => {
 });
 
 describe("the network's lines", () => {
-  it("leave the lab's internet without a way out", () => expect(internetLines().filter((line) => line.includes("default"))).toEqual([]));
+  it("leave the lab's internet without a way out", () =>
+    expect(internetLines().filter((line) => line.includes("default"))).toEqual([]));
 
   it("give IPv6 back to the home after a change of its address", () => {
     expect(homeAddressLines({ address: "198.51.100.21", ipv6: true }).join("\n")).toContain("2001:db8:2::20/64");
@@ -245,10 +269,18 @@ describe("the network's lines", () => {
 });
 
 describe.each(["trixie", "bookworm"] as const)("a mail server's files on %s", (release) => {
-  const files = mailServerFiles({ host: "chat.example.org", domain: "chat.example.org", certificate: "C", key: "K", ca: "CA", release });
+  const files = mailServerFiles({
+    host: "chat.example.org",
+    domain: "chat.example.org",
+    certificate: "C",
+    key: "K",
+    ca: "CA",
+    release,
+  });
   const text = (path: string) => files.find((file) => file.path === path)?.content ?? "";
 
-  it("keep the key from everybody but root", () => expect(files.filter((file) => file.content === "K").map((file) => file.mode)).toEqual([0o600]));
+  it("keep the key from everybody but root", () =>
+    expect(files.filter((file) => file.content === "K").map((file) => file.mode)).toEqual([0o600]));
 
   it("trust nobody but the machine itself to relay", () => {
     expect(text("/etc/postfix/main.cf")).toContain("mynetworks = 127.0.0.0/8 [::1]/128\n");
@@ -257,13 +289,25 @@ describe.each(["trixie", "bookworm"] as const)("a mail server's files on %s", (r
 
   it("check signatures, and sign only with a key, which is for root alone", () => {
     expect(text("/etc/opendkim.conf")).toMatch(/^Mode v$/m);
-    const signing = mailServerFiles({ host: "mx.example.net", domain: "example.net", certificate: "C", key: "K", ca: "CA", release, dkimKey: "D" });
-    expect(signing.find(({ path }) => path === "/etc/opendkim.conf")?.content).toMatch(/^Mode sv\nDomain example\.net\nSelector lab\nKeyFile (\S+)$/m);
+    const signing = mailServerFiles({
+      host: "mx.example.net",
+      domain: "example.net",
+      certificate: "C",
+      key: "K",
+      ca: "CA",
+      release,
+      dkimKey: "D",
+    });
+    expect(signing.find(({ path }) => path === "/etc/opendkim.conf")?.content).toMatch(
+      /^Mode sv\nDomain example\.net\nSelector lab\nKeyFile (\S+)$/m,
+    );
     expect(signing.filter(({ content }) => content === "D").map(({ mode }) => mode)).toEqual([0o600]);
   });
 
   it("take a message of 30 MB", () =>
-    expect(Number(/message_size_limit = (\d+)/.exec(text("/etc/postfix/main.cf"))?.[1])).toBeGreaterThanOrEqual(30_000_000));
+    expect(Number(/message_size_limit = (\d+)/.exec(text("/etc/postfix/main.cf"))?.[1])).toBeGreaterThanOrEqual(
+      30_000_000,
+    ));
 
   it("ask for a login on the submission ports", () => {
     for (const service of ["submission", "submissions"])
@@ -272,5 +316,6 @@ describe.each(["trixie", "bookworm"] as const)("a mail server's files on %s", (r
       );
   });
 
-  it("never put a password on a command line", () => expect(text("/etc/dovecot/accounts.lua")).toContain("openssl passwd -6 -stdin"));
+  it("never put a password on a command line", () =>
+    expect(text("/etc/dovecot/accounts.lua")).toContain("openssl passwd -6 -stdin"));
 });

@@ -6,7 +6,11 @@ import { underTraffic } from "../lab/traffic";
 const tried: string[] = [];
 
 /** Takes each letter as `take` says: how many copies arrive; a throw is a refusal. With `fails` the work under it fails. */
-async function trafficThrough(take: (letter: Letter, address: string, attempt: number) => number, ms: number, { patience = 20, fails }: { readonly patience?: number; readonly fails?: Error } = {}) {
+async function trafficThrough(
+  take: (letter: Letter, address: string, attempt: number) => number,
+  ms: number,
+  { patience = 20, fails }: { readonly patience?: number; readonly fails?: Error } = {},
+) {
   const mailbox: string[] = [];
   const client = {
     addresses: () => Promise.resolve(["2001:db8::1", "203.0.113.1"]),
@@ -20,7 +24,8 @@ async function trafficThrough(take: (letter: Letter, address: string, attempt: n
     close: () => undefined,
   };
   jest.spyOn(MailClient, "open").mockResolvedValue(client as unknown as MailClient);
-  const run = () => Promise.resolve({ status: 0, stderr: "", stdout: mailbox.map((id) => `hdr.subject: lab letter ${id}\n`).join("") });
+  const run = () =>
+    Promise.resolve({ status: 0, stderr: "", stdout: mailbox.map((id) => `hdr.subject: lab letter ${id}\n`).join("") });
   const work = () => new Promise<void>((resolve, reject) => setTimeout(() => (fails ? reject(fails) : resolve()), ms));
   return { report: await underTraffic({ run } as unknown as LabHandle, work, { everyMs: 50, patience }), tried };
 }
@@ -57,9 +62,13 @@ it("names letters that arrived twice", async () => {
 });
 
 it("names letters that nobody took in time", async () => {
-  const { report } = await trafficThrough(() => {
-    throw new Error("dead");
-  }, 20, { patience: 1 });
+  const { report } = await trafficThrough(
+    () => {
+      throw new Error("dead");
+    },
+    20,
+    { patience: 1 },
+  );
   expect(report.lost).toEqual(report.sent);
   expect(report.received).toEqual([]);
 });
@@ -68,7 +77,9 @@ it("ends with work that fails, of which the test tells, and nothing is tried any
   const dead = () => {
     throw new Error("dead");
   };
-  await expect(trafficThrough(dead, 20, { patience: 1, fails: new Error("the work's own") })).rejects.toThrow("the work's own");
+  await expect(trafficThrough(dead, 20, { patience: 1, fails: new Error("the work's own") })).rejects.toThrow(
+    "the work's own",
+  );
   const before = tried.length;
   await new Promise((resolve) => setTimeout(resolve, 1200));
   expect(tried).toHaveLength(before);

@@ -22,9 +22,21 @@ const hel1 = { name: "hel1", host: "hetzner", location: "hel1" };
 const deb1 = { name: "deb1", host: "linux", ssh: { hostKey: HOST_KEY }, ipv4: "198.51.100.130" };
 
 const aStackOf = (proxies: StackCase["proxies"], settings: Record<string, unknown> = {}, rest: StackCase = {}) =>
-  aStack({ proxies, settings: { "rented:token": "rent", ...settings }, secretKeys: ["hcloud:token", "rented:token", "chatmail-proxy:dnsSecret"], ...rest });
+  aStack({
+    proxies,
+    settings: { "rented:token": "rent", ...settings },
+    secretKeys: ["hcloud:token", "rented:token", "chatmail-proxy:dnsSecret"],
+    ...rest,
+  });
 
-const checked = (proxies: unknown[], settings = {}) => checkSettings({ mailDomain: "chat.example.org", relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY } }, dns: { zone: "example.org" }, proxies, ...settings });
+const checked = (proxies: unknown[], settings = {}) =>
+  checkSettings({
+    mailDomain: "chat.example.org",
+    relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY } },
+    dns: { zone: "example.org" },
+    proxies,
+    ...settings,
+  });
 const complaints = (...proxies: unknown[]) => {
   const result = checked(proxies);
   return "complaints" in result ? result.complaints.map(({ key, text }) => `${key} ${text}`) : [];
@@ -39,52 +51,108 @@ const has = (run: Run, type: string) => run.registered.some((resource) => resour
 describe("an entry of a fourth kind", () => {
   it("is read by the kind's own schema, beside the others", () => {
     expect(entries(hel1, rent1)[1]).toEqual({ ...rent1, publish: true, place: "ams" });
-    expect(complaints({ ...rent1, location: "hel1" })).toEqual([expect.stringContaining('proxies[0] has an unknown key "location". Known here: name, publish, slot, host, contract, place, ipv4.')]);
-    expect(complaints({ ...rent1, contract: "NO" }, { ...rent2, host: "azure" })).toEqual([expect.stringContaining('proxies[0].contract "NO" is not a contract.'), 'proxies[1].host "azure" is not a kind of host. Use one of "hetzner", "linux", "freebsd", "rented".']);
+    expect(complaints({ ...rent1, location: "hel1" })).toEqual([
+      expect.stringContaining(
+        'proxies[0] has an unknown key "location". Known here: name, publish, slot, host, contract, place, ipv4.',
+      ),
+    ]);
+    expect(complaints({ ...rent1, contract: "NO" }, { ...rent2, host: "azure" })).toEqual([
+      expect.stringContaining('proxies[0].contract "NO" is not a contract.'),
+      'proxies[1].host "azure" is not a kind of host. Use one of "hetzner", "linux", "freebsd", "rented".',
+    ]);
   });
 
   it("is checked against itself, and against entries of other kinds", () => {
-    expect(complaints({ ...rent1, contract: "void" })).toEqual(["proxies[0] has a contract that is void. Sign another."]);
-    expect(complaints({ ...deb1, ipv4: rent1.ipv4 }, rent1)).toEqual(["proxies[1] is the same machine as proxies[0]. A machine is one proxy: remove one of the two."]);
-    expect(checked([rent1], { ports: [25, 2200] })).toMatchObject({ complaints: [{ key: "ports[1]", text: expect.stringContaining("2200 is the proxy's own SSH port") as string }] });
+    expect(complaints({ ...rent1, contract: "void" })).toEqual([
+      "proxies[0] has a contract that is void. Sign another.",
+    ]);
+    expect(complaints({ ...deb1, ipv4: rent1.ipv4 }, rent1)).toEqual([
+      "proxies[1] is the same machine as proxies[0]. A machine is one proxy: remove one of the two.",
+    ]);
+    expect(checked([rent1], { ports: [25, 2200] })).toMatchObject({
+      complaints: [{ key: "ports[1]", text: expect.stringContaining("2200 is the proxy's own SSH port") as string }],
+    });
   });
 
   it("needs its own token, neither Hetzner's nor the operator's SSH key", async () => {
-    const plain = { relay: { setup: "script" }, dns: { zone: "example.org", provider: "cloudflare" }, dnsSecret: "d".repeat(40), "hcloud:token": undefined };
-    const refusal = (settings: Record<string, unknown>) => aStack({ proxies: [rent1], settings: { ...plain, ...settings }, agent: { kind: "none" }, secretKeys: ["chatmail-proxy:dnsSecret"] });
-    await expect(refusal({})).rejects.toThrow(/One setting needs a change.*\n {2}rented:token is missing\. Ask your landlord\.$/);
-    await expect(refusal({ "rented:token": "rent" })).rejects.toThrow(/One setting needs a change.*\n {2}rented:token is in the stack file in plain text\./);
+    const plain = {
+      relay: { setup: "script" },
+      dns: { zone: "example.org", provider: "cloudflare" },
+      dnsSecret: "d".repeat(40),
+      "hcloud:token": undefined,
+    };
+    const refusal = (settings: Record<string, unknown>) =>
+      aStack({
+        proxies: [rent1],
+        settings: { ...plain, ...settings },
+        agent: { kind: "none" },
+        secretKeys: ["chatmail-proxy:dnsSecret"],
+      });
+    await expect(refusal({})).rejects.toThrow(
+      /One setting needs a change.*\n {2}rented:token is missing\. Ask your landlord\.$/,
+    );
+    await expect(refusal({ "rented:token": "rent" })).rejects.toThrow(
+      /One setting needs a change.*\n {2}rented:token is in the stack file in plain text\./,
+    );
   });
 });
 
 describe("a host of a fourth kind", () => {
   it("carries a proxy from its first contact to the mail domain's records", async () => {
-    const run = await aStackOf([rent1], { adminNetworks: ["198.51.100.0/24"], egress: "rent1" }, { reverse: { [rent1.ipv4]: ["other.example.net"] } });
+    const run = await aStackOf(
+      [rent1],
+      { adminNetworks: ["198.51.100.0/24"], egress: "rent1" },
+      { reverse: { [rent1.ipv4]: ["other.example.net"] } },
+    );
     expect(run.errors).toEqual([]);
     expect(has(run, "test:hosts:RentedHost")).toBe(true);
     // Reached with the stack's key, which nobody registers at Hetzner Cloud for it.
     expect([has(run, "hcloud:index/server:Server"), has(run, "hcloud:index/sshKey:SshKey")]).toEqual([false, false]);
-    expect(run.one(COMMAND, "rent1-hostctl").inputs.connection).toMatchObject({ host: rent1.ipv4, port: 2200, dialErrorLimit: 7 });
+    expect(run.one(COMMAND, "rent1-hostctl").inputs.connection).toMatchObject({
+      host: rent1.ipv4,
+      port: 2200,
+      dialErrorLimit: 7,
+    });
     expect(String(run.one(COMMAND, "rent1-upgrades").inputs.stdin)).toContain("05:00");
     expect(run.outputs.published).toEqual([rent1.ipv4]);
     expect(run.one(RRSET, "mail-domain-A").inputs.records).toMatchObject([{ value: rent1.ipv4 }]);
     expect(run.warnings).toContainEqual(expect.stringContaining("adminNetworks has no effect on rent1:"));
-    expect(run.warnings).toContainEqual(expect.stringContaining("rent1 is an egress, and the reverse DNS of 203.0.113.77 says other.example.net, not chat.example.org"));
+    expect(run.warnings).toContainEqual(
+      expect.stringContaining(
+        "rent1 is an egress, and the reverse DNS of 203.0.113.77 says other.example.net, not chat.example.org",
+      ),
+    );
   });
 
   it("is told of together with the others where they have something in common", async () => {
-    expect((await aStackOf([rent1, { ...hel1, rebootTime: "05:05" }])).warnings).toContainEqual(expect.stringContaining("rent1 (05:00) and hel1 (05:05) may restart for updates at the same time"));
-    expect(networkAdvice(entries(rent1, { ...deb1, autonomousSystem: 64500 }))).toContain("(rent1, deb1) stand in one network, AS64500");
+    expect((await aStackOf([rent1, { ...hel1, rebootTime: "05:05" }])).warnings).toContainEqual(
+      expect.stringContaining("rent1 (05:00) and hel1 (05:05) may restart for updates at the same time"),
+    );
+    expect(networkAdvice(entries(rent1, { ...deb1, autonomousSystem: 64500 }))).toContain(
+      "(rent1, deb1) stand in one network, AS64500",
+    );
     expect(networkAdvice(entries(rent1, hel1))).toBeUndefined();
   });
 
   it("is found silent where its kind says that it stands, and not before it exists", async () => {
     const knocks: string[] = [];
     const proxies = entries(rent1, rent2, { ...rent1, name: "rent3", contract: "new", ipv4: "203.0.113.79" }, deb1);
-    const silent = async (answers: string[]) => silentHosts(await findDoors(proxies, { stack: "test" }), (host, port) => Promise.resolve(knocks.push(`${host}:${port}`) > 0 && answers.includes(`${host}:${port}`)));
+    const silent = async (answers: string[]) =>
+      silentHosts(await findDoors(proxies, { stack: "test" }), (host, port) =>
+        Promise.resolve(knocks.push(`${host}:${port}`) > 0 && answers.includes(`${host}:${port}`)),
+      );
     expect(await silent(["rent1.test.example.net:22", "198.51.100.130:22"])).toEqual(new Set(["rent2"]));
-    expect((await aStackOf([rent1], {}, { silent: ["rent1.test.example.net"] })).one(COMMAND, "rent1-filter").options.ignoreChanges).toContain("create");
-    expect(knocks.sort()).toEqual(["198.51.100.130:22", "rent1.test.example.net:22", "rent1.test.example.net:2200", "rent2.test.example.net:22", "rent2.test.example.net:2200"]);
+    expect(
+      (await aStackOf([rent1], {}, { silent: ["rent1.test.example.net"] })).one(COMMAND, "rent1-filter").options
+        .ignoreChanges,
+    ).toContain("create");
+    expect(knocks.sort()).toEqual([
+      "198.51.100.130:22",
+      "rent1.test.example.net:22",
+      "rent1.test.example.net:2200",
+      "rent2.test.example.net:22",
+      "rent2.test.example.net:2200",
+    ]);
   });
 });
 
@@ -92,9 +160,17 @@ describe("a change of a fourth kind's host", () => {
   it("is held against what its kind remembers of the last run", async () => {
     const before = (await aStackOf([rent1])).outputs;
     expect(before.lastRun).toMatchObject({ proxies: { rent1: { host: "rented", contract: "k1", place: "ams" } } });
-    const refused = async (...proxies: Record<string, unknown>[]) => aStackOf(proxies, {}, { before }).then(() => "", (error: Error) => error.message);
-    expect(await refused({ ...rent1, place: "fra" })).toContain('proxies[0].place: was "ams" until now. A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove -- rent1');
-    expect(await refused({ ...rent1, name: "rent9" })).toContain("proxies[0].name is new, but this machine is the proxy rent1");
+    const refused = async (...proxies: Record<string, unknown>[]) =>
+      aStackOf(proxies, {}, { before }).then(
+        () => "",
+        (error: Error) => error.message,
+      );
+    expect(await refused({ ...rent1, place: "fra" })).toContain(
+      'proxies[0].place: was "ams" until now. A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove -- rent1',
+    );
+    expect(await refused({ ...rent1, name: "rent9" })).toContain(
+      "proxies[0].name is new, but this machine is the proxy rent1",
+    );
     expect(await refused({ ...deb1, name: "rent1" })).toContain('proxies[0].host: was "rented" until now.');
     expect(await refused(rent1, rent2)).toBe("");
   });

@@ -35,24 +35,47 @@ describe("a stack with one proxy", () => {
   });
 
   it("replaces a server only after the old one is gone, and not for a new wording of user data", () => {
-    expect(run.one(SERVER, "hel1-server").options).toMatchObject({ deleteBeforeReplace: true, ignoreChanges: ["userData", "sshKeys"], protect: false });
+    expect(run.one(SERVER, "hel1-server").options).toMatchObject({
+      deleteBeforeReplace: true,
+      ignoreChanges: ["userData", "sshKeys"],
+      protect: false,
+    });
   });
 
   it("with deleteProtection is kept by the engine too, which refuses in a preview, before anything that leads to it is gone", async () => {
-    const kept = await aStack({ proxies: [{ name: "hel1", host: "hetzner", location: "hel1", deleteProtection: true, backups: true }] });
-    expect(kept.registered.filter(({ options }) => options.protect).map(({ name }) => name).sort()).toEqual(["hel1-ipv4", "hel1-ipv6", "hel1-server"]);
-    expect(kept.one(SERVER, "hel1-server").inputs).toMatchObject({ deleteProtection: true, rebuildProtection: true, backups: true });
+    const kept = await aStack({
+      proxies: [{ name: "hel1", host: "hetzner", location: "hel1", deleteProtection: true, backups: true }],
+    });
+    expect(
+      kept.registered
+        .filter(({ options }) => options.protect)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(["hel1-ipv4", "hel1-ipv6", "hel1-server"]);
+    expect(kept.one(SERVER, "hel1-server").inputs).toMatchObject({
+      deleteProtection: true,
+      rebuildProtection: true,
+      backups: true,
+    });
     expect(run.registered.some(({ options }) => options.protect)).toBe(false);
   });
 
   it("keeps the addresses apart from the server, in its location", () => {
     for (const type of ["ipv4", "ipv6"]) {
-      expect(run.one("hcloud:index/primaryIp:PrimaryIp", `hel1-${type}`).inputs).toMatchObject({ type, location: "hel1", autoDelete: false });
+      expect(run.one("hcloud:index/primaryIp:PrimaryIp", `hel1-${type}`).inputs).toMatchObject({
+        type,
+        location: "hel1",
+        autoDelete: false,
+      });
     }
   });
 
   it("gives both addresses the proxy's name as reverse DNS, gone with the address", () => {
-    const names = rows(run, "hcloud:index/rdns:Rdns").map(({ inputs, options }) => [inputs.ipAddress, inputs.dnsPtr, options.deletedWith]);
+    const names = rows(run, "hcloud:index/rdns:Rdns").map(({ inputs, options }) => [
+      inputs.ipAddress,
+      inputs.dnsPtr,
+      options.deletedWith,
+    ]);
     expect(names).toEqual([
       ["203.0.113.120", "hel1.proxy.example.org", "hel1-ipv4"],
       ["2001:db8:c000:78::1", "hel1.proxy.example.org", "hel1-ipv6"],
@@ -60,9 +83,22 @@ describe("a stack with one proxy", () => {
   });
 
   it("opens the cloud firewall for SSH, the tunnel, ICMP and the mail ports alone", () => {
-    const rules = run.one(FIREWALL, "hel1-firewall").inputs.rules as { direction: string; protocol: string; port?: string }[];
+    const rules = run.one(FIREWALL, "hel1-firewall").inputs.rules as {
+      direction: string;
+      protocol: string;
+      port?: string;
+    }[];
     expect(rules.map(({ direction, protocol, port }) => `${direction} ${protocol} ${port ?? ""}`.trim())).toEqual([
-      "in icmp", "in tcp 22", "in udp 51820", "in tcp 25", "in tcp 80", "in tcp 143", "in tcp 443", "in tcp 465", "in tcp 587", "in tcp 993",
+      "in icmp",
+      "in tcp 22",
+      "in udp 51820",
+      "in tcp 25",
+      "in tcp 80",
+      "in tcp 143",
+      "in tcp 443",
+      "in tcp 465",
+      "in tcp 587",
+      "in tcp 993",
     ]);
   });
 
@@ -75,19 +111,35 @@ describe("a stack with one proxy", () => {
       const connection = inputs.connection as Record<string, unknown>;
       const onRelay = name.startsWith("relay") || name.startsWith("hel1-relay-end");
       // Exactly the provider's fields: an unknown one makes it print the private key.
-      expect(Object.keys(connection).sort()).toEqual(["dialErrorLimit", "host", "hostKey", "perDialTimeout", "port", ...(onRelay ? [] : ["privateKey"]), "user"]);
-      expect(connection).toMatchObject(onRelay ? { host: "192.168.77.10", hostKey: HOST_KEY } : { host: "203.0.113.120", hostKey: host.publicKey, privateKey: management.privateKey });
+      expect(Object.keys(connection).sort()).toEqual([
+        "dialErrorLimit",
+        "host",
+        "hostKey",
+        "perDialTimeout",
+        "port",
+        ...(onRelay ? [] : ["privateKey"]),
+        "user",
+      ]);
+      expect(connection).toMatchObject(
+        onRelay
+          ? { host: "192.168.77.10", hostKey: HOST_KEY }
+          : { host: "203.0.113.120", hostKey: host.publicKey, privateKey: management.privateKey },
+      );
     }
   });
 
   it("has the host key in the server's user data before the first contact", () => {
     const host = sshKeyPair("hel1-host-key".padEnd(64, "x"), "ssh host key", "hel1");
-    const { ssh_keys: keys } = JSON.parse(String(run.one(SERVER, "hel1-server").inputs.userData).replace("#cloud-config\n", "")) as { ssh_keys: Record<string, string> };
+    const { ssh_keys: keys } = JSON.parse(
+      String(run.one(SERVER, "hel1-server").inputs.userData).replace("#cloud-config\n", ""),
+    ) as { ssh_keys: Record<string, string> };
     expect(keys).toEqual({ ed25519_private: host.privateKey, ed25519_public: host.publicKey });
   });
 
   it("installs all on a machine anew when it is another machine", () => {
-    for (const { name, inputs, options } of rows(run, COMMAND).filter(({ name }) => name.startsWith("hel1") && !name.startsWith("hel1-relay-end"))) {
+    for (const { name, inputs, options } of rows(run, COMMAND).filter(
+      ({ name }) => name.startsWith("hel1") && !name.startsWith("hel1-relay-end"),
+    )) {
       expect([name, inputs.triggers, options.deleteBeforeReplace]).toEqual([name, ["hel1-server-id"], true]);
       // Nothing to undo there: the machine goes as a whole, and may be dead by then.
       expect(inputs).not.toHaveProperty("delete");
@@ -95,20 +147,31 @@ describe("a stack with one proxy", () => {
   });
 
   it("takes its things off the relay again", () => {
-    const undone = rows(run, COMMAND).filter(({ inputs }) => inputs.delete !== undefined).map(({ name, inputs }) => [name, /hostctl (remove \S+|leave|uninstall)/.exec(String(inputs.delete))?.[1]]);
-    expect(Object.fromEntries(undone as [string, string][])).toEqual({ "relay-hostctl": "leave", "hel1-relay-end-keys": "remove keys-hel1", "hel1-relay-end": "remove tunnel-hel1" });
+    const undone = rows(run, COMMAND)
+      .filter(({ inputs }) => inputs.delete !== undefined)
+      .map(({ name, inputs }) => [name, /hostctl (remove \S+|leave|uninstall)/.exec(String(inputs.delete))?.[1]]);
+    expect(Object.fromEntries(undone as [string, string][])).toEqual({
+      "relay-hostctl": "leave",
+      "hel1-relay-end-keys": "remove keys-hel1",
+      "hel1-relay-end": "remove tunnel-hel1",
+    });
   });
 
   it("redirects only when both ends of the tunnel are there, by rules that a second connection confirms", () => {
     expect(run.one(COMMAND, "hel1-filter").inputs.create).toMatch(/hostctl attempt 1800 - arm filter 60 \)/);
     expect(run.one(COMMAND, "hel1-filter-confirm").dependsOn).toContain("hel1-filter");
     expect(run.one(COMMAND, "hel1-filter-in-force").dependsOn).toContain("hel1-filter-confirm");
-    expect(run.one(COMMAND, "hel1-filter").dependsOn).toEqual(expect.arrayContaining(["hel1-tunnel", "hel1-relay-end"]));
+    expect(run.one(COMMAND, "hel1-filter").dependsOn).toEqual(
+      expect.arrayContaining(["hel1-tunnel", "hel1-relay-end"]),
+    );
     expect(run.one(COMMAND, "hel1-through").dependsOn).toContain("hel1-filter-in-force");
   });
 
   it("keeps trying to confirm until well after the host has gone back by itself", () => {
-    const { dialErrorLimit, perDialTimeout } = run.one(COMMAND, "hel1-filter-confirm").inputs.connection as Record<string, number>;
+    const { dialErrorLimit, perDialTimeout } = run.one(COMMAND, "hel1-filter-confirm").inputs.connection as Record<
+      string,
+      number
+    >;
     expect((dialErrorLimit as number) * (perDialTimeout as number)).toBeGreaterThan(60 + 30);
   });
 
@@ -116,39 +179,69 @@ describe("a stack with one proxy", () => {
     expect(values(run.one(RRSET, "hel1-A"))).toEqual(["203.0.113.120"]);
     expect(values(run.one(RRSET, "mail-domain-A"))).toEqual(["203.0.113.120"]);
     expect(values(run.one(RRSET, "mail-domain-AAAA"))).toEqual(["2001:db8:c000:78::1"]);
-    expect(run.one(RRSET, "mail-domain-A").inputs).toMatchObject({ zone: "example.org", name: "chat", ttl: 300, labels: OURS });
-    expect(run.one(RRSET, "mail-domain-A").dependsOn).toEqual(expect.arrayContaining(["hel1-server", "hel1-relay-end", "hel1-ipv4"]));
+    expect(run.one(RRSET, "mail-domain-A").inputs).toMatchObject({
+      zone: "example.org",
+      name: "chat",
+      ttl: 300,
+      labels: OURS,
+    });
+    expect(run.one(RRSET, "mail-domain-A").dependsOn).toEqual(
+      expect.arrayContaining(["hel1-server", "hel1-relay-end", "hel1-ipv4"]),
+    );
   });
 
   it("names the relay's own public addresses there too: it is seen by the one family that it dials alone", async () => {
     const own = `${RELAY_FACTS}\naddress eth0 2001:db8:77::10/64\naddress docker0 2001:db8:99::1/64\nsource 192.168.77.10\nsource 2001:db8:77::10`;
-    expect((await aStack({ relayFacts: own })).warnings).toEqual([expect.stringContaining("SPF: the relay's mail leaves from 198.51.100.20 and 2001:db8:77::10, which")]);
-    expect((await aStack({ relayFacts: `${own}\npostfix inet_protocols ipv4` })).warnings).toEqual([expect.stringContaining("SPF: the relay's mail leaves from 198.51.100.20, which")]);
+    expect((await aStack({ relayFacts: own })).warnings).toEqual([
+      expect.stringContaining("SPF: the relay's mail leaves from 198.51.100.20 and 2001:db8:77::10, which"),
+    ]);
+    expect((await aStack({ relayFacts: `${own}\npostfix inet_protocols ipv4` })).warnings).toEqual([
+      expect.stringContaining("SPF: the relay's mail leaves from 198.51.100.20, which"),
+    ]);
   });
 
   it("says what SPF must name, since mail leaves from the relay's own address", () => {
-    expect(run.warnings).toEqual([expect.stringContaining('SPF: the relay\'s mail leaves from 198.51.100.20')]);
+    expect(run.warnings).toEqual([expect.stringContaining("SPF: the relay's mail leaves from 198.51.100.20")]);
   });
 
   it("gives the outputs that an operator wants", () => {
     expect(run.outputs).toMatchObject({
       mailDomain: "chat.example.org",
       published: ["203.0.113.120", "2001:db8:c000:78::1"],
-      proxies: { hel1: { dnsName: "hel1.proxy.example.org", ipv4: "203.0.113.120", ipv6: "2001:db8:c000:78::1", wireGuardPublicKey: wireGuardKeyPair("hel1-proxy-key".padEnd(64, "x"), "wireguard proxy").publicKey } },
+      proxies: {
+        hel1: {
+          dnsName: "hel1.proxy.example.org",
+          ipv4: "203.0.113.120",
+          ipv6: "2001:db8:c000:78::1",
+          wireGuardPublicKey: wireGuardKeyPair("hel1-proxy-key".padEnd(64, "x"), "wireguard proxy").publicKey,
+        },
+      },
     });
-    expect(run.outputs.readme).toContain("| hel1 | hel1.proxy.example.org | 203.0.113.120 | 2001:db8:c000:78::1 | works, published |");
+    expect(run.outputs.readme).toContain(
+      "| hel1 | hel1.proxy.example.org | 203.0.113.120 | 2001:db8:c000:78::1 | works, published |",
+    );
   });
 
-  it("adds the operator's keys on the proxy", () => expect(run.one(COMMAND, "hel1-admin-keys").inputs.stdin).toBe(`${HOST_KEY}\n`));
+  it("adds the operator's keys on the proxy", () =>
+    expect(run.one(COMMAND, "hel1-admin-keys").inputs.stdin).toBe(`${HOST_KEY}\n`));
 });
 
 describe("the proxies' own names", () => {
   it("stand in another subdomain where that is wanted: in their records, in reverse DNS and at Hetzner Cloud", async () => {
-    const run = await aStack({ proxies: ["hel1", "ash1"], settings: { dns: { zone: "example.org", proxySubdomain: "px.mail" } } });
+    const run = await aStack({
+      proxies: ["hel1", "ash1"],
+      settings: { dns: { zone: "example.org", proxySubdomain: "px.mail" } },
+    });
     const name = (proxy: string) => `${proxy}.px.mail.example.org`;
     for (const proxy of ["hel1", "ash1"]) {
-      for (const type of ["A", "AAAA"]) expect(run.one(RRSET, `${proxy}-${type}`).inputs).toMatchObject({ zone: "example.org", name: `${proxy}.px.mail`, type });
-      for (const family of ["ipv4", "ipv6"]) expect(run.one("hcloud:index/rdns:Rdns", `${proxy}-ptr-${family}`).inputs.dnsPtr).toBe(name(proxy));
+      for (const type of ["A", "AAAA"])
+        expect(run.one(RRSET, `${proxy}-${type}`).inputs).toMatchObject({
+          zone: "example.org",
+          name: `${proxy}.px.mail`,
+          type,
+        });
+      for (const family of ["ipv4", "ipv6"])
+        expect(run.one("hcloud:index/rdns:Rdns", `${proxy}-ptr-${family}`).inputs.dnsPtr).toBe(name(proxy));
       expect(run.one(SERVER, `${proxy}-server`).inputs.name).toBe(name(proxy));
       expect(run.outputs.proxies).toHaveProperty([proxy, "dnsName"], name(proxy));
       expect(run.outputs.readme).toContain(name(proxy));
@@ -161,8 +254,13 @@ describe("labels of the operator's", () => {
   it("stand beside ours on server, addresses and firewall", async () => {
     const labels = { cost: "mail", "example.org/env": "" };
     const run = await aStack({ proxies: [{ name: "hel1", host: "hetzner", location: "hel1", labels }] });
-    const labelled = [run.one(SERVER, "hel1-server"), run.one(FIREWALL, "hel1-firewall"), ...["ipv4", "ipv6"].map((type) => run.one("hcloud:index/primaryIp:PrimaryIp", `hel1-${type}`))];
-    for (const { name, inputs } of labelled) expect([name, inputs.labels]).toEqual([name, { ...labels, ...OURS, proxy: "hel1" }]);
+    const labelled = [
+      run.one(SERVER, "hel1-server"),
+      run.one(FIREWALL, "hel1-firewall"),
+      ...["ipv4", "ipv6"].map((type) => run.one("hcloud:index/primaryIp:PrimaryIp", `hel1-${type}`)),
+    ];
+    for (const { name, inputs } of labelled)
+      expect([name, inputs.labels]).toEqual([name, { ...labels, ...OURS, proxy: "hel1" }]);
   });
 });
 
@@ -170,8 +268,13 @@ describe("the family by which the relay dials", () => {
   it("is the one given, of a proxy that has both, and the other of one that has no such address", async () => {
     const deb1 = { name: "deb1", host: "linux", ssh: { hostKey: HOST_KEY }, ipv4: "198.51.100.130" };
     const ends = async (dial: string) => {
-      const run = await aStack({ proxies: ["hel1", deb1], settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, dial } } });
-      return ["hel1", "deb1"].map((proxy) => /\|Endpoint = (\S+)/.exec(String(run.one(COMMAND, `${proxy}-relay-end`).inputs.stdin))?.[1]);
+      const run = await aStack({
+        proxies: ["hel1", deb1],
+        settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, dial } },
+      });
+      return ["hel1", "deb1"].map(
+        (proxy) => /\|Endpoint = (\S+)/.exec(String(run.one(COMMAND, `${proxy}-relay-end`).inputs.stdin))?.[1],
+      );
     };
     expect(await ends("ipv6")).toEqual(["[2001:db8:c000:78::1]:51820", "198.51.100.130:51820"]);
     expect(await ends("ipv4")).toEqual(["203.0.113.120:51820", "198.51.100.130:51820"]);
@@ -181,10 +284,17 @@ describe("the family by which the relay dials", () => {
 describe("secrets", () => {
   const seed = (name: string) => name.padEnd(64, "x");
   const psk = presharedKey(seed("hel1-preshared-key"), "wireguard preshared");
-  const wireGuard = [wireGuardKeyPair(seed("hel1-proxy-key"), "wireguard proxy").privateKey, wireGuardKeyPair(seed("hel1-relay-key"), "wireguard relay").privateKey, psk];
+  const wireGuard = [
+    wireGuardKeyPair(seed("hel1-proxy-key"), "wireguard proxy").privateKey,
+    wireGuardKeyPair(seed("hel1-relay-key"), "wireguard relay").privateKey,
+    psk,
+  ];
   const body = (pem: string) => pem.split("\n")[3] as string;
   const operator = sshKeyPair("o".repeat(64), "test", "operator").privateKey;
-  const ssh = [sshKeyPair(seed("management-key"), "ssh management key", "chatmail-proxy"), sshKeyPair(seed("hel1-host-key"), "ssh host key", "hel1")].map(({ privateKey }) => body(privateKey));
+  const ssh = [
+    sshKeyPair(seed("management-key"), "ssh management key", "chatmail-proxy"),
+    sshKeyPair(seed("hel1-host-key"), "ssh host key", "hel1"),
+  ].map(({ privateKey }) => body(privateKey));
 
   it("stand in no input that is not marked secret, in no command line, environment or trigger", async () => {
     const run = await aStack({ settings: { relaySshKey: operator } });
@@ -193,7 +303,9 @@ describe("secrets", () => {
     for (const resource of run.registered) {
       for (const [key, value] of Object.entries(resource.inputs)) {
         const text = JSON.stringify(value).replaceAll("\\n", "\n");
-        for (const secret of secrets.filter((each) => text.includes(each) || text.includes(JSON.stringify(each).slice(1, -1)))) {
+        for (const secret of secrets.filter(
+          (each) => text.includes(each) || text.includes(JSON.stringify(each).slice(1, -1)),
+        )) {
           seen.add(secret);
           expect([resource.name, key, resource.secrets]).toEqual([resource.name, key, expect.arrayContaining([key])]);
           expect(["stdin", "connection", "userData"]).toContain(key);
@@ -206,13 +318,22 @@ describe("secrets", () => {
 
   it("go to the hosts by commands whose output is not shown", async () => {
     const run = await aStack();
-    for (const { name, inputs } of rows(run, COMMAND).filter(({ secrets }) => secrets.includes("stdin"))) expect([name, inputs.logging]).toEqual([name, "none"]);
+    for (const { name, inputs } of rows(run, COMMAND).filter(({ secrets }) => secrets.includes("stdin")))
+      expect([name, inputs.logging]).toEqual([name, "none"]);
   });
 
   it("come from passwords without special characters, never from an ID", async () => {
     const run = await aStack();
-    expect(rows(run, "random:index/randomPassword:RandomPassword").map(({ name, inputs }) => [name, inputs.length, inputs.special]).sort()).toEqual(
-      ["hel1-host-key", "hel1-preshared-key", "hel1-proxy-key", "hel1-relay-key", "management-key"].map((name) => [name, 64, false]),
+    expect(
+      rows(run, "random:index/randomPassword:RandomPassword")
+        .map(({ name, inputs }) => [name, inputs.length, inputs.special])
+        .sort(),
+    ).toEqual(
+      ["hel1-host-key", "hel1-preshared-key", "hel1-proxy-key", "hel1-relay-key", "management-key"].map((name) => [
+        name,
+        64,
+        false,
+      ]),
     );
   });
 
@@ -227,7 +348,9 @@ describe("secrets", () => {
 describe("another generation of keys", () => {
   const seeds = async (keyGeneration: number) => {
     const run = await aStack({ settings: { tunnel: { keyGeneration } } });
-    return Object.fromEntries(rows(run, "random:index/randomPassword:RandomPassword").map(({ name, inputs }) => [name, inputs.keepers]));
+    return Object.fromEntries(
+      rows(run, "random:index/randomPassword:RandomPassword").map(({ name, inputs }) => [name, inputs.keepers]),
+    );
   };
 
   it("makes the tunnel's keys anew, and none by which a host is reached", async () => {
@@ -241,13 +364,19 @@ describe("a preview of a new stack", () => {
   it("plans the mail domain's records without knowing their values, and waits for nothing", async () => {
     const run = await aStack({ preview: true });
     expect(values(run.one(RRSET, "mail-domain-A"))).toEqual([UNKNOWN]);
-    expect(run.one(SERVER, "hel1-server").inputs.publicNets).toEqual([{ ipv4Enabled: true, ipv4: UNKNOWN, ipv6Enabled: true, ipv6: UNKNOWN }]);
+    expect(run.one(SERVER, "hel1-server").inputs.publicNets).toEqual([
+      { ipv4Enabled: true, ipv4: UNKNOWN, ipv6Enabled: true, ipv6: UNKNOWN },
+    ]);
     expect(run.errors).toEqual([]);
   });
 });
 
 describe("adding and removing a proxy", () => {
-  const of = (run: Run, proxy: string) => run.registered.filter(({ name }) => name.startsWith(`${proxy}-`)).map(({ type, name, inputs }) => JSON.stringify([type, name, inputs])).sort();
+  const of = (run: Run, proxy: string) =>
+    run.registered
+      .filter(({ name }) => name.startsWith(`${proxy}-`))
+      .map(({ type, name, inputs }) => JSON.stringify([type, name, inputs]))
+      .sort();
 
   it("leaves the other proxy's resources as they are, in whatever order they stand", async () => {
     const alone = of(await aStack({ proxies: ["hel1"] }), "hel1");
@@ -265,29 +394,54 @@ describe("adding and removing a proxy", () => {
 
 describe("records that no proxy in the settings stands for any more", () => {
   it("stay, since nothing else works, and fail the run, so that what they name is not deleted", async () => {
-    const run = await aStack({ proxies: [{ name: "hel1", host: "hetzner", location: "hel1", publish: false }], rrsets: [rrset("chat", "A", ["203.0.113.99"], OURS)] });
+    const run = await aStack({
+      proxies: [{ name: "hel1", host: "hetzner", location: "hel1", publish: false }],
+      rrsets: [rrset("chat", "A", ["203.0.113.99"], OURS)],
+    });
     expect(values(run.one(RRSET, "mail-domain-A"))).toEqual(["203.0.113.99"]);
-    expect(run.errors).toEqual([expect.stringContaining("the mail domain's records still hold 203.0.113.99, which is none of the proxies in the settings")]);
+    expect(run.errors).toEqual([
+      expect.stringContaining(
+        "the mail domain's records still hold 203.0.113.99, which is none of the proxies in the settings",
+      ),
+    ]);
   });
 });
 
 describe("a proxy that does not prove itself", () => {
-  const failing = (name: string) => aStack({ proxies: ["hel1", "ash1"], outside: (target) => (target.address === addresses[name]?.[4] || target.address === addresses[name]?.[6] ? noneAnswers(target) : allAnswer(target)) });
+  const failing = (name: string) =>
+    aStack({
+      proxies: ["hel1", "ash1"],
+      outside: (target) =>
+        target.address === addresses[name]?.[4] || target.address === addresses[name]?.[6]
+          ? noneAnswers(target)
+          : allAnswer(target),
+    });
   const addresses: Record<string, { 4: string; 6: string }> = {};
   beforeAll(async () => {
     const { outputs } = await aStack({ proxies: ["hel1", "ash1"] });
-    for (const [name, { ipv4, ipv6 }] of Object.entries(outputs.proxies as Record<string, { ipv4: string; ipv6: string }>)) addresses[name] = { 4: ipv4, 6: ipv6 };
+    for (const [name, { ipv4, ipv6 }] of Object.entries(
+      outputs.proxies as Record<string, { ipv4: string; ipv6: string }>,
+    ))
+      addresses[name] = { 4: ipv4, 6: ipv6 };
   });
 
   it("stays out of the records, while the others' are up to date and the run fails by its name", async () => {
     const run = await failing("ash1");
     expect(values(run.one(RRSET, "mail-domain-A"))).toEqual([addresses.hel1?.[4]]);
-    expect(run.errors).toEqual([expect.stringContaining(`ash1 (${addresses.ash1?.[4]}): no answer from here on ports 25, 80, 143, 443, 465, 587, 993`)]);
+    expect(run.errors).toEqual([
+      expect.stringContaining(
+        `ash1 (${addresses.ash1?.[4]}): no answer from here on ports 25, 80, 143, 443, 465, 587, 993`,
+      ),
+    ]);
   });
 
   it("publishes nothing where nothing stood, if it is the only one", async () => {
     const run = await aStack({ outside: noneAnswers });
-    expect(rows(run, RRSET).map(({ name }) => name).sort()).toEqual(["hel1-A", "hel1-AAAA"]);
+    expect(
+      rows(run, RRSET)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(["hel1-A", "hel1-AAAA"]);
     expect(run.errors).toEqual([expect.stringContaining("Nothing is published under the mail domain by this stack.")]);
   });
 
@@ -317,7 +471,10 @@ describe("the mail domain's records", () => {
 
   it("stand at the zone's top where the mail domain is the zone", async () => {
     const run = await aStack({ settings: { mailDomain: "example.org" }, rrsets: [rrset("@", "A", ["198.51.100.20"])] });
-    expect(run.one(RRSET, "mail-domain-A")).toMatchObject({ inputs: { name: "@" }, options: { importId: "example.org/@/A" } });
+    expect(run.one(RRSET, "mail-domain-A")).toMatchObject({
+      inputs: { name: "@" },
+      options: { importId: "example.org/@/A" },
+    });
   });
 
   it("do not hold a proxy that is drained, which goes on working", async () => {
@@ -327,39 +484,83 @@ describe("the mail domain's records", () => {
   });
 
   it("make other names that point at the old address worth a word", async () => {
-    const run = await aStack({ rrsets: [rrset("chat", "A", ["198.51.100.20"]), rrset("mta-sts.chat", "A", ["198.51.100.20"])] });
-    expect(run.warnings).toContainEqual(expect.stringContaining("mta-sts.chat.example.org A 198.51.100.20 points at the mail domain's old address"));
+    const run = await aStack({
+      rrsets: [rrset("chat", "A", ["198.51.100.20"]), rrset("mta-sts.chat", "A", ["198.51.100.20"])],
+    });
+    expect(run.warnings).toContainEqual(
+      expect.stringContaining("mta-sts.chat.example.org A 198.51.100.20 points at the mail domain's old address"),
+    );
   });
 });
 
 describe("a relay that already uses what the plan wants", () => {
   it.each([
-    ["a network", "address docker0 10.213.0.1/16", "tunnel.ipv4Range: the relay already uses 10.213.0.1/16 on docker0, and 10.213.109.6 for wg-hel1 lies in it. Choose a range that is free there."],
-    ["an IPv6 network", "address eth1 fd6d:6169:6c70::9/64", "tunnel.ipv6Range: the relay already uses fd6d:6169:6c70::9/64 on eth1"],
-    ["a routing table", "table tun0 5184881", "tunnel.routingTables: the relay's routing table 5184881, meant for wg-hel1, is in use already (routes on tun0)."],
-    ["a rule's table", "rule 100: from 198.51.100.0/24 lookup 5184881", 'tunnel.routingTables: the relay\'s routing table 5184881, meant for wg-hel1, is in use already (the rule "100: from 198.51.100.0/24 lookup 5184881").'],
-    ["the interface's name", "address wg-hel1 198.51.100.7/32", "proxies: the relay already has an interface wg-hel1 that is not ours."],
-    ["the trust of postfix", "postfix mynetworks 127.0.0.0/8 10.0.0.0/8 [::1]/128", "relay: postfix trusts 10.0.0.0/8 (mynetworks), and with it 10.213.109.5, the tunnel's other end: a captured proxy could send through your relay."],
+    [
+      "a network",
+      "address docker0 10.213.0.1/16",
+      "tunnel.ipv4Range: the relay already uses 10.213.0.1/16 on docker0, and 10.213.109.6 for wg-hel1 lies in it. Choose a range that is free there.",
+    ],
+    [
+      "an IPv6 network",
+      "address eth1 fd6d:6169:6c70::9/64",
+      "tunnel.ipv6Range: the relay already uses fd6d:6169:6c70::9/64 on eth1",
+    ],
+    [
+      "a routing table",
+      "table tun0 5184881",
+      "tunnel.routingTables: the relay's routing table 5184881, meant for wg-hel1, is in use already (routes on tun0).",
+    ],
+    [
+      "a rule's table",
+      "rule 100: from 198.51.100.0/24 lookup 5184881",
+      'tunnel.routingTables: the relay\'s routing table 5184881, meant for wg-hel1, is in use already (the rule "100: from 198.51.100.0/24 lookup 5184881").',
+    ],
+    [
+      "the interface's name",
+      "address wg-hel1 198.51.100.7/32",
+      "proxies: the relay already has an interface wg-hel1 that is not ours.",
+    ],
+    [
+      "the trust of postfix",
+      "postfix mynetworks 127.0.0.0/8 10.0.0.0/8 [::1]/128",
+      "relay: postfix trusts 10.0.0.0/8 (mynetworks), and with it 10.213.109.5, the tunnel's other end: a captured proxy could send through your relay.",
+    ],
     ["no IPv6 at all", "ipv6 off ipv6.disable=1 at boot", "relay has IPv6 switched off (ipv6.disable=1 at boot)."],
-    ["no IPv6 for new interfaces", "ipv6 off net.ipv6.conf.default.disable_ipv6=1, which each new interface gets", "relay has IPv6 switched off (net.ipv6.conf.default.disable_ipv6=1, which each new interface gets). The tunnel carries IPv6 to it even where the home line has none: set that to 0"],
+    [
+      "no IPv6 for new interfaces",
+      "ipv6 off net.ipv6.conf.default.disable_ipv6=1, which each new interface gets",
+      "relay has IPv6 switched off (net.ipv6.conf.default.disable_ipv6=1, which each new interface gets). The tunnel carries IPv6 to it even where the home line has none: set that to 0",
+    ],
   ])("(%s) is found before anything is bought", async (_what, line, expected) => {
     const facts = line.startsWith("ipv6") ? RELAY_FACTS.replace("ipv6 on", line) : `${RELAY_FACTS}\n${line}`;
     await expect(aStack({ relayFacts: facts })).rejects.toThrow(expected);
   });
 
   it("is looked at once more before it stops a run: it may have been mended since", async () => {
-    const run = await aStack({ relayFacts: `${RELAY_FACTS}\nroute docker0 10.213.109.0/24`, relayFactsNow: RELAY_FACTS });
+    const run = await aStack({
+      relayFacts: `${RELAY_FACTS}\nroute docker0 10.213.109.0/24`,
+      relayFactsNow: RELAY_FACTS,
+    });
     expect(run.errors).toEqual([]);
     expect(run.outputs.lastRun).toMatchObject({ looks: { unwell: ["relay"] } });
     expect((await aStack()).registered.some(({ name }) => name === "relay-facts-now")).toBe(false);
   });
 
-  it.each(["route tun0 10.0.0.0/8", "route eth0 10.128.0.0/9", "route tun0 fd00::/8"])("does not count by a wide route, which ours outrank: %s", async (line) => {
-    expect((await aStack({ relayFacts: `${RELAY_FACTS}\n${line}` })).errors).toEqual([]);
-  });
+  it.each(["route tun0 10.0.0.0/8", "route eth0 10.128.0.0/9", "route tun0 fd00::/8"])(
+    "does not count by a wide route, which ours outrank: %s",
+    async (line) => {
+      expect((await aStack({ relayFacts: `${RELAY_FACTS}\n${line}` })).errors).toEqual([]);
+    },
+  );
 
   it("is not mistaken for our own earlier run", async () => {
-    const own = ["ours wg-hel1", "address wg-hel1 10.213.109.6/32", "table wg-hel1 5184881", "rule 4710: from 10.213.109.6 lookup 5184881", "rule 4721: from all iif lo ipproto tcp dport 25 lookup 5184881"].join("\n");
+    const own = [
+      "ours wg-hel1",
+      "address wg-hel1 10.213.109.6/32",
+      "table wg-hel1 5184881",
+      "rule 4710: from 10.213.109.6 lookup 5184881",
+      "rule 4721: from all iif lo ipproto tcp dport 25 lookup 5184881",
+    ].join("\n");
     const run = await aStack({ relayFacts: `${RELAY_FACTS}\n${own}` });
     expect(run.errors).toEqual([]);
   });
@@ -367,8 +568,14 @@ describe("a relay that already uses what the plan wants", () => {
 
 describe("a proxy that keeps track of many connections", () => {
   it("is warned of from four fifths of its room on", async () => {
-    expect((await aStack({ inside: `${INSIDE}\ntracked 104000 131072` })).warnings.join()).not.toContain("keeps track of");
-    expect((await aStack({ inside: `${INSIDE}\ntracked 105000 131072` })).warnings).toContainEqual(expect.stringContaining("hel1 keeps track of 105000 connections, and has room for 131072: once that is full, new ones are dropped"));
+    expect((await aStack({ inside: `${INSIDE}\ntracked 104000 131072` })).warnings.join()).not.toContain(
+      "keeps track of",
+    );
+    expect((await aStack({ inside: `${INSIDE}\ntracked 105000 131072` })).warnings).toContainEqual(
+      expect.stringContaining(
+        "hel1 keeps track of 105000 connections, and has room for 131072: once that is full, new ones are dropped",
+      ),
+    );
   });
 });
 
@@ -382,23 +589,37 @@ describe("the check of the relay's own way out", () => {
   });
 
   it("is a fault when it fails, with everything else done, and is made again by the next run", async () => {
-    const stack = { prints: { "relay-outbound": "failed 2026-11-24T03:01:00Z this relay cannot reach mx.example.net on port 25" } };
+    const stack = {
+      prints: { "relay-outbound": "failed 2026-11-24T03:01:00Z this relay cannot reach mx.example.net on port 25" },
+    };
     const run = await aStack(stack);
-    expect(run.errors).toEqual([expect.stringContaining("  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T03:01:00Z)\n")]);
+    expect(run.errors).toEqual([
+      expect.stringContaining(
+        "  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T03:01:00Z)\n",
+      ),
+    ]);
     expect(run.outputs.published).toHaveLength(2);
     expect(run.outputs.lastRun).toMatchObject({ looks: { unwell: ["relay"] } });
-    const asked = (now: Date, before?: Record<string, unknown>) => aStack({ ...stack, now, ...(before && { before }) }).then((again) => again.one(COMMAND, "relay-outbound").inputs.stdin);
+    const asked = (now: Date, before?: Record<string, unknown>) =>
+      aStack({ ...stack, now, ...(before && { before }) }).then(
+        (again) => again.one(COMMAND, "relay-outbound").inputs.stdin,
+      );
     const [first, second] = [new Date("2026-11-24T03:00:00Z"), new Date("2026-11-24T03:05:00Z")];
     expect(await asked(second, run.outputs)).not.toBe(await asked(first));
   });
 
   it("is a warning where one family alone is shut", async () => {
     const run = await aStack({ prints: { "relay-outbound": "warning mail leaves over IPv4, but not over IPv6" } });
-    expect([run.errors, run.warnings]).toEqual([[], expect.arrayContaining(["relay: mail leaves over IPv4, but not over IPv6"])]);
+    expect([run.errors, run.warnings]).toEqual([
+      [],
+      expect.arrayContaining(["relay: mail leaves over IPv4, but not over IPv6"]),
+    ]);
   });
 
   it("is a warning in a preview, and no news from a relay that does not answer", async () => {
-    const prints = { "relay-outbound": "failed 2026-11-24T02:59:00Z this relay cannot reach mx.example.net on port 25" };
+    const prints = {
+      "relay-outbound": "failed 2026-11-24T02:59:00Z this relay cannot reach mx.example.net on port 25",
+    };
     const preview = await aStack({ prints, preview: true });
     expect(preview.errors).toEqual([]);
     const { outputs: before } = await aStack({ prints });
@@ -407,23 +628,31 @@ describe("the check of the relay's own way out", () => {
   });
 
   it("can be switched off", async () => {
-    const run = await aStack({ settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, outboundCheck: false } } });
+    const run = await aStack({
+      settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, outboundCheck: false } },
+    });
     expect(rows(run, COMMAND).some(({ name }) => name === "relay-outbound")).toBe(false);
   });
 });
 
 describe("a relay that is reached as another user than root", () => {
   it("is asked by sudo -n everywhere", async () => {
-    const run = await aStack({ settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY, user: "admin" } } } });
-    for (const { name, inputs } of rows(run, COMMAND).filter(({ name }) => name.startsWith("relay") || name.startsWith("hel1-relay-end"))) {
-      for (const line of [inputs.create, inputs.delete].filter((each) => each !== undefined)) expect([name, line]).toEqual([name, expect.stringMatching(/^sudo -n /)]);
+    const run = await aStack({
+      settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY, user: "admin" } } },
+    });
+    for (const { name, inputs } of rows(run, COMMAND).filter(
+      ({ name }) => name.startsWith("relay") || name.startsWith("hel1-relay-end"),
+    )) {
+      for (const line of [inputs.create, inputs.delete].filter((each) => each !== undefined))
+        expect([name, line]).toEqual([name, expect.stringMatching(/^sudo -n /)]);
     }
   });
 });
 
 describe("the proxy's view of the relay", () => {
   it("is taken again when what is seen from outside changes, and only then", async () => {
-    const stdin = async (outside: Parameters<typeof aStack>[0]) => (await aStack(outside)).one(COMMAND, "hel1-through").inputs.stdin;
+    const stdin = async (outside: Parameters<typeof aStack>[0]) =>
+      (await aStack(outside)).one(COMMAND, "hel1-through").inputs.stdin;
     expect(await stdin({})).toBe(await stdin({ inside: INSIDE }));
     expect(await stdin({ outside: noneAnswers })).not.toBe(await stdin({}));
   });

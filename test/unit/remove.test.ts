@@ -1,5 +1,15 @@
 // npm run remove: out of DNS, a wait, away; and again from wherever it was cut off.
-import { chmodSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -31,11 +41,17 @@ const DRAINED = { since: NOON, checked: NOON, ttl: 120 };
 describe("the stack file", () => {
   it("keeps every line that has nothing to do with the proxy", () => {
     const drained = withDrained(FILE, "ash1", DRAINED);
-    expect(drained.split("\n").filter((line) => !FILE.split("\n").includes(line))).toEqual(["      publish: false # drained by npm run remove, since 2026-11-23T12:00:00.000Z, TTL 120 s, checked 2026-11-23T12:00:00.000Z"]);
+    expect(drained.split("\n").filter((line) => !FILE.split("\n").includes(line))).toEqual([
+      "      publish: false # drained by npm run remove, since 2026-11-23T12:00:00.000Z, TTL 120 s, checked 2026-11-23T12:00:00.000Z",
+    ]);
     expect(FILE.split("\n").filter((line) => !drained.split("\n").includes(line))).toEqual([]);
     const gone = without(drained, "ash1");
     expect(gone).toContain("# My stack, with a comment.\nencryptionsalt: v1:abc");
-    expect((parse(gone) as { config: Record<string, { name: string }[]> }).config["chatmail-proxy:proxies"]?.map(({ name }) => name)).toEqual(["hel1"]);
+    expect(
+      (parse(gone) as { config: Record<string, { name: string }[]> }).config["chatmail-proxy:proxies"]?.map(
+        ({ name }) => name,
+      ),
+    ).toEqual(["hel1"]);
     expect(gone).toContain("- name: hel1 # the first\n");
   });
 
@@ -48,34 +64,63 @@ describe("the stack file", () => {
 
   it("keeps the only published proxy, and one through which mail leaves", () => {
     expect(standing(without(FILE, "ash1"), "hel1").obstacle).toContain("hel1 is the only proxy that is published");
-    expect(standing(withDrained(FILE, "ash1", DRAINED), "hel1").obstacle).toContain("hel1 is the only proxy that is published");
-    for (const egress of ["ash1", "[hel1, ash1]"]) expect(standing(`${FILE}  chatmail-proxy:egress: ${egress}\n`, "ash1").obstacle).toContain("ash1 is in egress");
-    expect(standing(FILE.replace("    zone:", "    provider: manual\n    zone:"), "ash1").obstacle).toContain("with dns.provider manual nobody but you takes ash1 out of DNS");
+    expect(standing(withDrained(FILE, "ash1", DRAINED), "hel1").obstacle).toContain(
+      "hel1 is the only proxy that is published",
+    );
+    for (const egress of ["ash1", "[hel1, ash1]"])
+      expect(standing(`${FILE}  chatmail-proxy:egress: ${egress}\n`, "ash1").obstacle).toContain("ash1 is in egress");
+    expect(standing(FILE.replace("    zone:", "    provider: manual\n    zone:"), "ash1").obstacle).toContain(
+      "with dns.provider manual nobody but you takes ash1 out of DNS",
+    );
     expect(standing(FILE, "ash1").obstacle).toBeUndefined();
   });
 
   it("keeps one that may not be deleted, and says so before any wait", () => {
     const location = "      location: ash\n";
-    expect(standing(FILE.replace(location, `${location}      deleteProtection: true\n`), "ash1").obstacle).toContain("set deleteProtection: false and run pulumi up first");
-    expect(standing(FILE.replace(location, `${location}      deleteProtection: false\n`), "ash1").obstacle).toBeUndefined();
+    expect(standing(FILE.replace(location, `${location}      deleteProtection: true\n`), "ash1").obstacle).toContain(
+      "set deleteProtection: false and run pulumi up first",
+    );
+    expect(
+      standing(FILE.replace(location, `${location}      deleteProtection: false\n`), "ash1").obstacle,
+    ).toBeUndefined();
   });
 
   it("gives back what a mark says, and nothing of another comment", () => {
-    for (const drain of [DRAINED, { since: undefined, checked: undefined, ttl: 3600 }]) expect(standing(withDrained(FILE, "ash1", drain), "ash1").drained).toEqual(drain);
+    for (const drain of [DRAINED, { since: undefined, checked: undefined, ttl: 3600 }])
+      expect(standing(withDrained(FILE, "ash1", drain), "ash1").drained).toEqual(drain);
     const nothing = { since: undefined, checked: undefined, ttl: undefined };
     for (const comment of ["", " # for now", " # drained by npm run remove, since yesterday"]) {
-      expect(standing(FILE.replace("      location: ash\n", `      location: ash\n      publish: false${comment}\n`), "ash1").drained).toEqual(nothing);
+      expect(
+        standing(FILE.replace("      location: ash\n", `      location: ash\n      publish: false${comment}\n`), "ash1")
+          .drained,
+      ).toEqual(nothing);
     }
-    expect(standing(withDrained(FILE, "ash1", DRAINED).replace("publish: false", "publish: true"), "ash1").drained).toBeUndefined();
+    expect(
+      standing(withDrained(FILE, "ash1", DRAINED).replace("publish: false", "publish: true"), "ash1").drained,
+    ).toBeUndefined();
   });
 });
 
 describe("the stack's history", () => {
-  const entry = (startTime: string, result: string, ttl?: number) => ({ version: 0, kind: "update", startTime, result, config: { "chatmail-proxy:dns": { value: JSON.stringify({ zone: "example.org", ttl }), secret: false }, "hcloud:token": { secret: true } } });
+  const entry = (startTime: string, result: string, ttl?: number) => ({
+    version: 0,
+    kind: "update",
+    startTime,
+    result,
+    config: {
+      "chatmail-proxy:dns": { value: JSON.stringify({ zone: "example.org", ttl }), secret: false },
+      "hcloud:token": { secret: true },
+    },
+  });
   const history = (...entries: unknown[]) => readHistory(JSON.stringify(entries)) ?? [];
 
   it("is read as pulumi prints it", () => {
-    expect(history(entry("2026-11-23T11:00:00.000Z", "failed"), entry("2026-11-23T12:00:00.000Z", "succeeded", 60), { startTime: "2026-11-23T10:00:00.000Z", result: "succeeded" })).toEqual([
+    expect(
+      history(entry("2026-11-23T11:00:00.000Z", "failed"), entry("2026-11-23T12:00:00.000Z", "succeeded", 60), {
+        startTime: "2026-11-23T10:00:00.000Z",
+        result: "succeeded",
+      }),
+    ).toEqual([
       { start: NOON, succeeded: true, ttl: 60 },
       { start: new Date("2026-11-23T11:00:00Z"), succeeded: false, ttl: 300 },
       { start: new Date("2026-11-23T10:00:00Z"), succeeded: true, ttl: undefined },
@@ -84,13 +129,26 @@ describe("the stack's history", () => {
   });
 
   it("tells the longest TTL that may be in force: that of the last run which succeeded, and of those that failed since", () => {
-    const [old, good, bad] = [entry("2026-11-23T10:00:00.000Z", "succeeded", 86400), entry("2026-11-23T11:00:00.000Z", "succeeded", 3600), entry("2026-11-23T12:00:00.000Z", "failed", 60)];
-    expect([longestTtl([]), longestTtl(history(bad)), longestTtl(history(old, good, bad)), longestTtl(history(old, bad))]).toEqual([0, 60, 3600, 86400]);
+    const [old, good, bad] = [
+      entry("2026-11-23T10:00:00.000Z", "succeeded", 86400),
+      entry("2026-11-23T11:00:00.000Z", "succeeded", 3600),
+      entry("2026-11-23T12:00:00.000Z", "failed", 60),
+    ];
+    expect([
+      longestTtl([]),
+      longestTtl(history(bad)),
+      longestTtl(history(old, good, bad)),
+      longestTtl(history(old, bad)),
+    ]).toEqual([0, 60, 3600, 86400]);
   });
 
   it("tells whether anything was run since", () => {
     const updates = history(entry("2026-11-23T11:59:50.000Z", "succeeded"));
-    expect([untouchedSince(updates, NOON), untouchedSince(updates, new Date("2026-11-23T11:00:00Z")), untouchedSince([], NOON)]).toEqual([true, false, false]);
+    expect([
+      untouchedSince(updates, NOON),
+      untouchedSince(updates, new Date("2026-11-23T11:00:00Z")),
+      untouchedSince([], NOON),
+    ]).toEqual([true, false, false]);
   });
 });
 
@@ -108,7 +166,15 @@ describe("removeProxy", () => {
   afterEach(() => rmSync(dir, { recursive: true }));
 
   /** Runs with a clock that sleeping moves; each up sees the settings as they are then. */
-  async function run(options: { status?: (turn: number) => number; interruptAt?: number; start?: number; blind?: boolean; knock?: (host: string, port: number) => boolean } = {}) {
+  async function run(
+    options: {
+      status?: (turn: number) => number;
+      interruptAt?: number;
+      start?: number;
+      blind?: boolean;
+      knock?: (host: string, port: number) => boolean;
+    } = {},
+  ) {
     let clock = options.start ?? Date.parse("2026-11-23T12:00:00Z");
     const seen: string[] = [];
     const said: string[] = [];
@@ -131,10 +197,15 @@ describe("removeProxy", () => {
       sleep: (ms) => {
         clock += ms;
         slept += ms;
-        return options.interruptAt !== undefined && slept >= options.interruptAt ? Promise.reject(new Error("interrupted")) : Promise.resolve();
+        return options.interruptAt !== undefined && slept >= options.interruptAt
+          ? Promise.reject(new Error("interrupted"))
+          : Promise.resolve();
       },
     });
-    const error = await work.then(() => undefined, (reason: Error) => reason.message);
+    const error = await work.then(
+      () => undefined,
+      (reason: Error) => reason.message,
+    );
     return { seen, said, seconds: slept / 1000, clock, error };
   }
 
@@ -143,13 +214,29 @@ describe("removeProxy", () => {
   });
 
   it("keeps an existing machine that does not answer in the settings, and says the ways out", async () => {
-    const machine = (more = "") => writeFileSync(file, FILE.replace("      host: hetzner\n      location: ash\n", `      host: linux\n      ipv4: 192.0.2.140\n      ssh:\n        port: 2222\n        hostKey: ssh-ed25519 AAAA\n${more}`));
+    const machine = (more = "") =>
+      writeFileSync(
+        file,
+        FILE.replace(
+          "      host: hetzner\n      location: ash\n",
+          `      host: linux\n      ipv4: 192.0.2.140\n      ssh:\n        port: 2222\n        hostKey: ssh-ed25519 AAAA\n${more}`,
+        ),
+      );
     machine();
     const asked: unknown[] = [];
     const dead = await run({ knock: (...door) => asked.push(door) === 0 });
-    expect(dead).toMatchObject({ seen: ["drained"], error: expect.stringMatching(/^ash1 is out of DNS.*\(192\.0\.2\.140, port 2222\) does not answer.* add gone: true/) as string });
+    expect(dead).toMatchObject({
+      seen: ["drained"],
+      error: expect.stringMatching(
+        /^ash1 is out of DNS.*\(192\.0\.2\.140, port 2222\) does not answer.* add gone: true/,
+      ) as string,
+    });
     expect(asked).toEqual([["192.0.2.140", 2222]]);
-    expect(await run({ start: dead.clock, knock: () => true })).toMatchObject({ seen: ["drained", "without"], seconds: 0, error: undefined });
+    expect(await run({ start: dead.clock, knock: () => true })).toMatchObject({
+      seen: ["drained", "without"],
+      seconds: 0,
+      error: undefined,
+    });
     machine("      gone: true\n");
     expect(await run()).toMatchObject({ seen: ["drained", "without"], error: undefined });
   });
@@ -175,7 +262,8 @@ describe("removeProxy", () => {
   it("is not misled by its own mark, left on a proxy that was published again and is drained by hand later", async () => {
     const { clock } = await run({ interruptAt: 60_000 });
     // The file is as it was; only the runs between tell.
-    for (const later of [3600_000, 7200_000]) updates.push({ start: new Date(clock + later), succeeded: true, ttl: 120 });
+    for (const later of [3600_000, 7200_000])
+      updates.push({ start: new Date(clock + later), succeeded: true, ttl: 120 });
     expect(await run({ start: clock + 7201_000 })).toMatchObject({ seen: ["drained", "without"], seconds: 125 });
   });
 
@@ -226,7 +314,11 @@ describe("removeProxy", () => {
     expect(error).toContain("ash1 is marked as drained");
     expect(readFileSync(file, "utf8")).toContain("ash1");
     // An hour later: the time begins when the drain goes through, not when it was first tried.
-    expect(await run({ start: Date.parse("2026-11-23T13:00:00Z") })).toMatchObject({ seen: ["drained", "without"], seconds: 125, error: undefined });
+    expect(await run({ start: Date.parse("2026-11-23T13:00:00Z") })).toMatchObject({
+      seen: ["drained", "without"],
+      seconds: 125,
+      error: undefined,
+    });
   });
 
   it("keeps the file's mode, and a link to it", async () => {

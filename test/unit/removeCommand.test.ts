@@ -18,7 +18,13 @@ const FILE = `config:
   chatmail-proxy:dns:
     ttl: 60
 `;
-const HISTORY = JSON.stringify([{ startTime: "2026-01-01T11:59:00.000Z", result: "succeeded", config: { "chatmail-proxy:dns": { value: '{"ttl":60}' } } }]);
+const HISTORY = JSON.stringify([
+  {
+    startTime: "2026-01-01T11:59:00.000Z",
+    result: "succeeded",
+    config: { "chatmail-proxy:dns": { value: '{"ttl":60}' } },
+  },
+]);
 
 let dir: string;
 beforeEach(() => {
@@ -35,16 +41,37 @@ afterEach(() => rmSync(dir, { recursive: true }));
 
 /** Puts the stand-in on PATH: it notes each call, and where it was made. */
 function pulumi({ up = 0, selected = "echo prod" }: { up?: number; selected?: string } = {}): void {
-  const script = ["#!/bin/sh", `echo "$PWD: $*" >>"${dir}/calls"`, 'case "$*" in', `"stack --show-name") ${selected} ;;`, `"stack history"*) echo '${HISTORY}' ;;`, `up*) exit ${up} ;;`, "*) exit 9 ;;", "esac", ""];
+  const script = [
+    "#!/bin/sh",
+    `echo "$PWD: $*" >>"${dir}/calls"`,
+    'case "$*" in',
+    `"stack --show-name") ${selected} ;;`,
+    `"stack history"*) echo '${HISTORY}' ;;`,
+    `up*) exit ${up} ;;`,
+    "*) exit 9 ;;",
+    "esac",
+    "",
+  ];
   writeFileSync(join(dir, "bin/pulumi"), script.join("\n"), { mode: 0o755 });
 }
 
 /** Nobody is at its stdin. */
 function remove(...args: string[]) {
   const [program = "", ...rest] = nodeTs(join(dir, "scripts/remove.ts"), ...args);
-  const { status, stdout, stderr } = spawnSync(program, rest, { cwd: tmpdir(), encoding: "utf8", input: "", env: { PATH: [join(dir, "bin"), dirname(process.execPath), "/usr/bin", "/bin"].join(delimiter) } });
+  const { status, stdout, stderr } = spawnSync(program, rest, {
+    cwd: tmpdir(),
+    encoding: "utf8",
+    input: "",
+    env: { PATH: [join(dir, "bin"), dirname(process.execPath), "/usr/bin", "/bin"].join(delimiter) },
+  });
   const calls = existsSync(join(dir, "calls")) ? readFileSync(join(dir, "calls"), "utf8").trim().split("\n") : [];
-  return { status, stdout, stderr, calls: calls.map((call) => call.replace(`${dir}: `, "")), file: readFileSync(join(dir, "Pulumi.prod.yaml"), "utf8") };
+  return {
+    status,
+    stdout,
+    stderr,
+    calls: calls.map((call) => call.replace(`${dir}: `, "")),
+    file: readFileSync(join(dir, "Pulumi.prod.yaml"), "utf8"),
+  };
 }
 
 const UP = "up --yes --skip-preview --stack";
@@ -53,12 +80,22 @@ const HISTORY_OF = "stack history --json --page-size 20 --stack";
 it("removes a proxy of the selected stack", () => {
   const { status, stdout, stderr, calls, file } = remove("ash1", "--yes");
   expect([status, stderr]).toEqual([0, ""]);
-  expect(stdout.split("\n")).toEqual(["1. ash1 is drained in the settings already", "2. waiting until resolvers have forgotten its address (TTL 60 s)", "3. removing ash1", "ash1 is gone.", ""]);
+  expect(stdout.split("\n")).toEqual([
+    "1. ash1 is drained in the settings already",
+    "2. waiting until resolvers have forgotten its address (TTL 60 s)",
+    "3. removing ash1",
+    "ash1 is gone.",
+    "",
+  ]);
   expect(calls).toEqual(["stack --show-name", `${HISTORY_OF} prod`, `${UP} prod`, `${UP} prod`]);
   expect(file).not.toContain("ash1");
 });
 
-it.each([[["--stack", "acme/prod", "--yes", "ash1"]], [["ash1", "--stack", "acme/prod", "--yes"]], [["--yes", "ash1", "--stack", "acme/prod"]]])("reads its words in any order: %p", (args) => {
+it.each([
+  [["--stack", "acme/prod", "--yes", "ash1"]],
+  [["ash1", "--stack", "acme/prod", "--yes"]],
+  [["--yes", "ash1", "--stack", "acme/prod"]],
+])("reads its words in any order: %p", (args) => {
   expect(readArguments(args)).toEqual({ name: "ash1", stack: "acme/prod", yes: true });
 });
 
@@ -69,7 +106,14 @@ it("takes the stack that is given", () => {
   expect(file).not.toContain("ash1");
 });
 
-it.each([[[]], [["--yes"]], [["ash1", "hel1", "--yes"]], [["ash1", "--yes", "--stack"]], [["--force", "--yes"]], [["--stack", "prod", "--yes"]]])("takes no words such as %p", (args) => {
+it.each([
+  [[]],
+  [["--yes"]],
+  [["ash1", "hel1", "--yes"]],
+  [["ash1", "--yes", "--stack"]],
+  [["--force", "--yes"]],
+  [["--stack", "prod", "--yes"]],
+])("takes no words such as %p", (args) => {
   expect(() => readArguments(args)).toThrow(USAGE);
 });
 
@@ -80,12 +124,19 @@ it("says how it is used, and does nothing, when it is started with others", () =
 it("does nothing unasked where nobody is there to answer", () => {
   const { status, stderr, calls, file } = remove("ash1");
   expect([status, file, calls]).toEqual([1, FILE, ["stack --show-name"]]);
-  expect(stderr).toContain("nobody is there to answer; if you are sure: Usage: npm run remove -- NAME [--stack STACK] --yes");
+  expect(stderr).toContain(
+    "nobody is there to answer; if you are sure: Usage: npm run remove -- NAME [--stack STACK] --yes",
+  );
 });
 
 it("names the proxies that there are when it is given another", () => {
   const { status, stderr, calls, file } = remove("sin1", "--yes", "--stack", "prod");
-  expect([status, stderr, calls, file]).toEqual([1, 'there is no proxy "sin1" in the settings; there are: hel1, ash1\n', [], FILE]);
+  expect([status, stderr, calls, file]).toEqual([
+    1,
+    'there is no proxy "sin1" in the settings; there are: hel1, ash1\n',
+    [],
+    FILE,
+  ]);
 });
 
 it("fails where pulumi up fails, and keeps the proxy", () => {
@@ -97,9 +148,15 @@ it("fails where pulumi up fails, and keeps the proxy", () => {
 });
 
 it("asks for a stack that is there", () => {
-  expect(remove("ash1", "--yes", "--stack", "other").stderr).toContain("Pulumi.other.yaml is not there; is other the stack's name?");
+  expect(remove("ash1", "--yes", "--stack", "other").stderr).toContain(
+    "Pulumi.other.yaml is not there; is other the stack's name?",
+  );
   pulumi({ selected: "exit 255" });
-  expect(remove("ash1", "--yes")).toMatchObject({ status: 1, stderr: "no stack is selected; name it with --stack\n", file: FILE });
+  expect(remove("ash1", "--yes")).toMatchObject({
+    status: 1,
+    stderr: "no stack is selected; name it with --stack\n",
+    file: FILE,
+  });
   rmSync(join(dir, "bin/pulumi"));
   expect(remove("ash1", "--yes").stderr).toContain("pulumi cannot be started");
 });

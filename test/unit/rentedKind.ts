@@ -11,14 +11,24 @@ import { publicAddress, slug } from "../../components/settings/values";
 const SSH_PORT = 2200;
 const HOST_KEY = `ssh-ed25519 ${"C".repeat(68)}`;
 
-const schema = object("a proxy on a rented server", { ...anyProxy, host: z.literal("rented"), contract: slug("a contract", "k1"), place: slug("a place", "ams").default("ams"), ipv4: publicAddress(4, "203.0.113.77") });
+const schema = object("a proxy on a rented server", {
+  ...anyProxy,
+  host: z.literal("rented"),
+  contract: slug("a contract", "k1"),
+  place: slug("a place", "ams").default("ams"),
+  ipv4: publicAddress(4, "203.0.113.77"),
+});
 const remembered = z.object({ host: z.literal("rented"), contract: z.string(), place: z.string() });
 type Entry = z.output<typeof schema>;
 
 export const rented: HostKind<Entry, z.output<typeof remembered>> = {
   name: "rented",
   schema,
-  token: { key: "rented:token", variable: "RENTED_TOKEN", check: (token) => (token ? [] : [{ key: "rented:token", text: "is missing. Ask your landlord." }]) },
+  token: {
+    key: "rented:token",
+    variable: "RENTED_TOKEN",
+    check: (token) => (token ? [] : [{ key: "rented:token", text: "is missing. Ask your landlord." }]),
+  },
   operatorKey: false,
   reverseDns: false,
   remembered,
@@ -31,11 +41,22 @@ export const rented: HostKind<Entry, z.output<typeof remembered>> = {
     faults: contract === "void" ? ["has a contract that is void. Sign another."] : [],
   }),
   // Of those with a contract "new" there is none yet.
-  doors: (entries, { stack }) => Promise.resolve(new Map(entries.filter(({ contract }) => contract !== "new").map(({ name }) => [name, { host: `${name}.${stack}.example.net`, ports: [SSH_PORT, 22], user: "root", hostKey: HOST_KEY }]))),
+  doors: (entries, { stack }) =>
+    Promise.resolve(
+      new Map(
+        entries
+          .filter(({ contract }) => contract !== "new")
+          .map(({ name }) => [
+            name,
+            { host: `${name}.${stack}.example.net`, ports: [SSH_PORT, 22], user: "root", hostKey: HOST_KEY },
+          ]),
+      ),
+    ),
   open: (name, args, opts) => new RentedHost(name, args, opts),
   remember: ({ host, contract, place }) => ({ host, contract, place }),
   identity: ({ contract }) => ({ id: contract, gone: false }),
-  moved: (name, was, is) => (was.place === is.place ? [] : [{ key: "place", text: `was "${was.place}" until now. ${addThenRemove(name)}` }]),
+  moved: (name, was, is) =>
+    was.place === is.place ? [] : [{ key: "place", text: `was "${was.place}" until now. ${addThenRemove(name)}` }],
 };
 
 class RentedHost extends pulumi.ComponentResource implements Host {

@@ -11,7 +11,10 @@ const sound = fc
     names: fc.uniqueArray(label, { minLength: 1, maxLength: 5 }),
     zone: fc.tuple(label, label).map((labels) => labels.join(".")),
     host: label,
-    ports: fc.uniqueArray(fc.integer({ min: 1, max: 65535 }).filter((port) => port !== 22 && port !== 51820), { minLength: 1, maxLength: 8 }),
+    ports: fc.uniqueArray(
+      fc.integer({ min: 1, max: 65535 }).filter((port) => port !== 22 && port !== 51820),
+      { minLength: 1, maxLength: 8 },
+    ),
     address: fc.ipV4(),
     ttl: fc.integer({ min: 60, max: 86400 }),
   })
@@ -36,7 +39,8 @@ describe("checkSettings", () => {
         const result = checkSettings({ ...raw, [changed]: value });
         if ("settings" in result) return;
         // A mail domain of its own may well not be in the zone any more: that is the zone's complaint.
-        for (const complaint of result.complaints) expect(complaint.key).toMatch(new RegExp(`^(${changed}|dns\\.zone|ports\\[|proxies\\[)`));
+        for (const complaint of result.complaints)
+          expect(complaint.key).toMatch(new RegExp(`^(${changed}|dns\\.zone|ports\\[|proxies\\[)`));
         expect(formatComplaints(result.complaints, "p").split("\n").length).toBeGreaterThan(result.complaints.length);
       }),
     );
@@ -55,7 +59,9 @@ describe("checkSettings", () => {
     fc.assert(
       fc.property(sound, fc.nat(), (raw, pick) => {
         const port = raw.ports[pick % raw.ports.length] as number;
-        expect(checkSettings({ ...raw, ports: [...raw.ports, port] })).toEqual({ complaints: [{ key: `ports[${raw.ports.length}]`, text: `${port} is named twice. Remove one.` }] });
+        expect(checkSettings({ ...raw, ports: [...raw.ports, port] })).toEqual({
+          complaints: [{ key: `ports[${raw.ports.length}]`, text: `${port} is named twice. Remove one.` }],
+        });
       }),
     );
   });

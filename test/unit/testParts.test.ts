@@ -1,6 +1,15 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { closingLine, expectedSeconds, failureList, jestCount, labObstacle, lanesFor, sum, verdict } from "../../scripts/test/parts";
+import {
+  closingLine,
+  expectedSeconds,
+  failureList,
+  jestCount,
+  labObstacle,
+  lanesFor,
+  sum,
+  verdict,
+} from "../../scripts/test/parts";
 
 describe("the closing line of npm test", () => {
   it("is the sum of all parts", () => {
@@ -8,29 +17,62 @@ describe("the closing line of npm test", () => {
     expect(closingLine(sum(counts))).toBe("41 passed, 2 failed");
   });
 
-  it("names skipped parts only where there are any", () => expect(closingLine({ passed: 1, failed: 0, skipped: 1 })).toBe("1 passed, 0 failed, 1 skipped"));
+  it("names skipped parts only where there are any", () =>
+    expect(closingLine({ passed: 1, failed: 0, skipped: 1 })).toBe("1 passed, 0 failed, 1 skipped"));
 });
 
 describe("jestCount", () => {
-  const report = (counts: Record<string, number>) => JSON.stringify({ numPassedTests: 3, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, numRuntimeErrorTestSuites: 0, ...counts });
+  const report = (counts: Record<string, number>) =>
+    JSON.stringify({
+      numPassedTests: 3,
+      numFailedTests: 0,
+      numPendingTests: 0,
+      numTodoTests: 0,
+      numRuntimeErrorTestSuites: 0,
+      ...counts,
+    });
 
-  it("counts what jest counts", () => expect(jestCount(report({ numFailedTests: 2, numPendingTests: 1 }), 1)).toEqual({ passed: 3, failed: 2, skipped: 1, failures: [] }));
-  it("counts a file that could not be run as failed", () => expect(jestCount(report({ numRuntimeErrorTestSuites: 1 }), 1).failed).toBe(1));
+  it("counts what jest counts", () =>
+    expect(jestCount(report({ numFailedTests: 2, numPendingTests: 1 }), 1)).toEqual({
+      passed: 3,
+      failed: 2,
+      skipped: 1,
+      failures: [],
+    }));
+  it("counts a file that could not be run as failed", () =>
+    expect(jestCount(report({ numRuntimeErrorTestSuites: 1 }), 1).failed).toBe(1));
   it("does not take a bad exit status for success", () => expect(jestCount(report({}), 1).failed).toBe(1));
-  it("does not take a missing report for success", () => expect(jestCount(undefined, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 }));
+  it("does not take a missing report for success", () =>
+    expect(jestCount(undefined, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 }));
 });
 
 describe("what failed", () => {
   const tests = [
     { status: "passed", fullName: "mail flows", failureMessages: [] },
-    { status: "failed", fullName: "mail is kept", failureMessages: [`\u001b[31mpulumi ended with status 1:\u001b[0m\n${"line\n".repeat(2000)}error: the reason\n    at there (file.ts:1:1)`] },
+    {
+      status: "failed",
+      fullName: "mail is kept",
+      failureMessages: [
+        `\u001b[31mpulumi ended with status 1:\u001b[0m\n${"line\n".repeat(2000)}error: the reason\n    at there (file.ts:1:1)`,
+      ],
+    },
   ];
-  const report = JSON.stringify({ numFailedTests: 1, testResults: [{ name: "/x/test/lab/mail.test.ts", assertionResults: tests }, { name: "/x/test/unit/odd.test.ts", message: "no such module", assertionResults: [] }] });
+  const report = JSON.stringify({
+    numFailedTests: 1,
+    testResults: [
+      { name: "/x/test/lab/mail.test.ts", assertionResults: tests },
+      { name: "/x/test/unit/odd.test.ts", message: "no such module", assertionResults: [] },
+    ],
+  });
 
   it("is listed at the end with its place and its reason, a long one by its beginning and its end", () => {
     const text = failureList(sum([verdict(0), jestCount(report, 1)]));
-    expect(text).toMatch(/^\n== what failed\n\n\* lab\/mail\.test\.ts: mail is kept\npulumi ended with status 1:\nline\n/);
-    expect(text).toMatch(/\[…\]\n(line\n|ine\n|ne\n|e\n|\n)(line\n)+error: the reason\n\n\* unit\/odd\.test\.ts: no such module\n$/);
+    expect(text).toMatch(
+      /^\n== what failed\n\n\* lab\/mail\.test\.ts: mail is kept\npulumi ended with status 1:\nline\n/,
+    );
+    expect(text).toMatch(
+      /\[…\]\n(line\n|ine\n|ne\n|e\n|\n)(line\n)+error: the reason\n\n\* unit\/odd\.test\.ts: no such module\n$/,
+    );
     expect(text).not.toContain("mail flows");
     expect(text.length).toBeLessThan(4000);
   });
@@ -48,8 +90,18 @@ describe("labObstacle", () => {
 
 describe("the order of the lab's files", () => {
   it("begins with what takes longest, which is not always what is largest", () => {
-    const files: [string, number][] = [["kernel", 13000], ["killed", 3700], ["mail", 7500], ["many", 24000]];
-    expect(files.sort((a, b) => expectedSeconds(...b) - expectedSeconds(...a)).map(([name]) => name)).toEqual(["many", "killed", "mail", "kernel"]);
+    const files: [string, number][] = [
+      ["kernel", 13000],
+      ["killed", 3700],
+      ["mail", 7500],
+      ["many", 24000],
+    ];
+    expect(files.sort((a, b) => expectedSeconds(...b) - expectedSeconds(...a)).map(([name]) => name)).toEqual([
+      "many",
+      "killed",
+      "mail",
+      "kernel",
+    ]);
   });
 
   it("names files that there are", () => {
@@ -60,6 +112,8 @@ describe("the order of the lab's files", () => {
 
 describe("lanesFor", () => {
   it("is two where two labs find a core and memory each, else one", () => {
-    expect([lanesFor(2, 24e9), lanesFor(16, 64e9), lanesFor(1, 24e9), lanesFor(2, 4e9), lanesFor(1, 1e9)]).toEqual([2, 2, 1, 1, 1]);
+    expect([lanesFor(2, 24e9), lanesFor(16, 64e9), lanesFor(1, 24e9), lanesFor(2, 4e9), lanesFor(1, 1e9)]).toEqual([
+      2, 2, 1, 1, 1,
+    ]);
   });
 });

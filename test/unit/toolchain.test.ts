@@ -60,7 +60,8 @@ describe("pins", () => {
   });
 
   it("are found in a go.mod", () => {
-    const text = "module m\n\ngo 1.26.4\n\nrequire (\n\texample.org/a/b v0.1.0\n\texample.org/a v1.2.3 // indirect\n)\n";
+    const text =
+      "module m\n\ngo 1.26.4\n\nrequire (\n\texample.org/a/b v0.1.0\n\texample.org/a v1.2.3 // indirect\n)\n";
     expect(requiredModule(text, "example.org/a")).toBe("1.2.3");
     expect(requiredGo(text)).toBe("1.26.4");
     expect(() => requiredModule(text, "example.org/c")).toThrow("no requirement on example.org/c");
@@ -111,7 +112,10 @@ describe("finding", () => {
 
   it("takes no CLI from PATH that has no language host beside it: it would run no Node.js program", () => {
     expect(judgeCliOnPath("v3.259.0", "3.248.0", true)).toEqual({ use: true, version: "3.259.0" });
-    expect(judgeCliOnPath("v3.259.0", "3.248.0", false)).toMatchObject({ use: false, because: expect.stringContaining("pulumi-language-nodejs") as string });
+    expect(judgeCliOnPath("v3.259.0", "3.248.0", false)).toMatchObject({
+      use: false,
+      because: expect.stringContaining("pulumi-language-nodejs") as string,
+    });
   });
 
   it("sees a language host beside the CLI only", () => {
@@ -154,7 +158,11 @@ describe("building", () => {
   });
   /** A Go in place of the real one; $out is the binary that the real one would write: the package's last part, in the folder of -o. */
   const aGo = (script: string): Go => ({
-    program: file("go", `#!/bin/sh\nfor last; do case $previous in -o) out=$last/tool;; esac; previous=$last; done\n${script}\n`, 0o755),
+    program: file(
+      "go",
+      `#!/bin/sh\nfor last; do case $previous in -o) out=$last/tool;; esac; previous=$last; done\n${script}\n`,
+      0o755,
+    ),
     version: "1.26.8",
     platform: "linux/amd64",
     env: process.env,
@@ -200,7 +208,13 @@ describe("building", () => {
 
   it("is not bent by the caller's Go settings", () => {
     const env = goEnvironment({ GOFLAGS: "-mod=vendor", GOOS: "plan9", GOPROXY: "direct" }, { GOOS: "linux" });
-    expect(env).toMatchObject({ GOFLAGS: "-mod=readonly", GOWORK: "off", CGO_ENABLED: "0", GOOS: "linux", GOPROXY: "direct" });
+    expect(env).toMatchObject({
+      GOFLAGS: "-mod=readonly",
+      GOWORK: "off",
+      CGO_ENABLED: "0",
+      GOOS: "linux",
+      GOPROXY: "direct",
+    });
   });
 
   it("puts the stand-in's name on it", () => {
@@ -212,7 +226,13 @@ describe("building", () => {
 
 describe("running", () => {
   it("stops a command that takes too long, and says so", async () => {
-    const slow = run({ step: "wait", argv: ["sleep", "20"], env: process.env, logFile: join(folder, "log"), limit: 0.1 });
+    const slow = run({
+      step: "wait",
+      argv: ["sleep", "20"],
+      env: process.env,
+      logFile: join(folder, "log"),
+      limit: 0.1,
+    });
     await expect(slow).rejects.toThrow("wait: not finished within 0.1 s");
   });
 
@@ -258,7 +278,9 @@ describe("the vendor's downloads", () => {
   const archive = `pulumi-v9.9.9-${platform}.tar.gz`;
 
   /** Serves files by path, and counts the requests. */
-  const serve = async (files: Record<string, Buffer | string>): Promise<{ url: string; asked: string[]; close: () => void }> => {
+  const serve = async (
+    files: Record<string, Buffer | string>,
+  ): Promise<{ url: string; asked: string[]; close: () => void }> => {
     const asked: string[] = [];
     const server = createServer((request, response) => {
       asked.push(request.url ?? "");

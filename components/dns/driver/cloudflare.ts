@@ -20,7 +20,9 @@ export function cloudflareBackend({ zone, api, token }: Access & { provider: "cl
     async apply(changes) {
       const { id: zoneId } = await client.zone(zone);
       const records = await client.records(zoneId);
-      const moved = changes.find(({ name, type, seen }) => digestOf(standingOf(records, name, type).values) !== digestOf(seen.values));
+      const moved = changes.find(
+        ({ name, type, seen }) => digestOf(standingOf(records, name, type).values) !== digestOf(seen.values),
+      );
       if (moved) throw new Meanwhile(`${moved.name} ${moved.type} changed in between`);
       await client.batch(zoneId, batchOf(changes, records, `chatmail-proxy, stack ${stack}`));
     },
@@ -29,10 +31,17 @@ export function cloudflareBackend({ zone, api, token }: Access & { provider: "cl
 
 function standingOf(records: readonly CloudflareRecord[], name: string, type: (typeof TYPES)[number]): Standing {
   const set = records.filter((record) => record.name === name && record.type === type);
-  const marks = type === "CNAME" ? [] : records.filter((record) => record.name === markName(name, type) && record.type === "TXT");
+  const marks =
+    type === "CNAME" ? [] : records.filter((record) => record.name === markName(name, type) && record.type === "TXT");
   // A set that is proxied, or holds different TTLs, is none that we put there: no TTL of ours fits.
-  const ttl = set.length > 0 && set.every((record) => record.ttl === set[0]?.ttl && !record.proxied) ? set[0]?.ttl : undefined;
-  return { type, ttl, values: set.map(({ content }) => canonicalAddress(content) ?? content), mark: readMark(marks.map(({ content }) => content)) };
+  const ttl =
+    set.length > 0 && set.every((record) => record.ttl === set[0]?.ttl && !record.proxied) ? set[0]?.ttl : undefined;
+  return {
+    type,
+    ttl,
+    values: set.map(({ content }) => canonicalAddress(content) ?? content),
+    mark: readMark(marks.map(({ content }) => content)),
+  };
 }
 
 /** Cloudflare allows comments of 100 characters on its free plan. */
@@ -42,17 +51,47 @@ const COMMENT_LENGTH = 100;
 export function batchOf(changes: readonly Change[], records: readonly CloudflareRecord[], comment: string): Batch {
   const wanted = changes.flatMap(({ name, type, set, mark, seen }) => {
     const common = { proxied: false, comment: comment.slice(0, COMMENT_LENGTH) };
-    const marks = mark === undefined ? [] : [{ ...common, name: markName(name, type), type: "TXT", content: `"${mark}"`, ttl: set?.ttl ?? seen.ttl ?? 300 }];
+    const marks =
+      mark === undefined
+        ? []
+        : [
+            {
+              ...common,
+              name: markName(name, type),
+              type: "TXT",
+              content: `"${mark}"`,
+              ttl: set?.ttl ?? seen.ttl ?? 300,
+            },
+          ];
     return [
-      ...(set ? [{ there: matching(records, name, type), now: set.values.map((content): NewRecord => ({ ...common, name, type, content, ttl: set.ttl, comment: mark === undefined ? undefined : common.comment })) }] : []),
+      ...(set
+        ? [
+            {
+              there: matching(records, name, type),
+              now: set.values.map((content): NewRecord => ({
+                ...common,
+                name,
+                type,
+                content,
+                ttl: set.ttl,
+                comment: mark === undefined ? undefined : common.comment,
+              })),
+            },
+          ]
+        : []),
       { there: matching(records, markName(name, type), "TXT"), now: marks },
     ];
   });
   const batches = wanted.map(({ there, now }) => replace(there, now));
-  return { deletes: batches.flatMap(({ deletes }) => deletes), puts: batches.flatMap(({ puts }) => puts), posts: batches.flatMap(({ posts }) => posts) };
+  return {
+    deletes: batches.flatMap(({ deletes }) => deletes),
+    puts: batches.flatMap(({ puts }) => puts),
+    posts: batches.flatMap(({ posts }) => posts),
+  };
 }
 
-const matching = (records: readonly CloudflareRecord[], name: string, type: string) => records.filter((record) => record.name === name && record.type === type);
+const matching = (records: readonly CloudflareRecord[], name: string, type: string) =>
+  records.filter((record) => record.name === name && record.type === type);
 
 /** Each value keeps the record that holds it; the others are overwritten as far as there are values left for them. */
 function replace(there: readonly CloudflareRecord[], now: readonly NewRecord[]): Batch {

@@ -15,13 +15,24 @@ const TYPES: readonly RecordType[] = ["A", "AAAA"];
 export function put(job: SetJob, standing: readonly Standing[]): Decision {
   const { name, type, ttl, stack, values } = job;
   const alias = standing.find((set) => set.type === "CNAME" && set.values.length > 0);
-  if (alias) throw new Error(`${name} is a CNAME of ${alias.values.join(", ")}, beside which no address can stand. Delete the CNAME, then run pulumi up again.`);
+  if (alias)
+    throw new Error(
+      `${name} is a CNAME of ${alias.values.join(", ")}, beside which no address can stand. Delete the CNAME, then run pulumi up again.`,
+    );
   const seen = find(standing, type);
   const mark = markText(stack, values);
   const same = digestOf(seen.values) === digestOf(values);
-  if (same && seen.ttl === ttl && seen.mark?.stack === stack && seen.mark.digest === digestOf(values)) return { changes: [], notes: [] };
+  if (same && seen.ttl === ttl && seen.mark?.stack === stack && seen.mark.digest === digestOf(values))
+    return { changes: [], notes: [] };
   const held = `${name} ${type} held ${seen.values.join(", ")}`;
-  const notes = same || seen.values.length === 0 ? [] : seen.mark?.stack !== stack ? [`${held}, of others: adopted`] : byHand(seen) ? [`${held}, changed by hand: put back`] : [];
+  const notes =
+    same || seen.values.length === 0
+      ? []
+      : seen.mark?.stack !== stack
+        ? [`${held}, of others: adopted`]
+        : byHand(seen)
+          ? [`${held}, changed by hand: put back`]
+          : [];
   return { changes: [{ name, type, set: { values, ttl }, mark, seen }], notes };
 }
 
@@ -30,18 +41,33 @@ export function drop(job: SetJob, standing: readonly Standing[]): Decision {
   const { name, type, ttl, stack, values } = job;
   const seen = find(standing, type);
   if (seen.mark?.stack !== stack) {
-    return { changes: [], notes: seen.values.length > 0 ? [`${name} ${type} holds ${seen.values.join(", ")}, which is not this stack's any more: left as it is`] : [] };
+    return {
+      changes: [],
+      notes:
+        seen.values.length > 0
+          ? [`${name} ${type} holds ${seen.values.join(", ")}, which is not this stack's any more: left as it is`]
+          : [],
+    };
   }
-  if (digestOf(seen.values) === digestOf(values)) return { changes: [{ name, type, set: { values: [], ttl }, mark: undefined, seen }], notes: [] };
-  const notes = seen.values.length > 0 ? [`${name} ${type} holds ${seen.values.join(", ")}, which this stack did not put there: left as it is`] : [];
+  if (digestOf(seen.values) === digestOf(values))
+    return { changes: [{ name, type, set: { values: [], ttl }, mark: undefined, seen }], notes: [] };
+  const notes =
+    seen.values.length > 0
+      ? [`${name} ${type} holds ${seen.values.join(", ")}, which this stack did not put there: left as it is`]
+      : [];
   return { changes: [{ name, type, set: undefined, mark: undefined, seen }], notes };
 }
 
 /** Sets of ours that hold no proxy any more go. For providers whose own resources are told not to delete theirs. */
 export function hold(job: FarewellJob, standing: readonly Standing[]): Decision {
   const { name, ttl, stack } = job;
-  const gone = job.unwanted.map((type) => ({ type, seen: find(standing, type) })).filter(({ seen }) => seen.mark?.stack === stack);
-  return { changes: gone.map(({ type, seen }) => ({ name, type, set: { values: [], ttl }, mark: undefined, seen })), notes: [] };
+  const gone = job.unwanted
+    .map((type) => ({ type, seen: find(standing, type) }))
+    .filter(({ seen }) => seen.mark?.stack === stack);
+  return {
+    changes: gone.map(({ type, seen }) => ({ name, type, set: { values: [], ttl }, mark: undefined, seen })),
+    notes: [],
+  };
 }
 
 /**
@@ -69,6 +95,7 @@ export function restore(job: FarewellJob, standing: readonly Standing[]): Decisi
   return { changes, notes };
 }
 
-const find = (standing: readonly Standing[], type: RecordType): Standing => standing.find((set) => set.type === type) ?? { type, ttl: undefined, values: [], mark: undefined };
+const find = (standing: readonly Standing[], type: RecordType): Standing =>
+  standing.find((set) => set.type === type) ?? { type, ttl: undefined, values: [], mark: undefined };
 
 const byHand = ({ mark, values }: Standing) => mark?.digest !== undefined && mark.digest !== digestOf(values);

@@ -7,8 +7,20 @@ import type { Access, Backend, Change, Standing } from "./job";
 
 const TYPES: readonly RecordType[] = ["A", "AAAA"];
 
-const rrset = z.object({ rrset: z.object({ ttl: z.number().nullish(), labels: z.record(z.string(), z.string()), records: z.array(z.object({ value: z.string() })) }) });
-const action = z.object({ action: z.object({ id: z.number(), status: z.string(), error: z.object({ code: z.string(), message: z.string() }).nullish() }) });
+const rrset = z.object({
+  rrset: z.object({
+    ttl: z.number().nullish(),
+    labels: z.record(z.string(), z.string()),
+    records: z.array(z.object({ value: z.string() })),
+  }),
+});
+const action = z.object({
+  action: z.object({
+    id: z.number(),
+    status: z.string(),
+    error: z.object({ code: z.string(), message: z.string() }).nullish(),
+  }),
+});
 const failure = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
 /** For an action, in milliseconds. */
@@ -21,18 +33,23 @@ export function hetznerBackend({ zone, api, token }: Access & { provider: "hetzn
     if (answer.ok) return answer.body;
     if (answer.status === 404) return undefined;
     const said = failure.safeParse(answer.body).data?.error;
-    throw new Error(`Hetzner Cloud refused ${method} ${path}: ${said ? `${said.message} (${said.code})` : `status ${answer.status}`}`);
+    throw new Error(
+      `Hetzner Cloud refused ${method} ${path}: ${said ? `${said.message} (${said.code})` : `status ${answer.status}`}`,
+    );
   }
 
   /** A call that starts an action, which is over when this is. */
   async function act(method: string, path: string, body?: unknown): Promise<void> {
     let answer = await call(method, path, body);
-    for (const end = Date.now() + PATIENCE; ; ) {
+    for (const end = Date.now() + PATIENCE; ;) {
       const started = action.safeParse(answer).data?.action;
-      if (!started) throw new Error(`Hetzner Cloud answered ${method} ${path} without an action: is the zone ${zone} still there?`);
+      if (!started)
+        throw new Error(`Hetzner Cloud answered ${method} ${path} without an action: is the zone ${zone} still there?`);
       if (started.status === "success") return;
-      if (started.status === "error") throw new Error(`Hetzner Cloud failed to do ${method} ${path}: ${started.error?.message ?? "no reason given"}`);
-      if (Date.now() > end) throw new Error(`Hetzner Cloud did not finish ${method} ${path} within ${PATIENCE / 1000} s`);
+      if (started.status === "error")
+        throw new Error(`Hetzner Cloud failed to do ${method} ${path}: ${started.error?.message ?? "no reason given"}`);
+      if (Date.now() > end)
+        throw new Error(`Hetzner Cloud did not finish ${method} ${path} within ${PATIENCE / 1000} s`);
       await new Promise((resolve) => setTimeout(resolve, POLL));
       answer = await call("GET", `/actions/${started.id}`);
     }
@@ -41,7 +58,8 @@ export function hetznerBackend({ zone, api, token }: Access & { provider: "hetzn
   const sets = `/zones/${encodeURIComponent(zone)}/rrsets`;
   const labelOf = (name: string) => (name === zone ? "@" : name.slice(0, -zone.length - 1));
   const path = (name: string, type: RecordType) => `${sets}/${encodeURIComponent(labelOf(name))}/${type}`;
-  const labels = async (name: string, type: RecordType) => rrset.safeParse(await call("GET", path(name, type))).data?.rrset.labels ?? {};
+  const labels = async (name: string, type: RecordType) =>
+    rrset.safeParse(await call("GET", path(name, type))).data?.rrset.labels ?? {};
 
   async function change({ name, type, set, mark, seen }: Change): Promise<void> {
     const there = seen.values.length > 0;
@@ -61,7 +79,14 @@ export function hetznerBackend({ zone, api, token }: Access & { provider: "hetzn
         const found = rrset.safeParse(await call("GET", path(name, type))).data?.rrset;
         if (!found) return [];
         const stack = found.labels[MANAGED_BY] === "chatmail-proxy" ? found.labels.stack : undefined;
-        return [{ type, ttl: found.ttl ?? undefined, values: found.records.map(({ value }) => value), mark: stack === undefined ? undefined : { stack, digest: undefined } }];
+        return [
+          {
+            type,
+            ttl: found.ttl ?? undefined,
+            values: found.records.map(({ value }) => value),
+            mark: stack === undefined ? undefined : { stack, digest: undefined },
+          },
+        ];
       };
       return (await Promise.all(TYPES.map(read))).flat();
     },

@@ -5,8 +5,19 @@ import type { TsigKey } from "../wire/tsig";
 
 /** How to reach the zone. Holds secrets. */
 export type Access =
-  | { readonly provider: "rfc2136"; readonly zone: string; readonly server: string; readonly port: number; readonly key: TsigKey }
-  | { readonly provider: "cloudflare" | "hetzner"; readonly zone: string; readonly api: string; readonly token: string };
+  | {
+      readonly provider: "rfc2136";
+      readonly zone: string;
+      readonly server: string;
+      readonly port: number;
+      readonly key: TsigKey;
+    }
+  | {
+      readonly provider: "cloudflare" | "hetzner";
+      readonly zone: string;
+      readonly api: string;
+      readonly token: string;
+    };
 
 /** put: the set holds exactly this. drop: the set goes, if it still holds this. */
 export interface SetJob {

@@ -14,7 +14,10 @@ export function rfc2136Backend(access: Access & { provider: "rfc2136" }): Backen
   const client = dnsClient(access);
   const standing = async (name: string): Promise<Standing[]> => {
     const sets = await Promise.all(TYPES.map((type) => readSet(client, name, type)));
-    return [...sets, { type: "CNAME", ttl: undefined, values: valuesOf(await client.records(name, TYPE.CNAME)), mark: undefined }];
+    return [
+      ...sets,
+      { type: "CNAME", ttl: undefined, values: valuesOf(await client.records(name, TYPE.CNAME)), mark: undefined },
+    ];
   };
   return {
     read: standing,
@@ -35,14 +38,18 @@ export function rfc2136Backend(access: Access & { provider: "rfc2136" }): Backen
   };
 }
 
-const isConflict = (error: unknown): error is Refusal => error instanceof Refusal && (error.rcode === RCODE.NXRRSET || error.rcode === RCODE.YXRRSET);
+const isConflict = (error: unknown): error is Refusal =>
+  error instanceof Refusal && (error.rcode === RCODE.NXRRSET || error.rcode === RCODE.YXRRSET);
 
 type Look = (name: string) => Promise<Standing[]>;
 
-const setNow = async ({ name, type }: Change, look: Look): Promise<Standing | undefined> => (await look(name)).find((set) => set.type === type);
+const setNow = async ({ name, type }: Change, look: Look): Promise<Standing | undefined> =>
+  (await look(name)).find((set) => set.type === type);
 
 async function unchanged(changes: readonly Change[], look: Look): Promise<boolean> {
-  const same = async (change: Change) => change.seen.values.length > 0 && digestOf((await setNow(change, look))?.values ?? []) === digestOf(change.seen.values);
+  const same = async (change: Change) =>
+    change.seen.values.length > 0 &&
+    digestOf((await setNow(change, look))?.values ?? []) === digestOf(change.seen.values);
   const all = await Promise.all(changes.map(same));
   return all.length > 0 && all.every(Boolean);
 }
@@ -52,7 +59,7 @@ const SETTLE = 3000;
 
 /** Notes for the operator. Throws when the server said yes, and did not do it, or only half of it. */
 async function readBack(changes: readonly Change[], look: Look, server: string): Promise<readonly string[]> {
-  for (const deadline = Date.now() + SETTLE; ; ) {
+  for (const deadline = Date.now() + SETTLE; ;) {
     const found = await Promise.all(changes.map(async (change) => ({ change, now: await setNow(change, look) })));
     const missing = found.flatMap(({ change, now }) => notDone(change, now));
     if (missing.length === 0) return found.flatMap(({ change, now }) => otherTtl(change, now));
@@ -72,16 +79,29 @@ function notDone({ name, type, set, mark }: Change, now: Standing | undefined): 
   const wanted = mark === undefined ? undefined : readMark([mark]);
   const wrongMark = wanted?.stack !== now?.mark?.stack || wanted?.digest !== now?.mark?.digest;
   return [
-    ...(wrongSet ? [`${name} ${type} holds ${holds.join(", ") || "nothing"} instead of ${set.values.join(", ") || "nothing"}`] : []),
-    ...(wrongMark ? [`${markName(name, type)} TXT, by which a later destroy knows the set, ${wanted ? "is not there" : "is still there"}`] : []),
+    ...(wrongSet
+      ? [`${name} ${type} holds ${holds.join(", ") || "nothing"} instead of ${set.values.join(", ") || "nothing"}`]
+      : []),
+    ...(wrongMark
+      ? [
+          `${markName(name, type)} TXT, by which a later destroy knows the set, ${wanted ? "is not there" : "is still there"}`,
+        ]
+      : []),
   ];
 }
 
 const otherTtl = ({ name, type, set }: Change, now: Standing | undefined): string[] =>
-  set && set.values.length > 0 && now?.ttl !== set.ttl ? [`${name} ${type} has a TTL of ${now?.ttl ?? "unknown"} s there, not ${set.ttl} s: the server limits it. Set dns.ttl to that.`] : [];
+  set && set.values.length > 0 && now?.ttl !== set.ttl
+    ? [
+        `${name} ${type} has a TTL of ${now?.ttl ?? "unknown"} s there, not ${set.ttl} s: the server limits it. Set dns.ttl to that.`,
+      ]
+    : [];
 
 async function readSet(client: DnsClient, name: string, type: RecordType): Promise<Standing> {
-  const [rrs, marks] = await Promise.all([client.records(name, TYPE[type]), client.records(markName(name, type), TYPE.TXT)]);
+  const [rrs, marks] = await Promise.all([
+    client.records(name, TYPE[type]),
+    client.records(markName(name, type), TYPE.TXT),
+  ]);
   return { type, ttl: rrs[0]?.ttl, values: valuesOf(rrs), mark: readMark(valuesOf(marks)) };
 }
 
@@ -94,7 +114,13 @@ export function updateOf(changes: readonly Change[], seenSets: "exactly" | "what
       ...(seen.values.length > 0
         ? seenSets === "whatever it holds"
           ? [{ name, type: TYPE[type], class: CLASS.ANY, ttl: 0, data: NOTHING }]
-          : seen.values.map((value): Rr => ({ name, type: TYPE[type], class: CLASS.IN, ttl: 0, data: encodeValue(type, value) }))
+          : seen.values.map((value): Rr => ({
+              name,
+              type: TYPE[type],
+              class: CLASS.IN,
+              ttl: 0,
+              data: encodeValue(type, value),
+            }))
         : [{ name, type: TYPE[type], class: CLASS.NONE, ttl: 0, data: NOTHING }]),
       // Beside a CNAME the addresses would be passed over without a word.
       ...(set && set.values.length > 0 ? [{ name, type: TYPE.CNAME, class: CLASS.NONE, ttl: 0, data: NOTHING }] : []),

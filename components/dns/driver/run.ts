@@ -5,7 +5,9 @@ import { hetznerBackend } from "./hetzner";
 import { Meanwhile, type Access, type Backend, type FarewellJob, type SetJob, type Standing } from "./job";
 import { rfc2136Backend } from "./rfc2136";
 
-export type Errand = { readonly verb: "put" | "drop"; readonly job: SetJob } | { readonly verb: "hold" | "restore"; readonly job: FarewellJob };
+export type Errand =
+  | { readonly verb: "put" | "drop"; readonly job: SetJob }
+  | { readonly verb: "hold" | "restore"; readonly job: FarewellJob };
 
 /** How often a change is tried when others change the same set at the same time. */
 const ATTEMPTS = 3;
@@ -20,7 +22,10 @@ export async function runErrand(errand: Errand, open = openBackend): Promise<rea
       return [...notes, ...((changes.length > 0 && (await backend.apply(changes))) || [])];
     } catch (error) {
       if (!(error instanceof Meanwhile)) throw error;
-      if (attempt === ATTEMPTS) throw new Error(`${name} was changed by somebody else each time that we tried: ${error.message} Run pulumi up again. If nobody changes it, dns.server may be a secondary that hands updates on to the primary: name the primary.`);
+      if (attempt === ATTEMPTS)
+        throw new Error(
+          `${name} was changed by somebody else each time that we tried: ${error.message} Run pulumi up again. If nobody changes it, dns.server may be a secondary that hands updates on to the primary: name the primary.`,
+        );
     }
   }
 }

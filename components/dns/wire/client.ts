@@ -17,7 +17,10 @@ export interface Update {
 
 /** A server's answer other than success, with what the operator can do about it. */
 export class Refusal extends Error {
-  constructor(message: string, readonly rcode: number) {
+  constructor(
+    message: string,
+    readonly rcode: number,
+  ) {
     super(message);
   }
 }
@@ -28,7 +31,15 @@ export type DnsClient = ReturnType<typeof dnsClient>;
 export function dnsClient(options: ClientOptions) {
   const { zone, key } = options;
   const now = () => Math.floor(Date.now() / 1000);
-  const request = (part: Partial<Message>): Message => ({ id: randomInt(65536), opcode: OPCODE.QUERY, questions: [], answers: [], authorities: [], additionals: [], ...part });
+  const request = (part: Partial<Message>): Message => ({
+    id: randomInt(65536),
+    opcode: OPCODE.QUERY,
+    questions: [],
+    answers: [],
+    authorities: [],
+    additionals: [],
+    ...part,
+  });
 
   /** The answer's messages until `isLast` says so of one, or one is a refusal: each is read and checked once, as it comes. */
   async function ask(message: Message, isLast: (answer: Answer) => boolean): Promise<Answer[]> {
@@ -43,24 +54,39 @@ export function dnsClient(options: ClientOptions) {
         return (answer.rcode !== RCODE.NOERROR || isLast(answer)) && (check.end(), true);
       });
     } catch (error) {
-      throw error instanceof NoAnswer && message.opcode === OPCODE.UPDATE ? new NoAnswer(noAnswerText(error.message, options)) : error;
+      throw error instanceof NoAnswer && message.opcode === OPCODE.UPDATE
+        ? new NoAnswer(noAnswerText(error.message, options))
+        : error;
     }
     const rcode = answers.at(-1)?.rcode ?? RCODE.NOERROR;
-    if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) throw new Refusal(rcodeText(rcode, options, message.opcode === OPCODE.UPDATE), rcode);
+    if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN)
+      throw new Refusal(rcodeText(rcode, options, message.opcode === OPCODE.UPDATE), rcode);
     return answers;
   }
 
-  const question = async (name: string, type: number): Promise<Answer> => (await ask(request({ questions: [{ name, type, class: CLASS.IN }] }), () => true))[0] as Answer;
+  const question = async (name: string, type: number): Promise<Answer> =>
+    (await ask(request({ questions: [{ name, type, class: CLASS.IN }] }), () => true))[0] as Answer;
 
   /** All of it, or nothing. */
   async function update({ prerequisites, updates }: Update): Promise<void> {
-    await ask(request({ opcode: OPCODE.UPDATE, questions: [{ name: zone, type: TYPE.SOA, class: CLASS.IN }], answers: prerequisites, authorities: updates }), () => true);
+    await ask(
+      request({
+        opcode: OPCODE.UPDATE,
+        questions: [{ name: zone, type: TYPE.SOA, class: CLASS.IN }],
+        answers: prerequisites,
+        authorities: updates,
+      }),
+      () => true,
+    );
   }
 
   /** The records of this name and type, those among them that a wildcard gives. Throws when the server does not speak for the name. */
   async function query(name: string, type: number): Promise<Rr[]> {
     const answer = await question(name, type);
-    if (!answer.authoritative) throw new Error(`${options.server} does not speak for ${name}: check dns.server (the zone's primary name server) and dns.zone (${zone})`);
+    if (!answer.authoritative)
+      throw new Error(
+        `${options.server} does not speak for ${name}: check dns.server (the zone's primary name server) and dns.zone (${zone})`,
+      );
     return answer.answers.filter((rr) => rr.name === name && rr.type === type);
   }
 
@@ -94,7 +120,9 @@ export function dnsClient(options: ClientOptions) {
     async transfer(): Promise<Rr[]> {
       let soas = 0;
       const isLast = ({ answers }: Answer) => (soas += answers.filter(({ type }) => type === TYPE.SOA).length) >= 2;
-      return (await ask(request({ questions: [{ name: zone, type: TYPE.AXFR, class: CLASS.IN }] }), isLast)).flatMap(({ answers }) => answers);
+      return (await ask(request({ questions: [{ name: zone, type: TYPE.AXFR, class: CLASS.IN }] }), isLast)).flatMap(
+        ({ answers }) => answers,
+      );
     },
   };
 }
@@ -103,7 +131,9 @@ function parsed({ server, port }: NameServer, bytes: Buffer): Answer {
   try {
     return parseMessage(bytes);
   } catch {
-    throw new Error(`${server} port ${port} answered something that is no DNS message: is that port the name server's?`);
+    throw new Error(
+      `${server} port ${port} answered something that is no DNS message: is that port the name server's?`,
+    );
   }
 }
 
@@ -119,20 +149,31 @@ function signatureCheck(options: ClientOptions, request: Message, requestMac: Bu
       if (answer.id !== request.id) throw new Error(`${server} answered another question than ours`);
       if (tsig && tsig.error !== 0) throw new Refusal(tsigErrorText(tsig, options, now()), answer.rcode);
       if (tsig) {
-        if (!macFits(key, tsig, [...unsigned, withoutTsig(raw, answer, tsig)], before, first)) throw new Error(`the answer of ${server} bears a wrong signature: somebody in between changed it, or another server answers there`);
-        if (Math.abs(tsig.time - now()) > tsig.fudge) throw new Error(tsigErrorText({ ...tsig, error: TSIG_ERROR.BADTIME }, options, now()));
+        if (!macFits(key, tsig, [...unsigned, withoutTsig(raw, answer, tsig)], before, first))
+          throw new Error(
+            `the answer of ${server} bears a wrong signature: somebody in between changed it, or another server answers there`,
+          );
+        if (Math.abs(tsig.time - now()) > tsig.fudge)
+          throw new Error(tsigErrorText({ ...tsig, error: TSIG_ERROR.BADTIME }, options, now()));
         before = tsig.mac;
         unsigned = [];
       } else {
         // Some servers do not sign a refusal. It is taken for what it says: all it can do is to make us stop.
         const refused = answer.rcode !== RCODE.NOERROR && answer.rcode !== RCODE.NXDOMAIN;
-        if (refused) throw new Refusal(rcodeText(answer.rcode, options, request.opcode === OPCODE.UPDATE, "unsigned"), answer.rcode);
+        if (refused)
+          throw new Refusal(
+            rcodeText(answer.rcode, options, request.opcode === OPCODE.UPDATE, "unsigned"),
+            answer.rcode,
+          );
         unsigned.push(raw);
       }
       first = false;
     },
     end(): void {
-      if (unsigned.length > 0) throw new Error(`the answer of ${server} is not signed, though our question was: is dns.server the zone's own name server, and not a resolver?`);
+      if (unsigned.length > 0)
+        throw new Error(
+          `the answer of ${server} is not signed, though our question was: is dns.server the zone's own name server, and not a resolver?`,
+        );
     },
   };
 }

@@ -18,7 +18,11 @@ const PATIENCE = 10_000;
  * two messages: some servers hang up on a reader that pauses for half a second. Throws what `take` throws, and when the
  * server is silent or hangs up before.
  */
-export function exchange({ server, port }: NameServer, request: Buffer, take: (message: Buffer) => boolean): Promise<void> {
+export function exchange(
+  { server, port }: NameServer,
+  request: Buffer,
+  take: (message: Buffer) => boolean,
+): Promise<void> {
   const where = `${server} port ${port}`;
   return new Promise((resolve, reject) => {
     let rest = Buffer.alloc(0);
@@ -33,7 +37,13 @@ export function exchange({ server, port }: NameServer, request: Buffer, take: (m
       const text = `${where} (TCP) did not answer within ${PATIENCE / 1000} s: check dns.server and dns.port, and that nothing in between drops it`;
       end(connected ? new NoAnswer(text) : new Error(text));
     });
-    socket.on("error", (error) => end(new Error(`${where} (TCP) cannot be reached: ${error.message || (error as NodeJS.ErrnoException).code || "no reason given"}. Check dns.server and dns.port`)));
+    socket.on("error", (error) =>
+      end(
+        new Error(
+          `${where} (TCP) cannot be reached: ${error.message || (error as NodeJS.ErrnoException).code || "no reason given"}. Check dns.server and dns.port`,
+        ),
+      ),
+    );
     socket.on("close", () => end(new NoAnswer(`${where} hung up before its answer was complete`)));
     socket.on("connect", () => {
       connected = true;

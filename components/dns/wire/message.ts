@@ -3,7 +3,18 @@
 import * as ipaddr from "ipaddr.js";
 
 // ALIAS is PowerDNS' own, of the range for private use.
-export const TYPE = { A: 1, NS: 2, CNAME: 5, SOA: 6, TXT: 16, AAAA: 28, DNAME: 39, TSIG: 250, AXFR: 252, ALIAS: 65401 } as const;
+export const TYPE = {
+  A: 1,
+  NS: 2,
+  CNAME: 5,
+  SOA: 6,
+  TXT: 16,
+  AAAA: 28,
+  DNAME: 39,
+  TSIG: 250,
+  AXFR: 252,
+  ALIAS: 65401,
+} as const;
 export const CLASS = { IN: 1, NONE: 254, ANY: 255 } as const;
 export const OPCODE = { QUERY: 0, UPDATE: 5 } as const;
 
@@ -47,7 +58,9 @@ const NAMES_FIRST: Readonly<Record<number, number>> = { [TYPE.CNAME]: 1, [TYPE.N
 
 export function encodeMessage({ id, opcode, questions, answers, authorities, additionals }: Message): Buffer {
   const header = Buffer.alloc(HEADER);
-  [id, opcode << 11, questions.length, answers.length, authorities.length, additionals.length].forEach((word, i) => header.writeUInt16BE(word, 2 * i));
+  [id, opcode << 11, questions.length, answers.length, authorities.length, additionals.length].forEach((word, i) =>
+    header.writeUInt16BE(word, 2 * i),
+  );
   return Buffer.concat([
     header,
     ...questions.map((question) => Buffer.concat([encodeName(question.name), words(question.type, question.class)])),
@@ -76,7 +89,12 @@ export function parseMessage(bytes: Buffer): Answer {
     times(count, (): Rr => {
       lastAt = at;
       const { name, end } = decodeName(bytes, at);
-      const [type, klass, ttl, length] = [bytes.readUInt16BE(end), bytes.readUInt16BE(end + 2), bytes.readUInt32BE(end + 4), bytes.readUInt16BE(end + 8)];
+      const [type, klass, ttl, length] = [
+        bytes.readUInt16BE(end),
+        bytes.readUInt16BE(end + 2),
+        bytes.readUInt32BE(end + 4),
+        bytes.readUInt16BE(end + 8),
+      ];
       at = end + 10 + length;
       if (at > bytes.length) throw new RangeError("a record reaches over the message's end");
       // Names in data may point back into the message, outside of which they would mean nothing.
@@ -91,14 +109,28 @@ export function parseMessage(bytes: Buffer): Answer {
       return { name, type, class: klass, ttl, data };
     });
   const [answers, authorities, additionals] = [section(counts[1]), section(counts[2]), section(counts[3])];
-  return { id: bytes.readUInt16BE(0), opcode: (flags >> 11) & 15, authoritative: (flags & 0x400) !== 0, rcode: flags & 15, questions, answers, authorities, additionals, lastAt };
+  return {
+    id: bytes.readUInt16BE(0),
+    opcode: (flags >> 11) & 15,
+    authoritative: (flags & 0x400) !== 0,
+    rcode: flags & 15,
+    questions,
+    answers,
+    authorities,
+    additionals,
+    lastAt,
+  };
 }
 
 export function encodeName(name: string): Buffer {
   const labels = name === "" ? [] : name.toLowerCase().split(".");
   const parts = labels.map((label) => {
-    const text = Buffer.from(label.replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(Number(code))), "latin1");
-    if (text.length === 0 || text.length > 63) throw new RangeError(`${JSON.stringify(name)} has a label of ${text.length} bytes`);
+    const text = Buffer.from(
+      label.replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(Number(code))),
+      "latin1",
+    );
+    if (text.length === 0 || text.length > 63)
+      throw new RangeError(`${JSON.stringify(name)} has a label of ${text.length} bytes`);
     return Buffer.concat([Buffer.from([text.length]), text]);
   });
   return Buffer.concat([...parts, Buffer.from([0])]);
@@ -121,7 +153,9 @@ export function decodeName(bytes: Buffer, start: number): { name: string; end: n
     } else {
       if (length > 63 || at + 1 + length > bytes.length) throw new RangeError("a label reaches too far");
       const label = bytes.toString("latin1", at + 1, at + 1 + length);
-      labels.push(label.toLowerCase().replace(/[^!-~]|[.\\]/g, (char) => `\\${String(char.charCodeAt(0)).padStart(3, "0")}`));
+      labels.push(
+        label.toLowerCase().replace(/[^!-~]|[.\\]/g, (char) => `\\${String(char.charCodeAt(0)).padStart(3, "0")}`),
+      );
       at += 1 + length;
     }
   }
@@ -145,7 +179,8 @@ export function decodeValue({ type, data }: Rr): string | undefined {
   if (type === TYPE.CNAME) return decodeName(data, 0).name;
   if (type !== TYPE.TXT) return undefined;
   const parts: Buffer[] = [];
-  for (let at = 0; at < data.length; at += 1 + data.readUInt8(at)) parts.push(data.subarray(at + 1, at + 1 + data.readUInt8(at)));
+  for (let at = 0; at < data.length; at += 1 + data.readUInt8(at))
+    parts.push(data.subarray(at + 1, at + 1 + data.readUInt8(at)));
   return Buffer.concat(parts).toString();
 }
 

@@ -3,7 +3,19 @@ import type { TsigKey, Tsig } from "./tsig";
 import { TSIG_ERROR } from "./tsig";
 
 /** RFC 1035, 4.1.1 and RFC 2136, 2.2. */
-export const RCODE = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, YXDOMAIN: 6, YXRRSET: 7, NXRRSET: 8, NOTAUTH: 9, NOTZONE: 10 } as const;
+export const RCODE = {
+  NOERROR: 0,
+  FORMERR: 1,
+  SERVFAIL: 2,
+  NXDOMAIN: 3,
+  NOTIMP: 4,
+  REFUSED: 5,
+  YXDOMAIN: 6,
+  YXRRSET: 7,
+  NXRRSET: 8,
+  NOTAUTH: 9,
+  NOTZONE: 10,
+} as const;
 
 export interface Asked {
   readonly server: string;
@@ -12,7 +24,12 @@ export interface Asked {
 }
 
 /** `signed`: whether the refusal bears a signature, which tells that the server knows the key. */
-export function rcodeText(rcode: number, { server, zone, key }: Asked, update: boolean, signed: "signed" | "unsigned" = "signed"): string {
+export function rcodeText(
+  rcode: number,
+  { server, zone, key }: Asked,
+  update: boolean,
+  signed: "signed" | "unsigned" = "signed",
+): string {
   const what = update ? `to change ${zone}` : "to answer";
   switch (rcode) {
     case RCODE.FORMERR:

@@ -31,7 +31,16 @@ export interface Tsig {
 
 /** The signed message and its MAC, against which the answer is signed. `request`: the MAC of what is answered. */
 export function sign(message: Buffer, key: TsigKey, time: number, request?: Buffer): { bytes: Buffer; mac: Buffer } {
-  const unsigned: Tsig = { keyName: key.name.toLowerCase(), algorithm: key.algorithm, time, fudge: FUDGE, mac: Buffer.alloc(0), originalId: message.readUInt16BE(0), error: 0, other: Buffer.alloc(0) };
+  const unsigned: Tsig = {
+    keyName: key.name.toLowerCase(),
+    algorithm: key.algorithm,
+    time,
+    fudge: FUDGE,
+    mac: Buffer.alloc(0),
+    originalId: message.readUInt16BE(0),
+    error: 0,
+    other: Buffer.alloc(0),
+  };
   const mac = hmac(key, [...prior(request), message, variables(unsigned)]);
   const bytes = Buffer.concat([message, encodeRr(tsigRr({ ...unsigned, mac }))]);
   bytes.writeUInt16BE(message.readUInt16BE(10) + 1, 10);
@@ -71,13 +80,22 @@ export function withoutTsig(bytes: Buffer, { lastAt }: Pick<Answer, "lastAt">, t
  * Whether the MAC is ours over these messages (several only in a zone transfer, where some come unsigned, and where
  * all but the first are signed with the times alone). Shortened MACs do not count.
  */
-export function macFits(key: TsigKey, tsig: Tsig, messages: readonly Buffer[], before: Buffer | undefined, first = true): boolean {
+export function macFits(
+  key: TsigKey,
+  tsig: Tsig,
+  messages: readonly Buffer[],
+  before: Buffer | undefined,
+  first = true,
+): boolean {
   if (tsig.keyName !== key.name.toLowerCase() || tsig.algorithm !== key.algorithm) return false;
   const mac = hmac(key, [...prior(before), ...messages, first ? variables(tsig) : times(tsig)]);
   return mac.length === tsig.mac.length && timingSafeEqual(mac, tsig.mac);
 }
 
-const hmac = (key: TsigKey, parts: readonly Buffer[]) => createHmac(key.algorithm.replace("hmac-", ""), Buffer.from(key.secret, "base64")).update(Buffer.concat(parts)).digest();
+const hmac = (key: TsigKey, parts: readonly Buffer[]) =>
+  createHmac(key.algorithm.replace("hmac-", ""), Buffer.from(key.secret, "base64"))
+    .update(Buffer.concat(parts))
+    .digest();
 
 function prior(mac: Buffer | undefined): Buffer[] {
   if (!mac) return [];
@@ -86,7 +104,16 @@ function prior(mac: Buffer | undefined): Buffer[] {
 
 function variables(tsig: Tsig): Buffer {
   const ttl = Buffer.alloc(4);
-  return Buffer.concat([encodeName(tsig.keyName), word(CLASS.ANY), ttl, encodeName(tsig.algorithm), times(tsig), word(tsig.error), word(tsig.other.length), tsig.other]);
+  return Buffer.concat([
+    encodeName(tsig.keyName),
+    word(CLASS.ANY),
+    ttl,
+    encodeName(tsig.algorithm),
+    times(tsig),
+    word(tsig.error),
+    word(tsig.other.length),
+    tsig.other,
+  ]);
 }
 
 function times({ time, fudge }: Tsig): Buffer {
@@ -98,7 +125,16 @@ function times({ time, fudge }: Tsig): Buffer {
 
 /** A signature as the record that carries it. */
 export function tsigRr(tsig: Tsig): Rr {
-  const data = Buffer.concat([encodeName(tsig.algorithm), times(tsig), word(tsig.mac.length), tsig.mac, word(tsig.originalId), word(tsig.error), word(tsig.other.length), tsig.other]);
+  const data = Buffer.concat([
+    encodeName(tsig.algorithm),
+    times(tsig),
+    word(tsig.mac.length),
+    tsig.mac,
+    word(tsig.originalId),
+    word(tsig.error),
+    word(tsig.other.length),
+    tsig.other,
+  ]);
   return { name: tsig.keyName, type: TYPE.TSIG, class: CLASS.ANY, ttl: 0, data };
 }
 

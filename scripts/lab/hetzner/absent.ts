@@ -4,7 +4,16 @@ import { notFound, unsupported } from "./errors";
 import { listing } from "./listing";
 import type { Route } from "./router";
 
-const kinds = ["certificates", "floating_ips", "isos", "load_balancer_types", "load_balancers", "networks", "placement_groups", "volumes"];
+const kinds = [
+  "certificates",
+  "floating_ips",
+  "isos",
+  "load_balancer_types",
+  "load_balancers",
+  "networks",
+  "placement_groups",
+  "volumes",
+];
 
 export const absentRoutes: Route[] = kinds.flatMap((kind) => [
   { method: "GET", path: `/${kind}`, handle: (call) => listing(call, kind, []) },

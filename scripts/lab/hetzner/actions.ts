@@ -39,14 +39,17 @@ function getMany(cloud: Cloud, call: Call): Reply {
   const ids = call.query.getAll("id").map(Number);
   if (ids.length === 0)
     throw new ApiError("deprecated_api_endpoint", "listing all actions was removed; name the wanted ones with id", {
-      announcement: "https://docs.hetzner.cloud/changelog#2025-01-30-listing-arbitrary-actions-in-the-actions-list-endpoint-is-removed",
+      announcement:
+        "https://docs.hetzner.cloud/changelog#2025-01-30-listing-arbitrary-actions-in-the-actions-list-endpoint-is-removed",
     });
   return list(cloud, call, (action) => ids.includes(action.id), Math.max(50, ids.length));
 }
 
 function list(cloud: Cloud, call: Call, wanted: (action: StoredAction) => boolean, maxPerPage?: number): Reply {
   const statuses = call.query.getAll("status");
-  const actions = cloud.state.actions.filter((action) => wanted(action) && (statuses.length === 0 || statuses.includes(action.status)));
+  const actions = cloud.state.actions.filter(
+    (action) => wanted(action) && (statuses.length === 0 || statuses.includes(action.status)),
+  );
   return listing(call, "actions", actions.map(presentAction), {
     sort: ["id", "command", "status", "progress", "started", "finished"],
     maxPerPage,

@@ -35,7 +35,8 @@ export function takeAddress(state: State, type: "ipv4" | "ipv6", range: string):
   const taken = new Set(state.primaryIps.map((primaryIp) => primaryIp.ip));
   for (let step = 1; step <= count; step += 1) {
     const index = (state.lastAddress[type] + step) % count;
-    const ip = type === "ipv4" ? fromNumber(first + BigInt(index), 4) : `${fromNumber(first + (BigInt(index) << 64n), 6)}/64`;
+    const ip =
+      type === "ipv4" ? fromNumber(first + BigInt(index), 4) : `${fromNumber(first + (BigInt(index) << 64n), 6)}/64`;
     if (taken.has(ip)) continue;
     state.lastAddress[type] = index;
     return ip;
@@ -82,6 +83,7 @@ function toNumber(address: string): bigint {
 function fromNumber(value: bigint, family: 4 | 6): string {
   const [count, bits, base, glue] = family === 4 ? ([4, 8n, 10, "."] as const) : ([8, 16n, 16, ":"] as const);
   const words: string[] = [];
-  for (let index = 0; index < count; index += 1) words.unshift(((value >> (BigInt(index) * bits)) & ((1n << bits) - 1n)).toString(base));
+  for (let index = 0; index < count; index += 1)
+    words.unshift(((value >> (BigInt(index) * bits)) & ((1n << bits) - 1n)).toString(base));
   return canonicalAddress(words.join(glue)) ?? "";
 }

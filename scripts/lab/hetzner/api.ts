@@ -34,7 +34,16 @@ import { findZone, publishZone, zoneRoutes } from "./zones";
 export type { AnswerFault, ActionFault } from "./faults";
 export type { LogEntry } from "./log";
 export type { State } from "./state";
-export type { Addresses, FirewallRule, Machine, MachineRoom, NameServer, PowerWish, PublishedRecord, PublishedZone } from "./world";
+export type {
+  Addresses,
+  FirewallRule,
+  Machine,
+  MachineRoom,
+  NameServer,
+  PowerWish,
+  PublishedRecord,
+  PublishedZone,
+} from "./world";
 
 export interface HetznerApiOptions {
   /** What clients send as `Authorization: Bearer …`; 64 characters, as the provider demands. */
@@ -145,6 +154,7 @@ async function resync(cloud: Cloud): Promise<void> {
     cloud,
     state.primaryIps.flatMap((ip) => Object.keys(ip.dnsPtr)),
   );
-  for (const { id } of state.servers) runner.background(serverQueue(id), `firewall of server ${id}`, () => tellFirewall(cloud, id));
+  for (const { id } of state.servers)
+    runner.background(serverQueue(id), `firewall of server ${id}`, () => tellFirewall(cloud, id));
   await runner.settled();
 }

@@ -63,10 +63,13 @@ export const invalidField = (name: string, message: string) => invalidInput([{ n
 export const notFound = (kind: string, idOrName: string | number) =>
   new ApiError("not_found", `${kind} with ID or name '${idOrName}' not found`);
 
-export const notUnique = (message: string, field: string) => new ApiError("uniqueness_error", message, { fields: [{ name: field }] });
+export const notUnique = (message: string, field: string) =>
+  new ApiError("uniqueness_error", message, { fields: [{ name: field }] });
 
-export const limitExceeded = (limit: string) => new ApiError("resource_limit_exceeded", `${limit} exceeded`, { limits: [{ name: limit }] });
+export const limitExceeded = (limit: string) =>
+  new ApiError("resource_limit_exceeded", `${limit} exceeded`, { limits: [{ name: limit }] });
 
 export const protectedResource = (kind: string) => new ApiError("protected", `${kind} is protected`);
 
-export const unsupported = (what: string) => new ApiError("unsupported_error", `${what} is not part of the fake Hetzner Cloud`);
+export const unsupported = (what: string) =>
+  new ApiError("unsupported_error", `${what} is not part of the fake Hetzner Cloud`);

@@ -82,6 +82,8 @@ export class Faults {
 }
 
 function toPattern(on: string): RegExp {
-  const source = on.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replace(/\*\*|\*/g, (star) => (star === "**" ? ".*" : "[^/]+"));
+  const source = on
+    .replace(/[.+?^${}()|[\]\\]/g, "\\$&")
+    .replace(/\*\*|\*/g, (star) => (star === "**" ? ".*" : "[^/]+"));
   return new RegExp(`^${source}$`);
 }

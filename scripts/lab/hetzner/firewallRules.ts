@@ -12,7 +12,8 @@ export function readRules(form: Form): FirewallRule[] {
   const rules = form.forms("rules", readRule);
   if (rules.length > maxRules) form.complain("rules", `at most ${maxRules} rules are allowed`);
   const effective = rules.reduce((sum, rule) => sum + rule.sourceIps.length + rule.destinationIps.length, 0);
-  if (effective > maxEffectiveRules) form.complain("rules", `${effective} effective rules; at most ${maxEffectiveRules} are allowed`);
+  if (effective > maxEffectiveRules)
+    form.complain("rules", `${effective} effective rules; at most ${maxEffectiveRules} are allowed`);
   return rules;
 }
 

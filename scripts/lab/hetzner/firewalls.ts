@@ -55,9 +55,15 @@ function readTarget(entry: Form): FirewallTarget {
 const sameTarget = (a: FirewallTarget) => (b: FirewallTarget) => JSON.stringify(a) === JSON.stringify(b);
 
 /** Checks everything first, then applies; one action for each server that is covered now. */
-function applyTo(cloud: Cloud, firewall: StoredFirewall, targets: FirewallTarget[], missing: (id: number) => ApiError): StoredAction[] {
+function applyTo(
+  cloud: Cloud,
+  firewall: StoredFirewall,
+  targets: FirewallTarget[],
+  missing: (id: number) => ApiError,
+): StoredAction[] {
   for (const [index, target] of targets.entries()) {
-    if (targets.slice(0, index).some(sameTarget(target))) throw new ApiError("server_already_added", "resource was added more than once");
+    if (targets.slice(0, index).some(sameTarget(target)))
+      throw new ApiError("server_already_added", "resource was added more than once");
     if (firewall.appliedTo.some(sameTarget(target)))
       throw new ApiError("firewall_already_applied", "firewall was already applied on resource");
     if (target.type === "label_selector") parseSelector(target.selector, "selector");
@@ -74,7 +80,8 @@ function refuseServer(cloud: Cloud, firewall: StoredFirewall, id: number, missin
   const server = cloud.state.servers.find((one) => one.id === id);
   if (!server) throw missing(id);
   const { ipv4, ipv6Network } = addressesOf(cloud.state, id);
-  if (ipv4 === null && ipv6Network === null) throw new ApiError("private_net_only_server", "server has no public interface");
+  if (ipv4 === null && ipv6Network === null)
+    throw new ApiError("private_net_only_server", "server has no public interface");
   const others = firewallsOf(cloud.state, server).filter((one) => one !== firewall);
   if (others.length >= maxFirewallsPerServer) throw limitExceeded("firewalls_per_server_limit");
 }
@@ -87,7 +94,12 @@ function firewallAction(cloud: Cloud, command: string, firewall: StoredFirewall,
     { id: serverId, type: "server" },
     { id: firewall.id, type: "firewall" },
   ];
-  return cloud.runner.start({ command, resources, queue: serverQueue(serverId), work: () => tellFirewall(cloud, serverId) });
+  return cloud.runner.start({
+    command,
+    resources,
+    queue: serverQueue(serverId),
+    work: () => tellFirewall(cloud, serverId),
+  });
 }
 
 /** A new server's firewalls, before its first boot; unknown ids refuse the server. */
@@ -102,7 +114,9 @@ export function checkFirewallIds(cloud: Cloud, ids: number[]): StoredFirewall[] 
 /** A deleted server is on no firewall's list any more. */
 export function detachFirewalls(cloud: Cloud, serverId: number): void {
   for (const firewall of cloud.state.firewalls)
-    firewall.appliedTo = firewall.appliedTo.filter((target) => target.type !== "server" || target.serverId !== serverId);
+    firewall.appliedTo = firewall.appliedTo.filter(
+      (target) => target.type !== "server" || target.serverId !== serverId,
+    );
 }
 
 function create(cloud: Cloud, call: Call): Reply {
@@ -135,7 +149,8 @@ function update(cloud: Cloud, call: Call): Reply {
 
 function remove(cloud: Cloud, call: Call): Reply {
   const firewall = findFirewall(cloud, call);
-  if (firewall.appliedTo.length > 0) throw new ApiError("resource_in_use", `firewall with ID '${firewall.id}' is still in use`);
+  if (firewall.appliedTo.length > 0)
+    throw new ApiError("resource_in_use", `firewall with ID '${firewall.id}' is still in use`);
   cloud.state.firewalls.splice(cloud.state.firewalls.indexOf(firewall), 1);
   return { status: 204 };
 }
@@ -148,7 +163,9 @@ function setRules(cloud: Cloud, call: Call): Reply {
   form.done();
   firewall.rules = rules;
   const set = cloud.runner.start({ command: "set_firewall_rules", resources: [{ id: firewall.id, type: "firewall" }] });
-  const applied = coveredBy(cloud, firewall).map((server) => firewallAction(cloud, "apply_firewall", firewall, server.id));
+  const applied = coveredBy(cloud, firewall).map((server) =>
+    firewallAction(cloud, "apply_firewall", firewall, server.id),
+  );
   return { status: 201, body: { actions: [set, ...applied].map(presentAction) } };
 }
 
@@ -199,11 +216,19 @@ export function firewallRoutes(cloud: Cloud): Route[] {
   return [
     { method: "GET", path: "/firewalls", handle: list },
     { method: "POST", path: "/firewalls", handle: (call) => create(cloud, call) },
-    { method: "GET", path, handle: (call) => ({ status: 200, body: { firewall: present(cloud, findFirewall(cloud, call)) } }) },
+    {
+      method: "GET",
+      path,
+      handle: (call) => ({ status: 200, body: { firewall: present(cloud, findFirewall(cloud, call)) } }),
+    },
     { method: "PUT", path, handle: (call) => update(cloud, call) },
     { method: "DELETE", path, handle: (call) => remove(cloud, call) },
     { method: "POST", path: `${path}/actions/set_rules`, handle: (call) => setRules(cloud, call) },
     { method: "POST", path: `${path}/actions/apply_to_resources`, handle: (call) => applyToResources(cloud, call) },
-    { method: "POST", path: `${path}/actions/remove_from_resources`, handle: (call) => removeFromResources(cloud, call) },
+    {
+      method: "POST",
+      path: `${path}/actions/remove_from_resources`,
+      handle: (call) => removeFromResources(cloud, call),
+    },
   ];
 }

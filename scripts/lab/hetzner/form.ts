@@ -5,7 +5,8 @@ import type { Labels } from "./state";
 
 type Json = Record<string, unknown>;
 
-export const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
+export const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Each reader returns the field, or what its type has for "nothing" after a complaint; so call done() before the values
@@ -39,7 +40,8 @@ export class Form {
     if (!this.has(name)) this.complain(name, "Missing data for required field.");
     else if (typeof value !== "string") this.complain(name, "Not a valid string.");
     else if (value === "") this.complain(name, "must not be empty");
-    else if (limits.max !== undefined && value.length > limits.max) this.complain(name, `must be at most ${limits.max} characters long`);
+    else if (limits.max !== undefined && value.length > limits.max)
+      this.complain(name, `must be at most ${limits.max} characters long`);
     else if (limits.pattern && !limits.pattern.test(value)) this.complain(name, limits.hint ?? "has an invalid format");
     else return value;
     return "";

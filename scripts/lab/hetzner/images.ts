@@ -102,12 +102,17 @@ function listImages(call: Call) {
   };
   const found = call.query.has("bound_to") ? [] : images;
   const matching = found.filter(
-    (image) => allows("type", image.type) && allows("status", image.status) && allows("architecture", image.architecture),
+    (image) =>
+      allows("type", image.type) && allows("status", image.status) && allows("architecture", image.architecture),
   );
   return listing(call, "images", matching);
 }
 
 export const imageRoutes: Route[] = [
   { method: "GET", path: "/images", handle: listImages },
-  { method: "GET", path: "/images/:id", handle: (call) => ({ status: 200, body: { image: imageById(idOf(call, "image")) } }) },
+  {
+    method: "GET",
+    path: "/images/:id",
+    handle: (call) => ({ status: 200, body: { image: imageById(idOf(call, "image")) } }),
+  },
 ];

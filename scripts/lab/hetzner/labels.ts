@@ -10,7 +10,8 @@ export function labelComplaint(key: string, value: unknown): string | undefined 
   const slash = key.indexOf("/");
   const prefix = slash < 0 ? undefined : key.slice(0, slash);
   if (!namePart.test(key.slice(slash + 1))) return `label key '${key}' is invalid`;
-  if (prefix !== undefined && (prefix.length > 253 || !prefixPart.test(prefix))) return `label key '${key}' has an invalid prefix`;
+  if (prefix !== undefined && (prefix.length > 253 || !prefixPart.test(prefix)))
+    return `label key '${key}' has an invalid prefix`;
   if (prefix === "hetzner.cloud") return `label key '${key}' has a reserved prefix`;
   if (typeof value !== "string") return `label value of '${key}' is not a string`;
   if (value !== "" && !namePart.test(value)) return `label value '${value}' of '${key}' is invalid`;
@@ -34,7 +35,9 @@ function parseExpression(text: string): Test | undefined {
     const [, key = "", operator, list = ""] = set;
     const values = list.split(",").map((value) => value.trim());
     if (labelComplaint(key, "") || values.some((value) => labelComplaint("k", value))) return undefined;
-    return operator === "in" ? (labels) => values.includes(labels[key] ?? " ") : (labels) => !values.includes(labels[key] ?? " ");
+    return operator === "in"
+      ? (labels) => values.includes(labels[key] ?? " ")
+      : (labels) => !values.includes(labels[key] ?? " ");
   }
   const comparison = /^([^=!\s]+)\s*(==|=|!=)\s*(\S*)$/.exec(text);
   if (comparison) {

@@ -33,7 +33,8 @@ export function createListener(parts: ListenerParts): RequestListener {
     await new Promise((resolve) => setTimeout(resolve, parts.faults.currentLatency));
     const body = parseBody(text);
     const handle = (): Reply => {
-      if (!budget.take() || parts.faults.takeRateLimit()) throw new ApiError("rate_limit_exceeded", "limit of requests reached");
+      if (!budget.take() || parts.faults.takeRateLimit())
+        throw new ApiError("rate_limit_exceeded", "limit of requests reached");
       refuseToken(parts, request.headers.authorization, method);
       const fault = parts.faults.takeAnswer(method, path);
       if (fault) throw fault;
@@ -84,7 +85,8 @@ function asReply(handle: () => Reply, onTrouble: ListenerParts["onTrouble"]): Re
 function refuseToken(parts: ListenerParts, authorization: string | undefined, method: string): void {
   const [, given] = /^Bearer (\S+)$/.exec(authorization ?? "") ?? [];
   if (given === parts.token) return;
-  if (given === undefined || given !== parts.readOnlyToken) throw new ApiError("unauthorized", "unable to authenticate");
+  if (given === undefined || given !== parts.readOnlyToken)
+    throw new ApiError("unauthorized", "unable to authenticate");
   if (method !== "GET") throw new ApiError("token_readonly", "token is only allowed to perform GET requests");
 }
 
@@ -92,7 +94,12 @@ function locate(request: IncomingMessage) {
   const base = `http://${request.headers.host ?? "localhost"}${prefix}`;
   const url = new URL(request.url ?? "/", "http://localhost");
   const path = url.pathname.startsWith(`${prefix}/`) ? url.pathname.slice(prefix.length) : "/";
-  return { method: request.method ?? "GET", path: path === "/" ? path : path.replace(/\/$/, ""), query: url.searchParams, base };
+  return {
+    method: request.method ?? "GET",
+    path: path === "/" ? path : path.replace(/\/$/, ""),
+    query: url.searchParams,
+    base,
+  };
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
@@ -124,7 +131,13 @@ function send(response: ServerResponse, reply: Reply, limits: Record<string, str
     return;
   }
   const text = JSON.stringify(reply.body);
-  response.writeHead(reply.status, { ...headers, "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) }).end(text);
+  response
+    .writeHead(reply.status, {
+      ...headers,
+      "Content-Type": "application/json",
+      "Content-Length": Buffer.byteLength(text),
+    })
+    .end(text);
 }
 
 /** `limit` requests at once, after that as many as come back with time. */
@@ -145,7 +158,11 @@ function createBudget(limit: number) {
     },
     headers(): Record<string, string> {
       const reset = Math.ceil((Date.now() + (limit - left) / perMillisecond) / 1000);
-      return { "RateLimit-Limit": String(limit), "RateLimit-Remaining": String(Math.floor(left)), "RateLimit-Reset": String(reset) };
+      return {
+        "RateLimit-Limit": String(limit),
+        "RateLimit-Remaining": String(Math.floor(left)),
+        "RateLimit-Reset": String(reset),
+      };
     },
   };
 }

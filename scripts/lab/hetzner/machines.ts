@@ -12,7 +12,10 @@ export const primaryIpOf = (state: State, serverId: number, type: "ipv4" | "ipv6
   state.primaryIps.find((ip) => ip.assigneeId === serverId && ip.type === type);
 
 export function addressesOf(state: State, serverId: number): Addresses {
-  return { ipv4: primaryIpOf(state, serverId, "ipv4")?.ip ?? null, ipv6Network: primaryIpOf(state, serverId, "ipv6")?.ip ?? null };
+  return {
+    ipv4: primaryIpOf(state, serverId, "ipv4")?.ip ?? null,
+    ipv6Network: primaryIpOf(state, serverId, "ipv6")?.ip ?? null,
+  };
 }
 
 export function machineOf(state: State, server: StoredServer): Machine {

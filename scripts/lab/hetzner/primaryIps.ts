@@ -91,7 +91,8 @@ function assignee(cloud: Cloud, id: number, type: "ipv4" | "ipv6"): StoredServer
   if (!server) throw notFound("server", id);
   cloud.runner.refuseLocked(id);
   if (server.status !== "off") throw new ApiError("server_not_stopped", "the server needs to be powered off");
-  if (primaryIpOf(cloud.state, id, type)) throw new ApiError(`server_has_${type}`, `server already has a primary ${type}`);
+  if (primaryIpOf(cloud.state, id, type))
+    throw new ApiError(`server_has_${type}`, `server already has a primary ${type}`);
   return server;
 }
 
@@ -105,7 +106,13 @@ function moveAction(cloud: Cloud, command: string, ip: StoredPrimaryIp, serverId
     { id: serverId, type: "server" },
     { id: ip.id, type: "primary_ip" },
   ];
-  return cloud.runner.start({ command, resources, locks: true, queue: serverQueue(serverId), work: () => tellAddresses(cloud, serverId) });
+  return cloud.runner.start({
+    command,
+    resources,
+    locks: true,
+    queue: serverQueue(serverId),
+    work: () => tellAddresses(cloud, serverId),
+  });
 }
 
 function create(cloud: Cloud, call: Call): Reply {
@@ -145,7 +152,8 @@ function update(cloud: Cloud, call: Call): Reply {
   const name = form.optionalString("name", { max: 250 });
   const labels = form.labels();
   const autoDelete = form.boolean("auto_delete", ip.autoDelete);
-  if (autoDelete && ip.deleteProtection) form.complain("auto_delete", "must be false while the primary IP is protected against deletion");
+  if (autoDelete && ip.deleteProtection)
+    form.complain("auto_delete", "must be false while the primary IP is protected against deletion");
   form.done();
   if (name !== undefined) refuseTakenName(cloud, name, ip.id);
   ip.name = name ?? ip.name;
@@ -158,7 +166,8 @@ function remove(cloud: Cloud, call: Call): Reply {
   const ip = findPrimaryIp(cloud, call);
   if (ip.deleteProtection) throw protectedResource("primary IP");
   // Before May 2026 it was taken from a stopped server silently.
-  if (ip.assigneeId !== null) throw new ApiError("must_be_unassigned", "primary IP must be unassigned before it can be deleted");
+  if (ip.assigneeId !== null)
+    throw new ApiError("must_be_unassigned", "primary IP must be unassigned before it can be deleted");
   dropPrimaryIp(cloud, ip);
   return { status: 204 };
 }
@@ -195,7 +204,9 @@ function changeProtection(cloud: Cloud, call: Call): Reply {
   if (wanted && ip.autoDelete) form.complain("delete", "can only be enabled while auto_delete is false");
   form.done();
   ip.deleteProtection = wanted;
-  return actionReply(cloud.runner.start({ command: "change_protection", resources: [{ id: ip.id, type: "primary_ip" }] }));
+  return actionReply(
+    cloud.runner.start({ command: "change_protection", resources: [{ id: ip.id, type: "primary_ip" }] }),
+  );
 }
 
 function list(cloud: Cloud, call: Call): Reply {
@@ -207,11 +218,19 @@ function list(cloud: Cloud, call: Call): Reply {
 
 export function primaryIpRoutes(cloud: Cloud): Route[] {
   const path = "/primary_ips/:id";
-  const action = (name: string, handle: (call: Call) => Reply): Route => ({ method: "POST", path: `${path}/actions/${name}`, handle });
+  const action = (name: string, handle: (call: Call) => Reply): Route => ({
+    method: "POST",
+    path: `${path}/actions/${name}`,
+    handle,
+  });
   return [
     { method: "GET", path: "/primary_ips", handle: (call) => list(cloud, call) },
     { method: "POST", path: "/primary_ips", handle: (call) => create(cloud, call) },
-    { method: "GET", path, handle: (call) => ({ status: 200, body: { primary_ip: present(findPrimaryIp(cloud, call)) } }) },
+    {
+      method: "GET",
+      path,
+      handle: (call) => ({ status: 200, body: { primary_ip: present(findPrimaryIp(cloud, call)) } }),
+    },
     { method: "PUT", path, handle: (call) => update(cloud, call) },
     { method: "DELETE", path, handle: (call) => remove(cloud, call) },
     action("assign", (call) => assign(cloud, call)),

@@ -27,14 +27,17 @@ const target = new RegExp(`^(?:@|\\.|(?:\\*\\.)?${label}(?:\\.${label})*\\.?)$`,
 const zoneName = /^(?=.{1,255}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$/;
 
 // The real API knows the public suffix list; these are the second-level registries one meets most.
-const secondLevel = /^(co|com|org|net|gov|edu|ac|ne|or|gob|nom|ltd|plc|me)\.(uk|jp|nz|za|au|br|mx|ar|tr|kr|in|il|th|id|tw|sg|hk|my|pl|at)$/;
+const secondLevel =
+  /^(co|com|org|net|gov|edu|ac|ne|or|gob|nom|ltd|plc|me)\.(uk|jp|nz|za|au|br|mx|ar|tr|kr|in|il|th|id|tw|sg|hk|my|pl|at)$/;
 
 /** What is wrong with the name of a zone; undefined: nothing. */
 export function zoneNameComplaint(name: string): string | undefined {
   if (!zoneName.test(name)) return "must be a domain name in lower case without a dot at the end";
   const labels = name.split(".");
   const suffix = secondLevel.test(labels.slice(-2).join(".")) ? 2 : 1;
-  return labels.length === suffix + 1 ? undefined : "must be a name directly under a public suffix; subdomains are not supported";
+  return labels.length === suffix + 1
+    ? undefined
+    : "must be a name directly under a public suffix; subdomains are not supported";
 }
 
 export function rrsetNameComplaint(name: string, zone: string): string | undefined {
@@ -44,14 +47,19 @@ export function rrsetNameComplaint(name: string, zone: string): string | undefin
   return undefined;
 }
 
-const number = (text: string | undefined, max: number) => text !== undefined && /^\d{1,10}$/.test(text) && Number(text) <= max;
+const number = (text: string | undefined, max: number) =>
+  text !== undefined && /^\d{1,10}$/.test(text) && Number(text) <= max;
 const name = (text: string | undefined) => text !== undefined && text.length <= 255 && target.test(text);
 const hex = (text: string) => text.length > 0 && text.length % 2 === 0 && /^[0-9a-f]+$/i.test(text);
 const fields = (value: string) => value.split(/[ \t]+/);
 
 function isService(value: string): boolean {
   const [priority, host, ...parameters] = fields(value);
-  return number(priority, 65535) && name(host) && parameters.every((parameter) => /^[a-z0-9-]+(=("[^"]*"|[^\s"]+))?$/.test(parameter));
+  return (
+    number(priority, 65535) &&
+    name(host) &&
+    parameters.every((parameter) => /^[a-z0-9-]+(=("[^"]*"|[^\s"]+))?$/.test(parameter))
+  );
 }
 
 const checks: Record<RrsetType, { test: (value: string) => boolean; form: string }> = {
@@ -107,5 +115,7 @@ function isQuotedText(value: string): boolean {
 }
 
 export function recordComplaint(type: RrsetType, value: string): string | undefined {
-  return checks[type].test(value) ? undefined : `'${value}' is not valid for type ${type}: must be ${checks[type].form}`;
+  return checks[type].test(value)
+    ? undefined
+    : `'${value}' is not valid for type ${type}: must be ${checks[type].form}`;
 }

@@ -32,7 +32,9 @@ export function changeDnsPtr(cloud: Cloud, call: Call, candidates: StoredPrimary
   const name = form.optionalString("dns_ptr", { pattern: hostName, hint: "must be a fully qualified host name" });
   if (address === undefined) form.complain("ip", "must be a single IP address");
   form.done();
-  const ip = candidates.find((one) => (one.type === "ipv4" ? one.ip === address : blockContains(one.ip, address ?? "")));
+  const ip = candidates.find((one) =>
+    one.type === "ipv4" ? one.ip === address : blockContains(one.ip, address ?? ""),
+  );
   if (!ip || address === undefined) throw invalidField("ip", "does not belong to this resource");
   if (name !== undefined) ip.dnsPtr[address] = name;
   else if (ip.type === "ipv4") ip.dnsPtr[address] = defaultPtr(address);

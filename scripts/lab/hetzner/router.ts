@@ -35,7 +35,9 @@ export function idOf(call: Call, kind: string, param = "id"): number {
   return Number(text);
 }
 
-export function createRouter(routes: Route[]): (method: string, path: string) => { route: Route; params: Record<string, string> } {
+export function createRouter(
+  routes: Route[],
+): (method: string, path: string) => { route: Route; params: Record<string, string> } {
   const table = routes.map((route) => ({ route, parts: route.path.split("/") }));
   return (method, path) => {
     const parts = path.split("/").map(decode);

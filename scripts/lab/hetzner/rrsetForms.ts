@@ -16,7 +16,15 @@ export function readNewRrset(form: Form, zoneName: string, created: string): Sto
   if (complaint) form.complain("name", complaint);
   if (type === "SOA") form.complain("type", "SOA records are managed by the API");
   const ttl = form.optionalInteger("ttl", ttlRange) ?? null;
-  return { name, type, ttl, records: readRecords(form, type), labels: form.labels() ?? {}, changeProtection: false, created };
+  return {
+    name,
+    type,
+    ttl,
+    records: readRecords(form, type),
+    labels: form.labels() ?? {},
+    changeProtection: false,
+    created,
+  };
 }
 
 /** The body's `records`: at least one, all distinct, valid for the type. */
@@ -48,14 +56,17 @@ const readComment = (entry: Form) => entry.text("comment", 255);
 function refuseListSize(form: Form, records: StoredRecord[]): void {
   if (records.length === 0) form.complain("records", "must not be empty");
   if (records.length > maxRecords) form.complain("records", `at most ${maxRecords} records are allowed`);
-  if (new Set(records.map(({ value }) => value)).size < records.length) form.complain("records", "must only contain distinct values");
+  if (new Set(records.map(({ value }) => value)).size < records.length)
+    form.complain("records", "must only contain distinct values");
 }
 
 /** Whether the record set can stand beside those which the zone has. */
 export function refuseConflicts(zone: StoredZone, rrset: StoredRrset): void {
   const sameName = zone.rrsets.filter((other) => other.name === rrset.name);
-  if (sameName.some((other) => other.type === rrset.type)) throw notUnique(`RRSet ${rrset.name}/${rrset.type} already exists`, "name");
+  if (sameName.some((other) => other.type === rrset.type))
+    throw notUnique(`RRSet ${rrset.name}/${rrset.type} already exists`, "name");
   const clash = rrset.type === "CNAME" ? sameName[0] : sameName.find((other) => other.type === "CNAME");
   if (clash) throw invalidField("type", `${rrset.type} cannot stand beside ${clash.type} at '${rrset.name}'`);
-  if (rrset.type === "CNAME" && rrset.name === "@") throw invalidField("type", "CNAME is not allowed at the zone's own name");
+  if (rrset.type === "CNAME" && rrset.name === "@")
+    throw invalidField("type", "CNAME is not allowed at the zone's own name");
 }

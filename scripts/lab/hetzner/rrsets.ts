@@ -60,7 +60,8 @@ function create(cloud: Cloud, call: Call): Reply {
 
 function update(cloud: Cloud, call: Call): Reply {
   const { zone, rrset } = find(cloud, call);
-  if (call.body["records"] !== undefined) throw new ApiError("invalid_input", "can't update records with this endpoint");
+  if (call.body["records"] !== undefined)
+    throw new ApiError("invalid_input", "can't update records with this endpoint");
   const form = formOf(call);
   const labels = form.labels();
   form.done();
@@ -101,7 +102,8 @@ function addRecords(cloud: Cloud, call: Call): Reply {
   const form = formOf(call);
   const records = readRecords(form, type);
   const ttl = form.optionalInteger("ttl", ttlRange) ?? null;
-  if (ttl !== null && existing && existing.ttl !== null && existing.ttl !== ttl) form.complain("ttl", "must be the TTL that the RRSet has");
+  if (ttl !== null && existing && existing.ttl !== null && existing.ttl !== ttl)
+    form.complain("ttl", "must be the TTL that the RRSet has");
   if (existing && records.some(({ value }) => existing.records.some((record) => record.value === value)))
     form.complain("records", "must not contain values that the RRSet has");
   if (existing && type === "CNAME") form.complain("records", "a CNAME must be the only record");
@@ -140,7 +142,8 @@ function knownRecords(call: Call, rrset: StoredRrset): StoredRecord[] {
   const form = formOf(call);
   const records = readRecordValues(form);
   form.done();
-  for (const { value } of records) if (!rrset.records.some((record) => record.value === value)) throw notFound("record", value);
+  for (const { value } of records)
+    if (!rrset.records.some((record) => record.value === value)) throw notFound("record", value);
   return records;
 }
 
@@ -161,7 +164,9 @@ function changeProtection(cloud: Cloud, call: Call): Reply {
   const wanted = form.boolean("change", rrset.changeProtection);
   form.done();
   rrset.changeProtection = wanted;
-  return actionReply(cloud.runner.start({ command: "change_rrset_protection", resources: [{ id: zone.id, type: "zone" }] }));
+  return actionReply(
+    cloud.runner.start({ command: "change_rrset_protection", resources: [{ id: zone.id, type: "zone" }] }),
+  );
 }
 
 function list(cloud: Cloud, call: Call): Reply {
@@ -179,7 +184,11 @@ function list(cloud: Cloud, call: Call): Reply {
 export function rrsetRoutes(cloud: Cloud): Route[] {
   const all = "/zones/:id/rrsets";
   const path = `${all}/:name/:type`;
-  const action = (name: string, handle: (call: Call) => Reply): Route => ({ method: "POST", path: `${path}/actions/${name}`, handle });
+  const action = (name: string, handle: (call: Call) => Reply): Route => ({
+    method: "POST",
+    path: `${path}/actions/${name}`,
+    handle,
+  });
   const get = (call: Call): Reply => {
     const { zone, rrset } = find(cloud, call);
     return { status: 200, body: { rrset: present(zone, rrset) } };

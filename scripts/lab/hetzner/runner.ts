@@ -123,7 +123,9 @@ export class Runner {
   }
 }
 
-async function attempt(work: (() => Promise<void>) | undefined): Promise<{ code: string; message: string } | undefined> {
+async function attempt(
+  work: (() => Promise<void>) | undefined,
+): Promise<{ code: string; message: string } | undefined> {
   try {
     await work?.();
     return undefined;

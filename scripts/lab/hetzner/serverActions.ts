@@ -95,8 +95,12 @@ const changeType: Handler = (cloud, call, server) => {
   const type = findServerType(wanted);
   const before = findServerType(server.serverType);
   if (!type) throw invalidField("server_type", `server type '${wanted}' does not exist`);
-  const fits = type.architecture === before?.architecture && type.disk >= server.diskSize && type.locations.includes(server.location);
-  if (!fits || isUnavailable(type)) throw new ApiError("invalid_server_type", `server type ${type.name} does not fit this server`);
+  const fits =
+    type.architecture === before?.architecture &&
+    type.disk >= server.diskSize &&
+    type.locations.includes(server.location);
+  if (!fits || isUnavailable(type))
+    throw new ApiError("invalid_server_type", `server type ${type.name} does not fit this server`);
   if (server.status !== "off") throw new ApiError("server_not_stopped", "the server needs to be powered off");
   const action = start(cloud, server, {
     command: "change_server_type",
@@ -117,7 +121,10 @@ const changeType: Handler = (cloud, call, server) => {
 
 const changeProtection: Handler = (cloud, call, server) => {
   const form = formOf(call);
-  const wanted = { delete: form.boolean("delete", server.protection.delete), rebuild: form.boolean("rebuild", server.protection.rebuild) };
+  const wanted = {
+    delete: form.boolean("delete", server.protection.delete),
+    rebuild: form.boolean("rebuild", server.protection.rebuild),
+  };
   if (wanted.delete !== wanted.rebuild) form.complain("rebuild", "must have the same value as delete");
   form.done();
   server.protection = wanted;

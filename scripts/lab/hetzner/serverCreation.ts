@@ -59,7 +59,8 @@ function readOrder(cloud: Cloud, call: Call): Order {
   const labels = form.labels() ?? {};
   const start = form.boolean("start_after_create", true);
   const net = form.inner("public_net", readPublicNet) ?? { ipv4: "new", ipv6: "new" };
-  if (start && net.ipv4 === null && net.ipv6 === null) form.complain("public_net", "a server needs a network interface to be started");
+  if (start && net.ipv4 === null && net.ipv6 === null)
+    form.complain("public_net", "a server needs a network interface to be started");
   const firewallIds = form.forms("firewalls", (entry) => entry.integer("firewall"));
   const sshKeys = form.list("ssh_keys").flatMap((wanted) => {
     const key = findSshKey(cloud, String(wanted));
@@ -79,7 +80,19 @@ function readOrder(cloud: Cloud, call: Call): Order {
   const ipv4 = freeIp(cloud, net.ipv4, "ipv4");
   const ipv6 = freeIp(cloud, net.ipv6, "ipv6");
   const location = place?.name ?? [ipv4, ipv6].map(placeOf).find((one) => one !== undefined) ?? type.locations[0] ?? "";
-  return { name, type, image, location, userData, sshKeys, firewalls: checkFirewallIds(cloud, firewallIds), ipv4, ipv6, labels, start };
+  return {
+    name,
+    type,
+    image,
+    location,
+    userData,
+    sshKeys,
+    firewalls: checkFirewallIds(cloud, firewallIds),
+    ipv4,
+    ipv6,
+    labels,
+    start,
+  };
 }
 
 function readPublicNet(form: Form): PublicNet {
@@ -98,14 +111,18 @@ function freeIp(cloud: Cloud, wanted: number | "new" | null, type: "ipv4" | "ipv
   if (wanted === null || wanted === "new") return wanted;
   const ip = cloud.state.primaryIps.find((one) => one.id === wanted);
   if (!ip) throw invalidField(`public_net.${type}`, `primary IP ${wanted} does not exist`);
-  if (ip.type !== type) throw new ApiError("primary_ip_version_mismatch", `primary IP ${wanted} is not of type ${type}`);
-  if (ip.assigneeId !== null) throw new ApiError("primary_ip_assigned", "primary ip already assigned to another server");
+  if (ip.type !== type)
+    throw new ApiError("primary_ip_version_mismatch", `primary IP ${wanted} is not of type ${type}`);
+  if (ip.assigneeId !== null)
+    throw new ApiError("primary_ip_assigned", "primary ip already assigned to another server");
   return ip;
 }
 
 function refuseUnavailable(cloud: Cloud, order: Order): void {
-  if (isUnavailable(order.type)) throw new ApiError("resource_unavailable", `server type ${order.type.name} can no longer be ordered`);
-  if (!order.type.locations.includes(order.location)) throw invalidField("location", "unsupported location for server type");
+  if (isUnavailable(order.type))
+    throw new ApiError("resource_unavailable", `server type ${order.type.name} can no longer be ordered`);
+  if (!order.type.locations.includes(order.location))
+    throw invalidField("location", "unsupported location for server type");
   for (const ip of [order.ipv4, order.ipv6])
     if ((placeOf(ip) ?? order.location) !== order.location)
       throw new ApiError("primary_ip_datacenter_mismatch", "primary IP and server are in different locations");
@@ -162,7 +179,8 @@ function assignIps(cloud: Cloud, order: Order, serverId: number): void {
   const made: StoredPrimaryIp[] = [];
   try {
     for (const type of ["ipv4", "ipv6"] as const) {
-      if (order[type] === "new") made.push(addPrimaryIp(cloud, { type, location: order.location, autoDelete: true, labels: {} }));
+      if (order[type] === "new")
+        made.push(addPrimaryIp(cloud, { type, location: order.location, autoDelete: true, labels: {} }));
     }
   } catch (error) {
     for (const ip of made) dropPrimaryIp(cloud, ip);

@@ -16,7 +16,8 @@ import type { StoredAction, StoredServer } from "./state";
 
 const hostName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 
-export const readServerName = (form: Form) => form.string("name", { pattern: hostName, hint: "must be a valid hostname as per RFC 1123" });
+export const readServerName = (form: Form) =>
+  form.string("name", { pattern: hostName, hint: "must be a valid hostname as per RFC 1123" });
 
 export function refuseTakenServerName(cloud: Cloud, name: string, besides?: number): void {
   if (cloud.state.servers.some((server) => server.name === name && server.id !== besides))
@@ -59,19 +60,26 @@ export function presentServer(cloud: Cloud, server: StoredServer) {
   };
 }
 
-const concerns = (action: StoredAction, id: number, type = "server") => action.resources.some((ref) => ref.type === type && ref.id === id);
+const concerns = (action: StoredAction, id: number, type = "server") =>
+  action.resources.some((ref) => ref.type === type && ref.id === id);
 
 function presentPublicNet(cloud: Cloud, server: StoredServer) {
   const ipv4 = primaryIpOf(cloud.state, server.id, "ipv4");
   const ipv6 = primaryIpOf(cloud.state, server.id, "ipv6");
   const pending = (firewallId: number) =>
     cloud.runner.isRunning(
-      (action) => action.command === "apply_firewall" && concerns(action, server.id) && concerns(action, firewallId, "firewall"),
+      (action) =>
+        action.command === "apply_firewall" && concerns(action, server.id) && concerns(action, firewallId, "firewall"),
     );
   return {
     ipv4: ipv4 ? { id: ipv4.id, ip: ipv4.ip, blocked: false, dns_ptr: ipv4.dnsPtr[ipv4.ip] ?? "" } : null,
     ipv6: ipv6
-      ? { id: ipv6.id, ip: ipv6.ip, blocked: false, dns_ptr: Object.entries(ipv6.dnsPtr).map(([ip, name]) => ({ ip, dns_ptr: name })) }
+      ? {
+          id: ipv6.id,
+          ip: ipv6.ip,
+          blocked: false,
+          dns_ptr: Object.entries(ipv6.dnsPtr).map(([ip, name]) => ({ ip, dns_ptr: name })),
+        }
       : null,
     floating_ips: [],
     firewalls: firewallsOf(cloud.state, server).map(({ id }) => ({ id, status: pending(id) ? "pending" : "applied" })),
@@ -88,7 +96,10 @@ function update(cloud: Cloud, call: Call): Reply {
   server.name = name ?? server.name;
   server.labels = labels ?? server.labels;
   // Other labels may match other firewalls' selectors.
-  if (labels) cloud.runner.background(serverQueue(server.id), `firewall of server ${server.id}`, () => tellFirewall(cloud, server.id));
+  if (labels)
+    cloud.runner.background(serverQueue(server.id), `firewall of server ${server.id}`, () =>
+      tellFirewall(cloud, server.id),
+    );
   return { status: 200, body: { server: presentServer(cloud, server) } };
 }
 
@@ -125,7 +136,11 @@ export function serverRoutes(cloud: Cloud): Route[] {
   const path = "/servers/:id";
   return [
     { method: "GET", path: "/servers", handle: (call) => list(cloud, call) },
-    { method: "GET", path, handle: (call) => ({ status: 200, body: { server: presentServer(cloud, findServer(cloud, call)) } }) },
+    {
+      method: "GET",
+      path,
+      handle: (call) => ({ status: 200, body: { server: presentServer(cloud, findServer(cloud, call)) } }),
+    },
     { method: "PUT", path, handle: (call) => update(cloud, call) },
     { method: "DELETE", path, handle: (call) => remove(cloud, call) },
   ];

@@ -18,8 +18,9 @@ const present = (key: StoredSshKey) => ({
 /** MD5 of the key's bytes, in pairs; undefined when the text is no public key. */
 export function fingerprintOf(publicKey: string): string | undefined {
   const [, kind = "", base64 = ""] =
-    /^(ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-nistp(?:256|384|521)|sk-[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,2})(?: .*)?$/.exec(publicKey.trim()) ??
-    [];
+    /^(ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-nistp(?:256|384|521)|sk-[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,2})(?: .*)?$/.exec(
+      publicKey.trim(),
+    ) ?? [];
   const bytes = Buffer.from(base64, "base64");
   if (bytes.length < 4 || bytes.subarray(4, 4 + bytes.readUInt32BE(0)).toString("latin1") !== kind) return undefined;
   return createHash("md5").update(bytes).digest("hex").match(/../g)?.join(":");
@@ -34,7 +35,10 @@ function find(cloud: Cloud, call: Call): StoredSshKey {
 
 /** A key by id or name, as a server's creation names it. */
 export function findSshKey(cloud: Cloud, idOrName: string): StoredSshKey | undefined {
-  return cloud.state.sshKeys.find((key) => String(key.id) === idOrName) ?? cloud.state.sshKeys.find((key) => key.name === idOrName);
+  return (
+    cloud.state.sshKeys.find((key) => String(key.id) === idOrName) ??
+    cloud.state.sshKeys.find((key) => key.name === idOrName)
+  );
 }
 
 function refuseTakenName(cloud: Cloud, name: string, besides?: number): void {
@@ -54,7 +58,14 @@ function create(cloud: Cloud, call: Call): Reply {
   if (cloud.state.sshKeys.some((key) => key.fingerprint === fingerprint))
     throw notUnique("SSH key with the same fingerprint already exists", "public_key");
   if (cloud.state.sshKeys.length >= cloud.settings.limits.ssh_keys) throw limitExceeded("ssh_key_limit");
-  const key: StoredSshKey = { id: cloud.nextId(), name, publicKey, fingerprint: fingerprint ?? "", labels, created: cloud.now() };
+  const key: StoredSshKey = {
+    id: cloud.nextId(),
+    name,
+    publicKey,
+    fingerprint: fingerprint ?? "",
+    labels,
+    created: cloud.now(),
+  };
   cloud.state.sshKeys.push(key);
   return { status: 201, body: { ssh_key: present(key) } };
 }
@@ -87,7 +98,11 @@ export function sshKeyRoutes(cloud: Cloud): Route[] {
   return [
     { method: "GET", path: "/ssh_keys", handle: (call) => list(cloud, call) },
     { method: "POST", path: "/ssh_keys", handle: (call) => create(cloud, call) },
-    { method: "GET", path: "/ssh_keys/:id", handle: (call) => ({ status: 200, body: { ssh_key: present(find(cloud, call)) } }) },
+    {
+      method: "GET",
+      path: "/ssh_keys/:id",
+      handle: (call) => ({ status: 200, body: { ssh_key: present(find(cloud, call)) } }),
+    },
     { method: "PUT", path: "/ssh_keys/:id", handle: (call) => update(cloud, call) },
     { method: "DELETE", path: "/ssh_keys/:id", handle: (call) => remove(cloud, call) },
   ];

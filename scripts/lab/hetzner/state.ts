@@ -58,7 +58,8 @@ export interface StoredFirewall {
   created: string;
 }
 
-export type ServerStatus = "initializing" | "starting" | "running" | "stopping" | "off" | "rebuilding" | "migrating" | "unknown";
+export type ServerStatus =
+  "initializing" | "starting" | "running" | "stopping" | "off" | "rebuilding" | "migrating" | "unknown";
 
 export interface StoredServer {
   id: number;
@@ -147,7 +148,9 @@ export function loadState(file: string | undefined): State {
   if (file === undefined || !existsSync(file)) return emptyState();
   const state = JSON.parse(readFileSync(file, "utf8")) as State;
   if (state.version !== 1)
-    throw new Error(`${file}: version ${String(state.version)} of the fake cloud's state is unknown; this program writes version 1`);
+    throw new Error(
+      `${file}: version ${String(state.version)} of the fake cloud's state is unknown; this program writes version 1`,
+    );
   return state;
 }
 

@@ -31,7 +31,9 @@ const present = (cloud: Cloud, zone: StoredZone) => ({
     delegation_status: delegationStatus(cloud.settings),
   },
   registrar: "other",
-  status: cloud.runner.isRunning((action) => action.resources.some((ref) => ref.type === "zone" && ref.id === zone.id)) ? "updating" : "ok",
+  status: cloud.runner.isRunning((action) => action.resources.some((ref) => ref.type === "zone" && ref.id === zone.id))
+    ? "updating"
+    : "ok",
 });
 
 function delegationStatus({ nameServers, delegated }: Pick<Cloud["settings"], "nameServers" | "delegated">): string {
@@ -64,7 +66,10 @@ function raiseSerial(cloud: Cloud, zone: StoredZone): void {
   const soa = zone.rrsets.find((rrset) => rrset.type === "SOA");
   if (soa)
     soa.records = [
-      { value: `${cloud.settings.nameServers[0] ?? "."} dns.hetzner.com. ${zone.serial} 86400 10800 3600000 3600`, comment: "" },
+      {
+        value: `${cloud.settings.nameServers[0] ?? "."} dns.hetzner.com. ${zone.serial} 86400 10800 3600000 3600`,
+        comment: "",
+      },
     ];
 }
 
@@ -97,7 +102,8 @@ function readNameserver(entry: Form): PrimaryNameserver {
   const address = entry.string("address");
   if (address !== "" && isIP(address) === 0) entry.complain("address", "must be an IPv4 or IPv6 address");
   const server: PrimaryNameserver = { address, port: entry.optionalInteger("port", { min: 1, max: 65535 }) ?? 53 };
-  if (entry.has("tsig_algorithm")) server.tsig_algorithm = entry.oneOf("tsig_algorithm", ["hmac-md5", "hmac-sha1", "hmac-sha256"]);
+  if (entry.has("tsig_algorithm"))
+    server.tsig_algorithm = entry.oneOf("tsig_algorithm", ["hmac-md5", "hmac-sha1", "hmac-sha256"]);
   const key = entry.optionalString("tsig_key", { pattern: /^[A-Za-z0-9+/]+={0,2}$/, hint: "must be base64" });
   return key === undefined ? server : { ...server, tsig_key: key };
 }
@@ -111,7 +117,8 @@ function create(cloud: Cloud, call: Call): Reply {
   const ttl = form.optionalInteger("ttl", ttlRange) ?? defaultTtl;
   const labels = form.labels() ?? {};
   const primaryNameservers = form.forms("primary_nameservers", readNameserver);
-  if (mode === "secondary" && primaryNameservers.length === 0) form.complain("primary_nameservers", "is required for mode secondary");
+  if (mode === "secondary" && primaryNameservers.length === 0)
+    form.complain("primary_nameservers", "is required for mode secondary");
   const rrsets = form.forms("rrsets", (entry) => readNewRrset(entry, name, cloud.now()));
   form.done();
   if (form.has("zonefile")) throw unsupported("the import of a zone file");
@@ -132,7 +139,11 @@ function create(cloud: Cloud, call: Call): Reply {
   if (mode === "primary") {
     const apex = { name: "@", ttl: null, changeProtection: false, labels: {}, created: zone.created };
     zone.rrsets.push({ ...apex, type: "SOA", records: [] });
-    zone.rrsets.push({ ...apex, type: "NS", records: cloud.settings.nameServers.map((value) => ({ value, comment: "" })) });
+    zone.rrsets.push({
+      ...apex,
+      type: "NS",
+      records: cloud.settings.nameServers.map((value) => ({ value, comment: "" })),
+    });
     for (const rrset of rrsets) {
       refuseConflicts(zone, rrset);
       zone.rrsets.push(rrset);
@@ -158,7 +169,12 @@ function remove(cloud: Cloud, call: Call): Reply {
   cloud.state.zones.splice(cloud.state.zones.indexOf(zone), 1);
   const work = () => cloud.names.withdraw(zone.name);
   return actionReply(
-    cloud.runner.start({ command: "delete_zone", resources: [{ id: zone.id, type: "zone" }], queue: `zone:${zone.name}`, work }),
+    cloud.runner.start({
+      command: "delete_zone",
+      resources: [{ id: zone.id, type: "zone" }],
+      queue: `zone:${zone.name}`,
+      work,
+    }),
   );
 }
 
@@ -209,7 +225,11 @@ function list(cloud: Cloud, call: Call): Reply {
 
 export function zoneRoutes(cloud: Cloud): Route[] {
   const path = "/zones/:id";
-  const action = (name: string, handle: (call: Call) => Reply): Route => ({ method: "POST", path: `${path}/actions/${name}`, handle });
+  const action = (name: string, handle: (call: Call) => Reply): Route => ({
+    method: "POST",
+    path: `${path}/actions/${name}`,
+    handle,
+  });
   return [
     { method: "GET", path: "/zones", handle: (call) => list(cloud, call) },
     { method: "POST", path: "/zones", handle: (call) => create(cloud, call) },

@@ -7,7 +7,16 @@ import type { LabDirs } from "../dirs";
 import { attempt } from "../command";
 import { withLock } from "../lock";
 import { debianSource, type DebianSource } from "./debianMirror";
-import { layerKey, MIRROR_PACKAGES, mirrorKey, OWN_RELEASE, recipes, stackOf, type LayerRecipe, type Release } from "./recipes";
+import {
+  layerKey,
+  MIRROR_PACKAGES,
+  mirrorKey,
+  OWN_RELEASE,
+  recipes,
+  stackOf,
+  type LayerRecipe,
+  type Release,
+} from "./recipes";
 
 /** Layers top first, as overlayfs wants its lowerdir. Machines' images trust the lab's mirror. */
 export interface Images {
@@ -27,7 +36,8 @@ export async function ensureImages(dirs: LabDirs, release: Release, say: (line: 
   if (missing(dirs, release).length === 0) return;
   await building(dirs, say, (build) => (release === OWN_RELEASE ? buildOwn(build) : buildOther(build, release)));
   const stillMissing = missing(dirs, release);
-  if (stillMissing.length > 0) throw new Error(`images: ${stillMissing.join(", ")} did not get built, though no step failed`);
+  if (stillMissing.length > 0)
+    throw new Error(`images: ${stillMissing.join(", ")} did not get built, though no step failed`);
 }
 
 /** What a test of name servers runs in; the lab itself has no use for it. */
@@ -45,7 +55,14 @@ export function imagesOf(dirs: LabDirs, release: Release): Images {
   const { host, mail, relay, adopted, services } = recipes(release);
   const mirror = mirrorPath(dirs, release);
   const machine = (recipe: LayerRecipe) => [join(mirror, "trust"), ...paths(dirs, recipe)];
-  return { host: machine(host), mail: machine(mail), relay: machine(relay), adopted: machine(adopted), services: paths(dirs, services), mirror: join(mirror, "www") };
+  return {
+    host: machine(host),
+    mail: machine(mail),
+    relay: machine(relay),
+    adopted: machine(adopted),
+    services: paths(dirs, services),
+    mirror: join(mirror, "www"),
+  };
 }
 
 export const isBuilt = (dirs: LabDirs, release: Release): boolean => missing(dirs, release).length === 0;
@@ -60,18 +77,32 @@ interface Build {
 }
 
 /** One build at a time, in a place of its own, of which nothing is left. */
-async function building(dirs: LabDirs, say: (line: string) => void, work: (build: Build) => Promise<void>): Promise<void> {
+async function building(
+  dirs: LabDirs,
+  say: (line: string) => void,
+  work: (build: Build) => Promise<void>,
+): Promise<void> {
   mkdirSync(dirs.cache, { recursive: true });
-  await withLock(join(dirs.cache, "lock"), { directory: dirs.project, purpose: "building the lab's images", seconds: 900 }, async () => {
-    const place = join(dirs.cache, `build-${process.pid}`);
-    await removeOldBuilds(dirs);
-    mkdirSync(place, { recursive: true });
-    try {
-      await work({ dirs, work: place, source: await debianSource(), say, lists: new Map<Release, Promise<unknown>>() });
-    } finally {
-      await attempt(["rm", "-rf", place], { timeout: 120_000 });
-    }
-  });
+  await withLock(
+    join(dirs.cache, "lock"),
+    { directory: dirs.project, purpose: "building the lab's images", seconds: 900 },
+    async () => {
+      const place = join(dirs.cache, `build-${process.pid}`);
+      await removeOldBuilds(dirs);
+      mkdirSync(place, { recursive: true });
+      try {
+        await work({
+          dirs,
+          work: place,
+          source: await debianSource(),
+          say,
+          lists: new Map<Release, Promise<unknown>>(),
+        });
+      } finally {
+        await attempt(["rm", "-rf", place], { timeout: 120_000 });
+      }
+    },
+  );
 }
 
 async function buildOwn(build: Build): Promise<void> {
@@ -110,17 +141,31 @@ async function buildMirror(build: Build, release: Release): Promise<void> {
   return make(build, mirrorPath(build.dirs, release), ["mirror", release], packages);
 }
 
-async function make(build: Build, path: string, [kind, release]: [string, Release], args: readonly string[], stdin = ""): Promise<void> {
+async function make(
+  build: Build,
+  path: string,
+  [kind, release]: [string, Release],
+  args: readonly string[],
+  stdin = "",
+): Promise<void> {
   if (existsSync(path)) return;
   if (kind === "base") return carryOut(build, path, [kind, release], args, stdin);
   // Two that fetch the lists at once are in each other's way. Where the lower layers are there already, nobody has yet.
   const first = build.lists.get(release);
-  const work = (first?.catch(() => undefined) ?? Promise.resolve()).then(() => carryOut(build, path, [kind, release], args, stdin));
+  const work = (first?.catch(() => undefined) ?? Promise.resolve()).then(() =>
+    carryOut(build, path, [kind, release], args, stdin),
+  );
   if (first === undefined) build.lists.set(release, work);
   return work;
 }
 
-async function carryOut(build: Build, path: string, [kind, release]: [string, Release], args: readonly string[], stdin: string): Promise<void> {
+async function carryOut(
+  build: Build,
+  path: string,
+  [kind, release]: [string, Release],
+  args: readonly string[],
+  stdin: string,
+): Promise<void> {
   const name = path.slice(build.dirs.cache.length + 1).replace(/-[0-9a-f]+$/, "");
   const work = join(build.work, name);
   const log = join(build.dirs.cache, `${name}.log`);
@@ -151,7 +196,10 @@ async function carryOut(build: Build, path: string, [kind, release]: [string, Re
     stdin,
     proxyEnv(build.source),
   );
-  if (status !== 0) throw new Error(`image layer "${name}" from ${build.source.uri}: exit status ${status}. The log: ${log}\n${lastLines(log)}`);
+  if (status !== 0)
+    throw new Error(
+      `image layer "${name}" from ${build.source.uri}: exit status ${status}. The log: ${log}\n${lastLines(log)}`,
+    );
   renameSync(join(work, "layer"), path);
   build.say(`image ${name}: built in ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
@@ -175,7 +223,8 @@ const scripts = (): string => readFileSync(SCRIPT, "utf8");
 
 const paths = (dirs: LabDirs, recipe: LayerRecipe): string[] => stackOf(recipe).map((layer) => layerPath(dirs, layer));
 
-const mirrorPath = (dirs: LabDirs, release: Release): string => join(dirs.cache, mirrorKey(recipes(release), scripts(), arch()));
+const mirrorPath = (dirs: LabDirs, release: Release): string =>
+  join(dirs.cache, mirrorKey(recipes(release), scripts(), arch()));
 
 function missing(dirs: LabDirs, release: Release): string[] {
   const { host, mail, mirror, relay, adopted, services } = imagesOf(dirs, release);
@@ -183,7 +232,10 @@ function missing(dirs: LabDirs, release: Release): string[] {
   return [...host, ...mail, ...own, mirror].filter((path) => !existsSync(path));
 }
 
-const proxyEnv = (source: DebianSource): NodeJS.ProcessEnv => ({ ...process.env, ...(source.proxy ? { http_proxy: source.proxy } : {}) });
+const proxyEnv = (source: DebianSource): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ...(source.proxy ? { http_proxy: source.proxy } : {}),
+});
 
 /** What a killed build left; its mounts went with its mount namespace. */
 async function removeOldBuilds(dirs: LabDirs): Promise<void> {

@@ -3,7 +3,9 @@ import { labDirs } from "../dirs";
 import { ensureImages } from "./build";
 import type { Release } from "./recipes";
 
-ensureImages(labDirs(), process.argv[2] as Release, (line) => process.stdout.write(`${line}\n`)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
-});
+ensureImages(labDirs(), process.argv[2] as Release, (line) => process.stdout.write(`${line}\n`)).catch(
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);

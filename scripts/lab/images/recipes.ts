@@ -19,7 +19,8 @@ export const SOLD: Readonly<Record<string, Release>> = { "debian-13": "trixie", 
 
 export function releaseOf(image: string): Release {
   const release = SOLD[image];
-  if (release === undefined) throw new Error(`image "${image}": the lab has no such image. It has ${Object.keys(SOLD).join(", ")}.`);
+  if (release === undefined)
+    throw new Error(`image "${image}": the lab has no such image. It has ${Object.keys(SOLD).join(", ")}.`);
   return release;
 }
 
@@ -37,7 +38,14 @@ export interface LayerRecipe {
  * Not in any image of what is bought: the program has to install them from the lab's mirror, as it must in real life. And
  * firewalls that the owner of a machine may choose.
  */
-export const MIRROR_PACKAGES = ["nftables", "wireguard-tools", "unattended-upgrades", "iputils-ping", "ufw", "firewalld"] as const;
+export const MIRROR_PACKAGES = [
+  "nftables",
+  "wireguard-tools",
+  "unattended-upgrades",
+  "iputils-ping",
+  "ufw",
+  "firewalld",
+] as const;
 
 export interface ImageRecipes {
   readonly base: LayerRecipe;
@@ -51,7 +59,12 @@ export interface ImageRecipes {
 }
 
 export function recipes(release: Release): ImageRecipes {
-  const layer = (name: string, below: readonly LayerRecipe[], packages: readonly string[], finish = ""): LayerRecipe => ({
+  const layer = (
+    name: string,
+    below: readonly LayerRecipe[],
+    packages: readonly string[],
+    finish = "",
+  ): LayerRecipe => ({
     name,
     release,
     below,
@@ -80,7 +93,17 @@ export function recipes(release: Release): ImageRecipes {
   const mail = layer(
     "mail",
     onSystem,
-    ["postfix", "opendkim", "dovecot-imapd", "dovecot-lmtpd", "dovecot-auth-lua", "nginx-light", "openssl", "wireguard-go", "iputils-ping"],
+    [
+      "postfix",
+      "opendkim",
+      "dovecot-imapd",
+      "dovecot-lmtpd",
+      "dovecot-auth-lua",
+      "nginx-light",
+      "openssl",
+      "wireguard-go",
+      "iputils-ping",
+    ],
     MAIL_FINISH,
   );
   const services = layer("services", onSystem, ["knot", "knot-dnsutils", "apt-utils", "gpg", "gpg-agent"]);
@@ -88,12 +111,21 @@ export function recipes(release: Release): ImageRecipes {
     base,
     system,
     // wireguard-go stands in for the module where the machine's kernel has none; wg-quick prefers the kernel's.
-    host: layer("host", onSystem, ["cloud-init", "python3", "wireguard-go"], HOST_FINISH + (release === "bookworm" ? BOOKWORM_FINISH : "")),
+    host: layer(
+      "host",
+      onSystem,
+      ["cloud-init", "python3", "wireguard-go"],
+      HOST_FINISH + (release === "bookworm" ? BOOKWORM_FINISH : ""),
+    ),
     mail,
     relay: layer("relay", [...onSystem, mail], ["nftables"], OWN_RULES_FINISH),
     adopted: layer("adopted", onSystem, ["nftables", "wireguard-go", "iputils-ping"], OWN_RULES_FINISH),
     services,
-    nameServers: layer("nameServers", [...onSystem, services], ["bind9", "pdns-server", "pdns-backend-sqlite3", "sqlite3"]),
+    nameServers: layer(
+      "nameServers",
+      [...onSystem, services],
+      ["bind9", "pdns-server", "pdns-backend-sqlite3", "sqlite3"],
+    ),
   };
 }
 
@@ -110,7 +142,11 @@ export function layerKey(recipe: LayerRecipe, scripts: string, arch: string): st
 /** The mirror belongs to the layers that it was resolved against: its packages fit exactly those. Another layer signs it. */
 export function mirrorKey(images: ImageRecipes, scripts: string, arch: string): string {
   const signing = recipes(OWN_RELEASE).services;
-  const input = JSON.stringify([MIRROR_PACKAGES, layerKey(images.system, scripts, arch), layerKey(signing, scripts, arch)]);
+  const input = JSON.stringify([
+    MIRROR_PACKAGES,
+    layerKey(images.system, scripts, arch),
+    layerKey(signing, scripts, arch),
+  ]);
   return `mirror-${images.base.release}-${createHash("sha256").update(input).digest("hex").slice(0, 16)}`;
 }
 

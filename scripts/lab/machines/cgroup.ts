@@ -58,7 +58,8 @@ export async function killCgroup(part = ""): Promise<void> {
     },
     20,
   );
-  for (const mount of legacyMounts(readFileSync("/proc/self/mountinfo", "utf8"))) removeTree(join(mount, labName(), part));
+  for (const mount of legacyMounts(readFileSync("/proc/self/mountinfo", "utf8")))
+    removeTree(join(mount, labName(), part));
 }
 
 export function pidsBelow(path: string): number[] {

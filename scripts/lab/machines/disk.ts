@@ -60,7 +60,10 @@ export class Disk {
     if (!existsSync(file)) return undefined;
     const layers = JSON.parse(readFileSync(file, "utf8")) as string[];
     const gone = layers.filter((layer) => !existsSync(layer));
-    if (gone.length > 0) throw new Error(`disk ${this.dir}: image layer ${gone.join(", ")} is no longer in the cache. Run: npm run lab -- destroy`);
+    if (gone.length > 0)
+      throw new Error(
+        `disk ${this.dir}: image layer ${gone.join(", ")} is no longer in the cache. Run: npm run lab -- destroy`,
+      );
     return layers;
   }
 

@@ -84,7 +84,11 @@ export class Machine {
       if (before === undefined || this.initPid === undefined)
         throw new Error(`${this.spec.name} is ${this.state}: nothing to reboot. Power it on first.`);
       process.kill(this.initPid, "SIGINT");
-      await waitFor(`${this.spec.name} to come up again`, GENTLE_SECONDS, () => this.child !== before && this.state === "running");
+      await waitFor(
+        `${this.spec.name} to come up again`,
+        GENTLE_SECONDS,
+        () => this.child !== before && this.state === "running",
+      );
     });
   }
 
@@ -131,7 +135,13 @@ export class Machine {
   /** The guest rebooted, powered off, or died; whoever asked for it waits on `child` to change. */
   private async onExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): Promise<void> {
     if (this.child !== child) return;
-    this.lastEnd = signal ? `killed by ${signal}` : code === REBOOT_STATUS ? "reboot" : code === 0 ? "power off" : `exit status ${code ?? "none"}`;
+    this.lastEnd = signal
+      ? `killed by ${signal}`
+      : code === REBOOT_STATUS
+        ? "reboot"
+        : code === 0
+          ? "power off"
+          : `exit status ${code ?? "none"}`;
     this.say(`${this.spec.name}: ${this.lastEnd}`);
     try {
       await killCgroup(this.spec.id);

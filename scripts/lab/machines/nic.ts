@@ -18,7 +18,10 @@ export async function plugIn(machineId: string, nic: Nic): Promise<void> {
     case "lan":
       return ip(HOME, bridgePort(HOME_LINE.lanBridge, link, { namespace, name: "eth0", mac: macOf(machineId) }));
     case "link":
-      return ip(INTERNET, [...machineLinkLines(link, namespace, macOf(machineId)), ...machineRouteLines(link, nic.owned)]);
+      return ip(INTERNET, [
+        ...machineLinkLines(link, namespace, macOf(machineId)),
+        ...machineRouteLines(link, nic.owned),
+      ]);
     default:
       return unreachable(nic);
   }

@@ -20,7 +20,8 @@ const verbs: { [V in Verb]: (request: Requests[V]["request"]) => Promise<Request
   },
   submit: ({ target, account, port, letter }) => send(target, port, letter, account),
   deliver: ({ target, letter }) => send(target, 25, letter),
-  find: ({ target, account, id, seconds }) => waitFor(`letter ${id} in ${account.user}'s inbox`, seconds, () => find(target, account, id), 300),
+  find: ({ target, account, id, seconds }) =>
+    waitFor(`letter ${id} in ${account.user}'s inbox`, seconds, () => find(target, account, id), 300),
   get: ({ target, scheme }) => page(target, scheme),
   addresses: ({ name }) => addresses(name),
   scan: ({ address, first, last }) => scanPorts(address, first, last),
@@ -58,7 +59,11 @@ async function find(target: Target, account: Account, id: string): Promise<Found
     if (last === undefined) return undefined;
     const message = await client.fetchOne(String(last), { envelope: true, size: true });
     if (message === false) return undefined;
-    return { subject: message.envelope?.subject ?? "", from: message.envelope?.from?.[0]?.address ?? "", size: message.size ?? 0 };
+    return {
+      subject: message.envelope?.subject ?? "",
+      from: message.envelope?.from?.[0]?.address ?? "",
+      size: message.size ?? 0,
+    };
   } finally {
     await client.logout().catch(() => undefined);
   }
@@ -81,9 +86,12 @@ async function send(target: Target, port: 25 | 465 | 587, letter: Letter, accoun
     await transport.sendMail({ envelope: { from: letter.from, to: [letter.to] }, raw: renderLetter(letter) });
     return null;
   } catch (error) {
-    throw new Error(`SMTP to ${target.address ?? target.host} port ${port}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    throw new Error(
+      `SMTP to ${target.address ?? target.host} port ${port}: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     transport.close();
   }
@@ -93,7 +101,10 @@ async function send(target: Target, port: 25 | 465 | 587, letter: Letter, accoun
 async function addresses(name: string): Promise<string[]> {
   const answers = await Promise.allSettled([resolve6(name), resolve4(name)]);
   const found = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
-  if (found.length === 0) throw new Error(answers.flatMap((answer) => (answer.status === "rejected" ? String(answer.reason) : [])).join("; "));
+  if (found.length === 0)
+    throw new Error(
+      answers.flatMap((answer) => (answer.status === "rejected" ? String(answer.reason) : [])).join("; "),
+    );
   return found;
 }
 

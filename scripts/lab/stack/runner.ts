@@ -32,11 +32,19 @@ export interface LabStack {
 export async function openStack(lab: LabHandle, progress: Progress, config?: string, name = STACK): Promise<LabStack> {
   const toolchain = await progress.step("toolchain", () => labToolchain(lab.dirs, progress.say));
   const workspace = prepareWorkspace(lab, config, name);
-  const stack: LabStack = { lab, workspace, toolchain, pulumi: (args, options = {}) => inOperator(stack, [toolchain.pulumi, ...args], options) };
+  const stack: LabStack = {
+    lab,
+    workspace,
+    toolchain,
+    pulumi: (args, options = {}) => inOperator(stack, [toolchain.pulumi, ...args], options),
+  };
   if (workspace.secrets.length > 0) {
     await checked(inOperator(stack, [toolchain.pulumi, "stack", "select", "--create", name], { capture: true }));
     // On stdin: an argument would stand in the process list.
-    for (const { key, value } of workspace.secrets) await checked(inOperator(stack, [toolchain.pulumi, "config", "set", "--secret", key], { capture: true, stdin: value }));
+    for (const { key, value } of workspace.secrets)
+      await checked(
+        inOperator(stack, [toolchain.pulumi, "config", "set", "--secret", key], { capture: true, stdin: value }),
+      );
   }
   return stack;
 }
@@ -54,13 +62,21 @@ interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-async function inOperator({ lab, workspace, toolchain }: LabStack, argv: readonly string[], { capture = false, stdin, signal }: RunOptions): Promise<PulumiResult> {
+async function inOperator(
+  { lab, workspace, toolchain }: LabStack,
+  argv: readonly string[],
+  { capture = false, stdin, signal }: RunOptions,
+): Promise<PulumiResult> {
   const output = capture ? "pipe" : "inherit";
   const child = await lab.spawn(
     "operator",
     // The machine's own SSH agent is none of the lab's business.
     ["env", "-u", "SSH_AUTH_SOCK", "-u", "HCLOUD_TOKEN", ...argv],
-    { env: { ...toolchain.env, ...workspace.env }, stdio: [stdin === undefined ? (capture ? "ignore" : "inherit") : "pipe", output, output], cwd: workspace.dir },
+    {
+      env: { ...toolchain.env, ...workspace.env },
+      stdio: [stdin === undefined ? (capture ? "ignore" : "inherit") : "pipe", output, output],
+      cwd: workspace.dir,
+    },
   );
   const chunks: Buffer[] = [];
   child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -75,5 +91,6 @@ async function inOperator({ lab, workspace, toolchain }: LabStack, argv: readonl
 
 async function checked(run: Promise<PulumiResult>): Promise<void> {
   const { status, output } = await run;
-  if (status !== 0) throw new Error(`pulumi ended with status ${status}:\n${output.trimEnd().split("\n").slice(-10).join("\n")}`);
+  if (status !== 0)
+    throw new Error(`pulumi ended with status ${status}:\n${output.trimEnd().split("\n").slice(-10).join("\n")}`);
 }

@@ -37,7 +37,8 @@ export function prepareWorkspace(lab: LabHandle, config?: string, stack = STACK)
   mkdirSync(join(root, "state"), { recursive: true });
   const passphrase = join(root, "passphrase");
   if (!existsSync(passphrase)) writeFileSync(passphrase, randomBytes(24).toString("base64url"), { mode: 0o600 });
-  for (const name of LINKS) if (!existsSync(join(dir, name))) symlinkSync(join(lab.dirs.project, name), join(dir, name));
+  for (const name of LINKS)
+    if (!existsSync(join(dir, name))) symlinkSync(join(lab.dirs.project, name), join(dir, name));
 
   const stackFile = join(dir, `Pulumi.${stack}.yaml`);
   const before = existsSync(stackFile) ? (parse(readFileSync(stackFile, "utf8")) as StackFile) : undefined;
@@ -48,7 +49,11 @@ export function prepareWorkspace(lab: LabHandle, config?: string, stack = STACK)
   return {
     dir,
     stackFile,
-    env: { PULUMI_BACKEND_URL: stateUrl(join(root, "state")), PULUMI_CONFIG_PASSPHRASE_FILE: passphrase, PULUMI_STACK: stack },
+    env: {
+      PULUMI_BACKEND_URL: stateUrl(join(root, "state")),
+      PULUMI_CONFIG_PASSPHRASE_FILE: passphrase,
+      PULUMI_STACK: stack,
+    },
     secrets: [
       { key: "hcloud:token", value: lab.hetzner.token },
       { key: "chatmail-proxy:relaySshKey", value: readFileSync(lab.operatorKeyFile, "utf8") },
@@ -58,10 +63,15 @@ export function prepareWorkspace(lab: LabHandle, config?: string, stack = STACK)
 }
 
 /** Host keys by the address that a setting `ssh.host` names. */
-const hostKeys = ({ relay, deb1, vps }: LabHandle): Record<string, string> => Object.fromEntries([relay, deb1, vps].map(({ sshHost, hostKey }) => [sshHost, hostKey]));
+const hostKeys = ({ relay, deb1, vps }: LabHandle): Record<string, string> =>
+  Object.fromEntries([relay, deb1, vps].map(({ sshHost, hostKey }) => [sshHost, hostKey]));
 
 /** The settings of the clone, with what only this lab knows: its machines' host keys, and what pulumi encrypted before. */
-export function mergeStackFile(source: StackFile, before: StackFile, hostKeys: Readonly<Record<string, string>>): StackFile {
+export function mergeStackFile(
+  source: StackFile,
+  before: StackFile,
+  hostKeys: Readonly<Record<string, string>>,
+): StackFile {
   const encrypted = Object.fromEntries(Object.entries(before.config ?? {}).filter(([, value]) => isSecret(value)));
   return {
     ...(before.encryptionsalt === undefined ? {} : { encryptionsalt: before.encryptionsalt }),

@@ -26,7 +26,12 @@ const CONTAINERS6 = "fd00:17::/64";
 export function belongingsFiles(belongings: Belongings): GuestFile[] {
   return [
     { path: "/etc/nftables.conf", content: nftablesConf(belongings), mode: 0o755 },
-    { path: SYSCTL_FILE, content: Object.entries(SYSCTLS).map(([key, value]) => `${key} = ${value}\n`).join("") },
+    {
+      path: SYSCTL_FILE,
+      content: Object.entries(SYSCTLS)
+        .map(([key, value]) => `${key} = ${value}\n`)
+        .join(""),
+    },
     ...(belongings.by === "networkd" ? networkdFiles(belongings) : scriptFiles(belongings)),
     ...(belongings.port === undefined ? [] : serviceFiles(belongings.port)),
   ];
@@ -83,7 +88,10 @@ Table=${table}
 Priority=${RULE_PRIORITY}
 `,
     },
-    { path: "/etc/systemd/network/10-eth0.network.d/owner.conf", content: `[Route]\nGateway=${gateway4}\nTable=${table}\n` },
+    {
+      path: "/etc/systemd/network/10-eth0.network.d/owner.conf",
+      content: `[Route]\nGateway=${gateway4}\nTable=${table}\n`,
+    },
   ];
 }
 
@@ -112,7 +120,10 @@ ExecStart=/usr/local/sbin/owner-network
 `,
     },
     // Whoever has rules beside networkd must tell it, or its next restart takes them.
-    { path: "/etc/systemd/networkd.conf.d/owner.conf", content: "[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n" },
+    {
+      path: "/etc/systemd/networkd.conf.d/owner.conf",
+      content: "[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n",
+    },
     wantedAtBoot("owner-network.service"),
   ];
 }
@@ -120,10 +131,20 @@ ExecStart=/usr/local/sbin/owner-network
 /** A web page that systemd serves with a shell: no image needs a web server for it. */
 function serviceFiles(port: number): GuestFile[] {
   return [
-    { path: "/usr/local/sbin/shop", content: '#!/bin/sh\nwhile read -r line && [ "${#line}" -gt 1 ]; do :; done\ncat /srv/shop\n', mode: 0o755 },
-    { path: "/srv/shop", content: `HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${SHOP_PAGE.length}\r\n\r\n${SHOP_PAGE}` },
+    {
+      path: "/usr/local/sbin/shop",
+      content: '#!/bin/sh\nwhile read -r line && [ "${#line}" -gt 1 ]; do :; done\ncat /srv/shop\n',
+      mode: 0o755,
+    },
+    {
+      path: "/srv/shop",
+      content: `HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${SHOP_PAGE.length}\r\n\r\n${SHOP_PAGE}`,
+    },
     { path: "/etc/systemd/system/shop.socket", content: `[Socket]\nListenStream=${port}\nAccept=yes\n` },
-    { path: "/etc/systemd/system/shop@.service", content: "[Service]\nExecStart=/usr/local/sbin/shop\nStandardInput=socket\n" },
+    {
+      path: "/etc/systemd/system/shop@.service",
+      content: "[Service]\nExecStart=/usr/local/sbin/shop\nStandardInput=socket\n",
+    },
     wantedAtBoot("shop.socket"),
   ];
 }
@@ -152,7 +173,11 @@ export function belongingsScript(belongings: Belongings): string {
     `sysctl ${Object.keys(SYSCTLS).join(" ")}`,
     ...(belongings.port === undefined
       ? []
-      : ["systemctl is-active shop.socket", `curl -sS -m 5 http://127.0.0.1:${belongings.port}/`, `ss -Hltn 'sport = :${belongings.port}' | awk '{ print $4 }'`]),
+      : [
+          "systemctl is-active shop.socket",
+          `curl -sS -m 5 http://127.0.0.1:${belongings.port}/`,
+          `ss -Hltn 'sport = :${belongings.port}' | awk '{ print $4 }'`,
+        ]),
   ];
   // One that fails is shown as such: what is gone must not end the picture.
   return show.map((line) => `echo ${quoted(`# ${line}`)}\n{ ${line}; } 2>&1 || echo "failed"\n`).join("");

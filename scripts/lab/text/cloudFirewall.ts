@@ -18,7 +18,12 @@ export function renderCloudFirewall(links: readonly LinkRules[]): string {
   const sorted = [...links].sort((a, b) => a.link.localeCompare(b.link));
   const guarded = sorted.filter((link) => link.rules !== null);
   const silenced = sorted.filter((link) => link.silenced).map((link) => `"${link.link}"`);
-  const set = ["\tset silenced {", "\t\ttype ifname", ...(silenced.length > 0 ? [`\t\telements = { ${silenced.join(", ")} }`] : []), "\t}"];
+  const set = [
+    "\tset silenced {",
+    "\t\ttype ifname",
+    ...(silenced.length > 0 ? [`\t\telements = { ${silenced.join(", ")} }`] : []),
+    "\t}",
+  ];
   const lines = [
     `table ${CLOUD_TABLE}`,
     `delete table ${CLOUD_TABLE}`,
@@ -49,7 +54,10 @@ function chains({ link, rules }: LinkRules): string[] {
   return [
     ...chain(inbound(link), [...of("in").flatMap((rule) => passes(rule, "saddr", rule.sourceIps)), "drop"]),
     // Without a rule for outbound everything may leave; the first one closes the rest.
-    ...chain(outbound(link), out.length === 0 ? ["return"] : [...out.flatMap((rule) => passes(rule, "daddr", rule.destinationIps)), "drop"]),
+    ...chain(
+      outbound(link),
+      out.length === 0 ? ["return"] : [...out.flatMap((rule) => passes(rule, "daddr", rule.destinationIps)), "drop"],
+    ),
   ];
 }
 

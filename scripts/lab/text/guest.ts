@@ -14,7 +14,16 @@ export const resolvConf = (): string => `nameserver ${RESOLVER}\noptions timeout
 
 /** glibc asks files and the resolver, and no daemon of the machine's that would know the world outside. */
 export const nsswitchConf = (): string =>
-  ["passwd: files", "group: files", "shadow: files", "hosts: files dns", "networks: files", "protocols: files", "services: files", ""].join("\n");
+  [
+    "passwd: files",
+    "group: files",
+    "shadow: files",
+    "hosts: files dns",
+    "networks: files",
+    "protocols: files",
+    "services: files",
+    "",
+  ].join("\n");
 
 export function hostsFile(names: readonly string[] = []): string {
   const own = names.length > 0 ? `127.0.1.1 ${names.join(" ")}\n` : "";
@@ -26,8 +35,10 @@ export const NETWORK_FILE = "/etc/systemd/network/10-eth0.network";
 /** Either family may be missing. */
 export function networkdConfig(leg: Partial<Leg>): string {
   const onLink = leg.gateway6 === LINK.gateway6 || leg.gateway4 === LINK.gateway4 ? "GatewayOnLink=yes\n" : "";
-  const address = (own: string | undefined, length: number | undefined) => (own === undefined ? "" : `Address=${own}/${length}\n`);
-  const route = (gateway: string | undefined) => (gateway === undefined ? "" : `\n[Route]\nGateway=${gateway}\n${onLink}`);
+  const address = (own: string | undefined, length: number | undefined) =>
+    own === undefined ? "" : `Address=${own}/${length}\n`;
+  const route = (gateway: string | undefined) =>
+    gateway === undefined ? "" : `\n[Route]\nGateway=${gateway}\n${onLink}`;
   const addresses = address(leg.ipv4, leg.ipv4Length) + address(leg.ipv6, leg.ipv6Length);
   return `[Match]\nName=eth0\n\n[Network]\nIPv6AcceptRA=no\nLinkLocalAddressing=ipv6\n${addresses}${route(leg.gateway4)}${route(leg.gateway6)}`;
 }
@@ -45,7 +56,10 @@ export const SEED_DIR = "/var/lib/cloud/seed/nocloud";
 export function cloudSeed(seed: CloudSeed): GuestFile[] {
   const file = (name: string, content: string): GuestFile => ({ path: `${SEED_DIR}/${name}`, content, mode: 0o600 });
   return [
-    file("meta-data", toJson({ "instance-id": seed.instanceId, "local-hostname": seed.hostname, "public-keys": [...seed.sshKeys] })),
+    file(
+      "meta-data",
+      toJson({ "instance-id": seed.instanceId, "local-hostname": seed.hostname, "public-keys": [...seed.sshKeys] }),
+    ),
     file("user-data", seed.userData === "" ? "#cloud-config\n{}\n" : seed.userData),
   ];
 }

@@ -3,7 +3,13 @@ import { DYNAMIC_ZONE, SERVICES, TSIG } from "../plan";
 import { origin } from "./zones";
 
 /** Paths are those within knot's own root, where the lab's directory is mounted. */
-export const KNOT = { dir: "/lab", conf: "/lab/knot.conf", socket: "/lab/run/knot.sock", tsig: "/lab/tsig.conf", dynamic: "/lab/dynamic" } as const;
+export const KNOT = {
+  dir: "/lab",
+  conf: "/lab/knot.conf",
+  socket: "/lab/run/knot.sock",
+  tsig: "/lab/tsig.conf",
+  dynamic: "/lab/dynamic",
+} as const;
 
 export const zoneFile = (zone: string): string => `${zone === "." ? "root" : zone}.zone`;
 

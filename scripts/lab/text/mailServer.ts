@@ -43,9 +43,15 @@ export function mailServerFiles(server: MailServer): GuestFile[] {
       content: `<!doctype html>\n<title>${server.domain}</title>\n<p>This is the relay ${server.domain} of the chatmail-proxy lab.</p>\n`,
     },
     // postfix makes its directory at its first start; dovecot, which listens in there, may be quicker.
-    { path: "/etc/tmpfiles.d/mail.conf", content: `d ${ACCOUNTS} 0700 vmail vmail\nd /var/spool/postfix/private 0700 postfix root\n` },
+    {
+      path: "/etc/tmpfiles.d/mail.conf",
+      content: `d ${ACCOUNTS} 0700 vmail vmail\nd /var/spool/postfix/private 0700 postfix root\n`,
+    },
     // Hours of a test's logs, over restarts.
-    { path: "/etc/systemd/journald.conf.d/lab.conf", content: "[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\nSystemMaxUse=200M\n" },
+    {
+      path: "/etc/systemd/journald.conf.d/lab.conf",
+      content: "[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\nSystemMaxUse=200M\n",
+    },
   ];
 }
 

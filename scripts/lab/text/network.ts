@@ -6,7 +6,10 @@ import type { HomeState } from "./home";
 export function internetLines(): string[] {
   return [
     "link set lo up",
-    ...Object.values(SERVICES).flatMap(({ ipv4, ipv6 }) => [`address add ${ipv4}/32 dev lo`, `address add ${ipv6}/128 dev lo`]),
+    ...Object.values(SERVICES).flatMap(({ ipv4, ipv6 }) => [
+      `address add ${ipv4}/32 dev lo`,
+      `address add ${ipv6}/128 dev lo`,
+    ]),
     ...bridge(ACCESS.bridge),
     `address add ${ACCESS.gateway4}/${ACCESS.length4} dev ${ACCESS.bridge}`,
     `address add ${ACCESS.gateway6}/${ACCESS.length6} dev ${ACCESS.bridge} nodad`,
@@ -17,7 +20,11 @@ export function internetLines(): string[] {
 }
 
 /** A leg on a bridge of another namespace; run in that namespace. */
-export function bridgePort(bridgeName: string, port: string, to: { namespace: string; name: string; mac?: string }): string[] {
+export function bridgePort(
+  bridgeName: string,
+  port: string,
+  to: { namespace: string; name: string; mac?: string },
+): string[] {
   return [
     `link add name ${port} type veth peer name ${to.name}${to.mac ? ` address ${to.mac}` : ""} netns ${to.namespace}`,
     `link set ${port} master ${bridgeName} up`,
@@ -82,12 +89,19 @@ export function homeIPv6Lines(on: boolean): { namespace: string; lines: string[]
   return on
     ? [
         { namespace: HOME, lines: homeIPv6On() },
-        { namespace: INTERNET, lines: [`route replace ${HOME_LINE.lanPrefix6} via ${HOME_LINE.wan6} dev ${ACCESS.bridge}`] },
+        {
+          namespace: INTERNET,
+          lines: [`route replace ${HOME_LINE.lanPrefix6} via ${HOME_LINE.wan6} dev ${ACCESS.bridge}`],
+        },
       ]
     : [
         {
           namespace: HOME,
-          lines: [`-6 address flush dev wan scope global`, `-6 address flush dev ${HOME_LINE.lanBridge} scope global`, "-6 route flush default"],
+          lines: [
+            `-6 address flush dev wan scope global`,
+            `-6 address flush dev ${HOME_LINE.lanBridge} scope global`,
+            "-6 route flush default",
+          ],
         },
         { namespace: INTERNET, lines: [`-6 route flush ${HOME_LINE.lanPrefix6}`] },
       ];
@@ -103,4 +117,7 @@ export function macOf(seed: string): string {
 
 const LINK_GATEWAY_MAC = "d2:74:7f:6e:37:e3";
 
-const bridge = (name: string): string[] => [`link add name ${name} type bridge forward_delay 0 mcast_snooping 0`, `link set ${name} up`];
+const bridge = (name: string): string[] => [
+  `link add name ${name} type bridge forward_delay 0 mcast_snooping 0`,
+  `link set ${name} up`,
+];

@@ -1,14 +1,33 @@
 // lab/text/zones.ts: the lab's own DNS zones as zone files, and the names of reverse zones. Pure; serves nothing.
 import { isIPv6 } from "node:net";
 import type { PublishedRecord, PublishedZone } from "../hetzner/world";
-import { ACCESS, CLIENT_LEG, DEB1_LEG, DIRECT_DOMAIN, DNS_TTL, DYNAMIC_ZONE, HETZNER_NAME_SERVERS, HOME_LINE, MX_LEG, OPERATOR_LEG, OTHER_DOMAIN, OTHER_MX, SERVICES, VPS_LEG } from "../plan";
+import {
+  ACCESS,
+  CLIENT_LEG,
+  DEB1_LEG,
+  DIRECT_DOMAIN,
+  DNS_TTL,
+  DYNAMIC_ZONE,
+  HETZNER_NAME_SERVERS,
+  HOME_LINE,
+  MX_LEG,
+  OPERATOR_LEG,
+  OTHER_DOMAIN,
+  OTHER_MX,
+  SERVICES,
+  VPS_LEG,
+} from "../plan";
 import { DKIM_SELECTOR, dkimRecord } from "./dkim";
 
 /** Zones that are there before anybody asks for one; the key (PEM) is that of the other mail server. The root makes every other name NXDOMAIN, at once and for sure. */
 export function ownZones(ptrs: ReadonlyMap<string, string>, dkimKey: string): PublishedZone[] {
   const server = SERVICES.dns.names[0];
   const host = (name: string, addresses: { ipv4: string; ipv6?: string }) => addressRecords(name, addresses);
-  const zone = (name: string, records: PublishedRecord[]): PublishedZone => ({ name, ttl: DNS_TTL, records: [...apex(server), ...records] });
+  const zone = (name: string, records: PublishedRecord[]): PublishedZone => ({
+    name,
+    ttl: DNS_TTL,
+    records: [...apex(server), ...records],
+  });
   return [
     zone(".", []),
     zone(OTHER_DOMAIN, [
@@ -27,7 +46,9 @@ export function ownZones(ptrs: ReadonlyMap<string, string>, dkimKey: string): Pu
     ...["hetzner.com", "hetzner.de"].map((name) =>
       zone(
         name,
-        HETZNER_NAME_SERVERS.filter((ns) => ns.endsWith(`.${name}`)).flatMap((ns) => host(ns.slice(0, -name.length - 1), SERVICES.dns)),
+        HETZNER_NAME_SERVERS.filter((ns) => ns.endsWith(`.${name}`)).flatMap((ns) =>
+          host(ns.slice(0, -name.length - 1), SERVICES.dns),
+        ),
       ),
     ),
     ...reverseZones(new Map([...fixedPtrs(), ...ptrs])).map((reverse) => zone(reverse.name, reverse.records)),
@@ -35,7 +56,11 @@ export function ownZones(ptrs: ReadonlyMap<string, string>, dkimKey: string): Pu
 }
 
 /** Before its first update. */
-export const freshDynamicZone = (): PublishedZone => ({ name: DYNAMIC_ZONE, ttl: DNS_TTL, records: apex(SERVICES.dns.names[0]) });
+export const freshDynamicZone = (): PublishedZone => ({
+  name: DYNAMIC_ZONE,
+  ttl: DNS_TTL,
+  records: apex(SERVICES.dns.names[0]),
+});
 
 /** The zones in which reverse names stand; all of them exist from the start, so that an address without a name is NXDOMAIN. */
 export const REVERSE_ZONES: readonly string[] = [
@@ -55,7 +80,9 @@ export function expandIPv6(address: string): string {
   const [head = "", tail] = address.split("::");
   const groups = (part: string) => part.split(":").filter(Boolean);
   const zeros = Array<string>(tail === undefined ? 0 : 8 - groups(head).length - groups(tail).length).fill("0");
-  return [...groups(head), ...zeros, ...groups(tail ?? "")].map((group) => group.padStart(4, "0").toLowerCase()).join(":");
+  return [...groups(head), ...zeros, ...groups(tail ?? "")]
+    .map((group) => group.padStart(4, "0").toLowerCase())
+    .join(":");
 }
 
 /** One zone as knot reads it. The serial only has to grow, and the API's zones keep their own. */
@@ -93,12 +120,18 @@ function fixedPtrs(): [string, string][] {
     ...both(OPERATOR_LEG, `operator.${OTHER_DOMAIN}`),
     ...both({ ipv4: ACCESS.gateway4, ipv6: ACCESS.gateway6 }, `gateway.${OTHER_DOMAIN}`),
     // What providers call a line whose address changes: nobody takes mail from it.
-    ...HOME_LINE.addresses4.map((address): [string, string] => [address, `dyn-${address.split(".").join("-")}.dsl.${OTHER_DOMAIN}`]),
+    ...HOME_LINE.addresses4.map((address): [string, string] => [
+      address,
+      `dyn-${address.split(".").join("-")}.dsl.${OTHER_DOMAIN}`,
+    ]),
   ];
 }
 
 function apex(server: string): PublishedRecord[] {
-  return [record("@", "SOA", `${server}. hostmaster.${OTHER_DOMAIN}. 1 60 60 3600 ${DNS_TTL}`), record("@", "NS", `${server}.`)];
+  return [
+    record("@", "SOA", `${server}. hostmaster.${OTHER_DOMAIN}. 1 60 60 3600 ${DNS_TTL}`),
+    record("@", "NS", `${server}.`),
+  ];
 }
 
 function addressRecords(name: string, { ipv4, ipv6 }: { ipv4: string; ipv6?: string }): PublishedRecord[] {

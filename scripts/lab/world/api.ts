@@ -7,7 +7,17 @@ import { join } from "node:path";
 import { logFile, type LabDirs } from "../dirs";
 import { createHetznerApi, type AnswerFault, type ActionFault, type HetznerApi } from "../hetzner/api";
 import type { MachineRoom, NameServer } from "../hetzner/world";
-import { addressesOf, API_ENDPOINT, CLOUD, DIRECT_DOMAIN, HETZNER_NAME_SERVERS, MAIL_DOMAIN, MAIL_ZONE, SERVICES, VPS_LEG } from "../plan";
+import {
+  addressesOf,
+  API_ENDPOINT,
+  CLOUD,
+  DIRECT_DOMAIN,
+  HETZNER_NAME_SERVERS,
+  MAIL_DOMAIN,
+  MAIL_ZONE,
+  SERVICES,
+  VPS_LEG,
+} from "../plan";
 import { certificateFor, readSecret, tokenFile } from "./keys";
 
 /** Trouble to make, as lab/hetzner/faults.ts has it. */
@@ -51,7 +61,8 @@ export class LabApi {
       // The real limit would stop a day of tests, not a mistake.
       rateLimit: 100_000,
       log: (entry) => appendFileSync(logFile(dirs, "api"), `${JSON.stringify(entry)}\n`),
-      onTrouble: (what, error) => say(`Hetzner API: ${what}: ${error instanceof Error ? error.message : String(error)}`),
+      onTrouble: (what, error) =>
+        say(`Hetzner API: ${what}: ${error instanceof Error ? error.message : String(error)}`),
     });
   }
 
@@ -90,14 +101,30 @@ export class LabApi {
     if ((await this.request({ method: "GET", path: `/zones/${MAIL_ZONE}` })).status === 200) return;
     // The relay at home has no address to publish; the one on the internet has its own.
     const rrsets = [...mailRecords(MAIL_DOMAIN), ...mailRecords(DIRECT_DOMAIN, addressesOf(VPS_LEG))];
-    const made = await this.request({ method: "POST", path: "/zones", body: { name: MAIL_ZONE, mode: "primary", ttl: ZONE_TTL, rrsets } });
-    if (made.status >= 300) throw new Error(`zone ${MAIL_ZONE}: the fake Hetzner API answers ${made.status}: ${JSON.stringify(made.body)}`);
+    const made = await this.request({
+      method: "POST",
+      path: "/zones",
+      body: { name: MAIL_ZONE, mode: "primary", ttl: ZONE_TTL, rrsets },
+    });
+    if (made.status >= 300)
+      throw new Error(`zone ${MAIL_ZONE}: the fake Hetzner API answers ${made.status}: ${JSON.stringify(made.body)}`);
   }
 }
 
-function mailRecords(domain: string, addresses: readonly string[] = []): { name: string; type: string; records: { value: string }[] }[] {
-  const set = (type: string, value: string) => ({ name: domain.slice(0, -MAIL_ZONE.length - 1), type, records: [{ value }] });
-  return [...addresses.map((address) => set(isIPv6(address) ? "AAAA" : "A", address)), set("MX", `10 ${domain}.`), set("TXT", '"v=spf1 a ~all"')];
+function mailRecords(
+  domain: string,
+  addresses: readonly string[] = [],
+): { name: string; type: string; records: { value: string }[] }[] {
+  const set = (type: string, value: string) => ({
+    name: domain.slice(0, -MAIL_ZONE.length - 1),
+    type,
+    records: [{ value }],
+  });
+  return [
+    ...addresses.map((address) => set(isIPv6(address) ? "AAAA" : "A", address)),
+    set("MX", `10 ${domain}.`),
+    set("TXT", '"v=spf1 a ~all"'),
+  ];
 }
 
 /** The shortest that the real API takes for a whole zone. */

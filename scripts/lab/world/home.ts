@@ -32,7 +32,9 @@ export class Home {
   async set(wish: Partial<HomeState>): Promise<void> {
     const state = { ...this.state, ...wish };
     if (!(HOME_LINE.addresses4 as readonly string[]).includes(state.address)) {
-      throw new Error(`home address "${state.address}": the provider has ${HOME_LINE.addresses4.join(" and ")} for this line`);
+      throw new Error(
+        `home address "${state.address}": the provider has ${HOME_LINE.addresses4.join(" and ")} for this line`,
+      );
     }
     await ip(HOME, homeAddressLines(state));
     for (const { namespace, lines } of homeIPv6Lines(state.ipv6)) await ip(namespace, lines, { force: !state.ipv6 });

@@ -26,7 +26,12 @@ export class ImageBuilder {
 
   private async build(release: Release): Promise<void> {
     this.say(`building the image of ${release}`);
-    const argv = ["nsenter", `--net=${outsideNetwork(this.dirs)}`, "--", ...nodeTs(join(__dirname, "../images/ensure.ts"), release)];
+    const argv = [
+      "nsenter",
+      `--net=${outsideNetwork(this.dirs)}`,
+      "--",
+      ...nodeTs(join(__dirname, "../images/ensure.ts"), release),
+    ];
     const { stdout } = await command(argv, { cwd: this.dirs.project, timeout: BUILD_MS });
     for (const line of stdout.trim().split("\n")) this.say(line);
   }

@@ -29,8 +29,15 @@ export const caFile = (dirs: LabDirs): string => keyFile(dirs, "ca.pem");
 export async function ensureKeys(dirs: LabDirs): Promise<void> {
   mkdirSync(join(dirs.state, "keys"), { recursive: true, mode: 0o700 });
   if (!existsSync(tokenFile(dirs))) writeSecret(tokenFile(dirs), randomBytes(32).toString("hex"));
-  if (!existsSync(tsigFile(dirs))) writeSecret(tsigFile(dirs), `${TSIG.algorithm}:${TSIG.name}:${randomBytes(32).toString("base64")}`);
-  if (!existsSync(dkimKeyFile(dirs))) writeSecret(dkimKeyFile(dirs), generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+  if (!existsSync(tsigFile(dirs)))
+    writeSecret(tsigFile(dirs), `${TSIG.algorithm}:${TSIG.name}:${randomBytes(32).toString("base64")}`);
+  if (!existsSync(dkimKeyFile(dirs)))
+    writeSecret(
+      dkimKeyFile(dirs),
+      generateKeyPairSync("rsa", { modulusLength: 2048 })
+        .privateKey.export({ type: "pkcs8", format: "pem" })
+        .toString(),
+    );
   await sshKey(operatorKeyFile(dirs), "operator@lab");
   await sshKey(relayHostKeyFile(dirs), "relay@lab");
   await sshKey(deb1HostKeyFile(dirs), "deb1@lab");
@@ -41,7 +48,8 @@ export async function ensureKeys(dirs: LabDirs): Promise<void> {
 export const readSecret = (file: string): string => readFileSync(file, "utf8");
 
 /** Type and key, without the comment: what a known_hosts line or `hostKey` wants. */
-export const publicKey = (file: string): string => readFileSync(`${file}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");
+export const publicKey = (file: string): string =>
+  readFileSync(`${file}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");
 
 /** A machine's own host key, and the operator's key that lets root in. */
 export function sshFiles(hostKey: string, rootKey: string): GuestFile[] {

@@ -91,7 +91,12 @@ export class LabNameServer implements NameServer {
 
   /** Writes what differs from what knot has; says which zones changed, and whether the list of zones did. */
   private writeChanges(): { zones: string[]; list: boolean } {
-    const now = new Map([...ownZones(this.ptrs, readSecret(dkimKeyFile(this.dirs))), ...this.published.values()].map((zone) => [zone.name, renderZone(zone)]));
+    const now = new Map(
+      [...ownZones(this.ptrs, readSecret(dkimKeyFile(this.dirs))), ...this.published.values()].map((zone) => [
+        zone.name,
+        renderZone(zone),
+      ]),
+    );
     const gone = [...this.written.keys()].filter((zone) => !now.has(zone));
     const added = [...now.keys()].filter((zone) => !this.written.has(zone));
     const changed = [...now].filter(([zone, text]) => this.written.get(zone) !== text).map(([zone]) => zone);

@@ -61,7 +61,12 @@ export interface Residents {
   readonly vps: Resident;
 }
 
-export function residents(dirs: LabDirs, homeIPv6: () => boolean, images: ImageBuilder, say: (line: string) => void): Residents {
+export function residents(
+  dirs: LabDirs,
+  homeIPv6: () => boolean,
+  images: ImageBuilder,
+  say: (line: string) => void,
+): Residents {
   const relay = relaySpec(homeIPv6());
   const mx = mxSpec();
   const vps = vpsSpec();

@@ -45,7 +45,8 @@ export class LabMachineRoom implements MachineRoom {
   }
 
   async boot(server: CloudMachine): Promise<void> {
-    if (RESERVED_NAMES.includes(shortName(server.name))) throw new Error(`server name "${server.name}": the lab calls a host of its own so. Take another name.`);
+    if (RESERVED_NAMES.includes(shortName(server.name)))
+      throw new Error(`server name "${server.name}": the lab calls a host of its own so. Take another name.`);
     await this.images.ensure(releaseOf(server.image));
     const machine = this.machine(server);
     this.store(server, true);
@@ -122,7 +123,10 @@ export const machineId = (id: number): string => `s${id}`;
 
 export function specOf(server: CloudMachine): MachineSpec {
   const own6 = server.ipv6Network === null ? undefined : hostInNetwork(server.ipv6Network);
-  const owned = [...(server.ipv4 === null ? [] : [`${server.ipv4}/32`]), ...(server.ipv6Network === null ? [] : [server.ipv6Network])];
+  const owned = [
+    ...(server.ipv4 === null ? [] : [`${server.ipv4}/32`]),
+    ...(server.ipv6Network === null ? [] : [server.ipv6Network]),
+  ];
   return {
     id: machineId(server.id),
     name: shortName(server.name),
@@ -136,9 +140,16 @@ export function specOf(server: CloudMachine): MachineSpec {
 export function seedFiles(server: CloudMachine): GuestFile[] {
   const own6 = server.ipv6Network === null ? undefined : hostInNetwork(server.ipv6Network);
   const leg: Partial<Leg> =
-    server.ipv4 === null ? { ...(own6 ? { ipv6: own6, ipv6Length: 64, gateway6: LINK.gateway6 } : {}) } : linkLeg(server.ipv4, own6);
+    server.ipv4 === null
+      ? { ...(own6 ? { ipv6: own6, ipv6Length: 64, gateway6: LINK.gateway6 } : {}) }
+      : linkLeg(server.ipv4, own6);
   return [
-    ...cloudSeed({ instanceId: `i-${server.id}`, hostname: shortName(server.name), sshKeys: server.sshKeys, userData: server.userData }),
+    ...cloudSeed({
+      instanceId: `i-${server.id}`,
+      hostname: shortName(server.name),
+      sshKeys: server.sshKeys,
+      userData: server.userData,
+    }),
     { path: NETWORK_FILE, content: networkdConfig(leg) },
     { path: "/etc/resolv.conf", content: resolvConf() },
     { path: "/etc/hostname", content: `${shortName(server.name)}\n` },

@@ -3,7 +3,18 @@ import { imagesOf } from "../images/build";
 import { OWN_RELEASE, SOLD } from "../images/recipes";
 import type { LabDirs } from "../dirs";
 import type { Machine } from "../machines/machine";
-import { CLIENT, CLIENT_LEG, HOME, HOME_LINE, linkName, namespaceOf, OPERATOR, OPERATOR_LEG, RELAY_LEG_V6, SERVICES } from "../plan";
+import {
+  CLIENT,
+  CLIENT_LEG,
+  HOME,
+  HOME_LINE,
+  linkName,
+  namespaceOf,
+  OPERATOR,
+  OPERATOR_LEG,
+  RELAY_LEG_V6,
+  SERVICES,
+} from "../plan";
 import { ip } from "../netns";
 import type { HomeState } from "../text/home";
 import type { HostStatus, LabStatus } from "../control";
@@ -71,7 +82,11 @@ export class World {
       home: this.home.state,
       hosts: [
         namespace("client", CLIENT, leg(CLIENT_LEG)),
-        namespace("router", HOME, [address, HOME_LINE.lanGateway4, ...(ipv6 ? [HOME_LINE.wan6, HOME_LINE.lanGateway6] : [])]),
+        namespace("router", HOME, [
+          address,
+          HOME_LINE.lanGateway4,
+          ...(ipv6 ? [HOME_LINE.wan6, HOME_LINE.lanGateway6] : []),
+        ]),
         namespace("operator", OPERATOR, [...leg(OPERATOR_LEG), HOME_LINE.operator4]),
         ...this.machines().map((machine) => this.machineStatus(machine)),
       ],
@@ -90,12 +105,19 @@ export class World {
 
   async power(name: string, wish: "on" | "off" | "shutdown"): Promise<void> {
     const machine = this.machine(name);
-    await (wish === "on" ? (this.resident(machine) ?? machine).start() : wish === "off" ? machine.powerOff() : machine.shutDown());
+    await (wish === "on"
+      ? (this.resident(machine) ?? machine).start()
+      : wish === "off"
+        ? machine.powerOff()
+        : machine.shutDown());
   }
 
   async silence(name: string, silenced: boolean): Promise<void> {
     const { spec } = this.machine(name);
-    if (spec.nic.kind !== "link") throw new Error(`${name} has no link to the internet of its own, so it cannot be silenced; servers, mx, deb1 and vps can`);
+    if (spec.nic.kind !== "link")
+      throw new Error(
+        `${name} has no link to the internet of its own, so it cannot be silenced; servers, mx, deb1 and vps can`,
+      );
     await this.firewall.silence(linkName(spec.id), silenced);
   }
 
@@ -112,7 +134,9 @@ export class World {
 
   /** Gently, so that disks are whole. */
   async shutDown(): Promise<void> {
-    await Promise.all(this.machines().map((machine) => machine.shutDown().catch((error: unknown) => this.say(String(error)))));
+    await Promise.all(
+      this.machines().map((machine) => machine.shutDown().catch((error: unknown) => this.say(String(error)))),
+    );
   }
 
   private own(): Resident[] {
@@ -125,7 +149,10 @@ export class World {
   }
 
   private machines(): Machine[] {
-    return [...this.own().map(({ machine }) => machine), ...[...this.room.machines.values()].sort((a, b) => a.spec.name.localeCompare(b.spec.name))];
+    return [
+      ...this.own().map(({ machine }) => machine),
+      ...[...this.room.machines.values()].sort((a, b) => a.spec.name.localeCompare(b.spec.name)),
+    ];
   }
 
   private machine(name: string): Machine {

@@ -11,8 +11,24 @@ afterEach(() => cloudflare.stop());
 const CHAT = "chat.example.org";
 const MARK = `_a._chatmail-proxy.${CHAT}`;
 const access = () => ({ provider: "cloudflare" as const, zone: "example.org", api: cloudflare.api, token: TOKEN });
-const job = (values: string[], more: Partial<SetJob> = {}): SetJob => ({ access: access(), stack: "prod", name: CHAT, type: "A", ttl: 300, values, ...more });
-const farewell = (more: Partial<FarewellJob> = {}): FarewellJob => ({ access: access(), stack: "prod", name: CHAT, ttl: 300, unwanted: [], relay: { A: ["198.51.100.20"], AAAA: [] }, ...more });
+const job = (values: string[], more: Partial<SetJob> = {}): SetJob => ({
+  access: access(),
+  stack: "prod",
+  name: CHAT,
+  type: "A",
+  ttl: 300,
+  values,
+  ...more,
+});
+const farewell = (more: Partial<FarewellJob> = {}): FarewellJob => ({
+  access: access(),
+  stack: "prod",
+  name: CHAT,
+  ttl: 300,
+  unwanted: [],
+  relay: { A: ["198.51.100.20"], AAAA: [] },
+  ...more,
+});
 const put = (...args: Parameters<typeof job>) => runErrand({ verb: "put", job: job(...args) });
 const drop = (...args: Parameters<typeof job>) => runErrand({ verb: "drop", job: job(...args) });
 const markLine = (values: string[]) => `${MARK} 300 TXT "stack=prod set=${digestOf(values)}"`;
@@ -20,15 +36,25 @@ const markLine = (values: string[]) => `${MARK} 300 TXT "stack=prod set=${digest
 describe("put", () => {
   it("makes set and mark in one batch, never behind Cloudflare's own proxy, with a comment that says whose they are", async () => {
     await put(["203.0.113.1", "203.0.113.2"]);
-    expect(cloudflare.lines()).toEqual([markLine(["203.0.113.1", "203.0.113.2"]), `${CHAT} 300 A 203.0.113.1`, `${CHAT} 300 A 203.0.113.2`]);
+    expect(cloudflare.lines()).toEqual([
+      markLine(["203.0.113.1", "203.0.113.2"]),
+      `${CHAT} 300 A 203.0.113.1`,
+      `${CHAT} 300 A 203.0.113.2`,
+    ]);
     expect(cloudflare.batches).toHaveLength(1);
-    expect(cloudflare.records.map(({ comment, proxied }) => [comment, proxied])).toEqual(Array(3).fill(["chatmail-proxy, stack prod", false]));
+    expect(cloudflare.records.map(({ comment, proxied }) => [comment, proxied])).toEqual(
+      Array(3).fill(["chatmail-proxy, stack prod", false]),
+    );
   });
 
   it("overwrites a record rather than to leave a moment without one", async () => {
     await put(["203.0.113.1"]);
     await put(["203.0.113.9"]);
-    expect(cloudflare.batches[1]).toMatchObject({ deletes: [], posts: [], puts: [{ type: "A", content: "203.0.113.9" }, { type: "TXT" }] });
+    expect(cloudflare.batches[1]).toMatchObject({
+      deletes: [],
+      posts: [],
+      puts: [{ type: "A", content: "203.0.113.9" }, { type: "TXT" }],
+    });
     await put(["203.0.113.9", "203.0.113.1"]);
     await put(["203.0.113.1"]);
     expect(cloudflare.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.1`]);
@@ -44,7 +70,9 @@ describe("put", () => {
     cloudflare.hold(CHAT, "A", "198.51.100.20", { proxied: true, ttl: 1 });
     expect(await put(["203.0.113.1"])).toEqual([`${CHAT} A held 198.51.100.20, of others: adopted`]);
     expect(cloudflare.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.1`]);
-    cloudflare.records = cloudflare.records.map((record) => (record.type === "A" ? { ...record, proxied: true } : record));
+    cloudflare.records = cloudflare.records.map((record) =>
+      record.type === "A" ? { ...record, proxied: true } : record,
+    );
     await put(["203.0.113.1"]);
     expect(cloudflare.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.1`]);
   });
@@ -70,7 +98,9 @@ describe("drop and restore", () => {
   it("leave what others changed", async () => {
     await put(["203.0.113.1"]);
     cloudflare.hold(CHAT, "A", "192.0.2.9");
-    expect(await drop(["203.0.113.1"])).toEqual([`${CHAT} A holds 203.0.113.1, 192.0.2.9, which this stack did not put there: left as it is`]);
+    expect(await drop(["203.0.113.1"])).toEqual([
+      `${CHAT} A holds 203.0.113.1, 192.0.2.9, which this stack did not put there: left as it is`,
+    ]);
     expect(cloudflare.lines()).toEqual([`${CHAT} 300 A 192.0.2.9`, `${CHAT} 300 A 203.0.113.1`]);
   });
 
@@ -100,10 +130,38 @@ describe("the zone as it is read", () => {
   });
 
   it.each<[string, () => Promise<unknown>, { status: number; body: string } | undefined, string]>([
-    ["another token", () => read("x".repeat(40)), undefined, 'Cloudflare refuses the token: Authentication error (10000). dnsSecret must be an API token with the permission "DNS: Edit" (Zone) for the zone'],
-    ["a zone that the token does not see", () => read(TOKEN, "example.net"), undefined, "this token sees no zone example.net at Cloudflare: check dns.zone"],
-    ["too many requests", () => read(), { status: 429, body: JSON.stringify({ success: false, errors: [{ code: 971, message: "Please wait" }], messages: [], result: null }) }, "Cloudflare has had too many requests from you: Please wait (971). Wait five minutes"],
-    ["a page in between", () => read(), { status: 502, body: "<html>" }, "answered GET /zones?name=example.org&per_page=100&page=1 with status 502, and nothing that it documents"],
+    [
+      "another token",
+      () => read("x".repeat(40)),
+      undefined,
+      'Cloudflare refuses the token: Authentication error (10000). dnsSecret must be an API token with the permission "DNS: Edit" (Zone) for the zone',
+    ],
+    [
+      "a zone that the token does not see",
+      () => read(TOKEN, "example.net"),
+      undefined,
+      "this token sees no zone example.net at Cloudflare: check dns.zone",
+    ],
+    [
+      "too many requests",
+      () => read(),
+      {
+        status: 429,
+        body: JSON.stringify({
+          success: false,
+          errors: [{ code: 971, message: "Please wait" }],
+          messages: [],
+          result: null,
+        }),
+      },
+      "Cloudflare has had too many requests from you: Please wait (971). Wait five minutes",
+    ],
+    [
+      "a page in between",
+      () => read(),
+      { status: 502, body: "<html>" },
+      "answered GET /zones?name=example.org&per_page=100&page=1 with status 502, and nothing that it documents",
+    ],
   ])("is refused with %s, and with what to do", async (_what, reading, trouble, expected) => {
     cloudflare.trouble = trouble;
     await expect(reading()).rejects.toThrow(expected);

@@ -25,7 +25,11 @@ interface Batch {
 const ZONE_ID = "023e105f4ecef8ad9ca31a8372d0c353";
 
 class Refusal extends Error {
-  constructor(readonly status: number, readonly code: number, message: string) {
+  constructor(
+    readonly status: number,
+    readonly code: number,
+    message: string,
+  ) {
     super(message);
   }
 }
@@ -36,11 +40,21 @@ export class TestCloudflare {
   /** `METHOD path`, in order. */
   readonly calls: string[] = [];
   /** As the zone is listed: names with letters beyond ASCII in these. */
-  zone = { id: ZONE_ID, name: "example.org", status: "active", name_servers: ["ns1.cloudflare.example", "ns2.cloudflare.example"] };
+  zone = {
+    id: ZONE_ID,
+    name: "example.org",
+    status: "active",
+    name_servers: ["ns1.cloudflare.example", "ns2.cloudflare.example"],
+  };
   /** Answers every call with this. */
   trouble: { status: number; body: string } | undefined;
   private next = 0;
-  private readonly server: Server = createServer((request, response) => void this.serve(request).then(({ status, body }) => response.writeHead(status, { "content-type": "application/json" }).end(body)));
+  private readonly server: Server = createServer(
+    (request, response) =>
+      void this.serve(request).then(({ status, body }) =>
+        response.writeHead(status, { "content-type": "application/json" }).end(body),
+      ),
+  );
 
   async start(): Promise<this> {
     await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
@@ -61,7 +75,10 @@ export class TestCloudflare {
   }
 
   lines(name?: string): string[] {
-    return this.records.filter((record) => name === undefined || record.name === name).map(({ name, ttl, type, content, proxied }) => `${name} ${ttl} ${type} ${content}${proxied ? " proxied" : ""}`).sort();
+    return this.records
+      .filter((record) => name === undefined || record.name === name)
+      .map(({ name, ttl, type, content, proxied }) => `${name} ${ttl} ${type} ${content}${proxied ? " proxied" : ""}`)
+      .sort();
   }
 
   private async serve(request: IncomingMessage): Promise<{ status: number; body: string }> {
@@ -76,15 +93,28 @@ export class TestCloudflare {
       return { status: 200, body: JSON.stringify({ success: true, errors: [], messages: [], ...answer }) };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return { status: error.status, body: JSON.stringify({ success: false, errors: [{ code: error.code, message: error.message }], messages: [], result: null }) };
+      return {
+        status: error.status,
+        body: JSON.stringify({
+          success: false,
+          errors: [{ code: error.code, message: error.message }],
+          messages: [],
+          result: null,
+        }),
+      };
     }
   }
 
   private route(method: string, url: URL, body: string): object {
     const path = url.pathname.replace("/client/v4", "");
-    if (method === "GET" && path === "/zones") return page(url, [this.zone].filter(({ name }) => name === url.searchParams.get("name")));
+    if (method === "GET" && path === "/zones")
+      return page(
+        url,
+        [this.zone].filter(({ name }) => name === url.searchParams.get("name")),
+      );
     if (method === "GET" && path === `/zones/${ZONE_ID}/dns_records`) return page(url, this.records);
-    if (method === "POST" && path === `/zones/${ZONE_ID}/dns_records/batch`) return { result: this.batch(JSON.parse(body) as Batch) };
+    if (method === "POST" && path === `/zones/${ZONE_ID}/dns_records/batch`)
+      return { result: this.batch(JSON.parse(body) as Batch) };
     throw new Refusal(404, 7003, `Could not route to ${path}`);
   }
 
@@ -94,8 +124,14 @@ export class TestCloudflare {
     const check = (record: Omit<Stored, "id">) => {
       if ((record.comment ?? "").length > 100) throw new Refusal(400, 9064, "Comment is too long.");
       if (record.ttl !== 1 && (record.ttl < 60 || record.ttl > 86400)) throw new Refusal(400, 9021, "Invalid TTL.");
-      if (records.some((each) => each.name === record.name && each.type === "CNAME")) throw new Refusal(400, 81054, "A CNAME record with that host already exists.");
-      if (records.some((each) => each.name === record.name && each.type === record.type && each.content === record.content)) throw new Refusal(400, 81058, "An identical record already exists.");
+      if (records.some((each) => each.name === record.name && each.type === "CNAME"))
+        throw new Refusal(400, 81054, "A CNAME record with that host already exists.");
+      if (
+        records.some(
+          (each) => each.name === record.name && each.type === record.type && each.content === record.content,
+        )
+      )
+        throw new Refusal(400, 81058, "An identical record already exists.");
     };
     const without = (id: string) => {
       if (!records.some((each) => each.id === id)) throw new Refusal(404, 81044, "Record does not exist.");
@@ -119,5 +155,14 @@ export class TestCloudflare {
 function page<T>(url: URL, all: readonly T[]): object {
   const [number, size] = [Number(url.searchParams.get("page") ?? 1), Number(url.searchParams.get("per_page") ?? 100)];
   const result = all.slice((number - 1) * size, number * size);
-  return { result, result_info: { page: number, per_page: size, count: result.length, total_count: all.length, total_pages: Math.ceil(all.length / size) } };
+  return {
+    result,
+    result_info: {
+      page: number,
+      per_page: size,
+      count: result.length,
+      total_count: all.length,
+      total_pages: Math.ceil(all.length / size),
+    },
+  };
 }

@@ -13,7 +13,14 @@ afterEach(async () => {
 });
 
 const OURS = { "managed-by": "chatmail-proxy", stack: "prod" };
-const rrset = (name: string, type: string, values: string[], labels: object = OURS) => cloud.done("POST", "/zones/example.org/rrsets", { name, type, ttl: 300, labels, records: values.map((value) => ({ value })) });
+const rrset = (name: string, type: string, values: string[], labels: object = OURS) =>
+  cloud.done("POST", "/zones/example.org/rrsets", {
+    name,
+    type,
+    ttl: 300,
+    labels,
+    records: values.map((value) => ({ value })),
+  });
 const job = (more: Partial<FarewellJob> = {}): FarewellJob => ({
   access: { provider: "hetzner", zone: "example.org", api: cloud.endpoint, token },
   stack: "prod",
@@ -27,8 +34,16 @@ const restore = (more: Partial<FarewellJob> = {}) => runErrand({ verb: "restore"
 const hold = (more: Partial<FarewellJob> = {}) => runErrand({ verb: "hold", job: job(more) });
 
 async function sets(): Promise<string[]> {
-  const { rrsets } = (await cloud.done("GET", "/zones/example.org/rrsets")) as unknown as { rrsets: { name: string; type: string; records: { value: string }[]; labels: object }[] };
-  return rrsets.filter(({ type }) => type === "A" || type === "AAAA").map(({ name, type, records, labels }) => `${name} ${type} ${records.map(({ value }) => value).join(",")} ${JSON.stringify(labels)}`).sort();
+  const { rrsets } = (await cloud.done("GET", "/zones/example.org/rrsets")) as unknown as {
+    rrsets: { name: string; type: string; records: { value: string }[]; labels: object }[];
+  };
+  return rrsets
+    .filter(({ type }) => type === "A" || type === "AAAA")
+    .map(
+      ({ name, type, records, labels }) =>
+        `${name} ${type} ${records.map(({ value }) => value).join(",")} ${JSON.stringify(labels)}`,
+    )
+    .sort();
 }
 
 describe("restore", () => {
@@ -38,7 +53,9 @@ describe("restore", () => {
     expect(await restore()).toEqual(["chat.example.org A holds the relay's own 198.51.100.20 now"]);
     expect(await sets()).toEqual(['chat A 198.51.100.20 {"mine":"1"}']);
     // The address is there before the other family goes.
-    const changes = cloud.log.filter(({ method, path }) => method !== "GET" && path.includes("chat")).map(({ method, path }) => `${method} ${path.replace(/^.*rrsets/, "")}`);
+    const changes = cloud.log
+      .filter(({ method, path }) => method !== "GET" && path.includes("chat"))
+      .map(({ method, path }) => `${method} ${path.replace(/^.*rrsets/, "")}`);
     expect(changes).toEqual(["POST /chat/A/actions/set_records", "PUT /chat/A", "DELETE /chat/AAAA"]);
   });
 
@@ -66,8 +83,12 @@ describe("restore", () => {
   it("says what is wrong", async () => {
     await rrset("chat", "A", ["203.0.113.1"]);
     const access = job().access as { provider: "hetzner"; zone: string; api: string; token: string };
-    await expect(restore({ access: { ...access, token: "x".repeat(64) } })).rejects.toThrow(/^Hetzner Cloud refused GET \/zones\/example\.org\/rrsets\/chat\/A(AA)?: .* \(unauthorized\)$/);
-    await expect(restore({ access: { ...access, api: "http://127.0.0.1:65535/v1" } })).rejects.toThrow("Hetzner Cloud's API cannot be reached: connect ECONNREFUSED");
+    await expect(restore({ access: { ...access, token: "x".repeat(64) } })).rejects.toThrow(
+      /^Hetzner Cloud refused GET \/zones\/example\.org\/rrsets\/chat\/A(AA)?: .* \(unauthorized\)$/,
+    );
+    await expect(restore({ access: { ...access, api: "http://127.0.0.1:65535/v1" } })).rejects.toThrow(
+      "Hetzner Cloud's API cannot be reached: connect ECONNREFUSED",
+    );
   });
 });
 

@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { updateOf } from "../../../components/dns/driver/rfc2136";
-import { CLASS, decodeName, decodeValue, encodeMessage, encodeName, encodeValue, OPCODE, parseMessage, TYPE } from "../../../components/dns/wire/message";
+import {
+  CLASS,
+  decodeName,
+  decodeValue,
+  encodeMessage,
+  encodeName,
+  encodeValue,
+  OPCODE,
+  parseMessage,
+  TYPE,
+} from "../../../components/dns/wire/message";
 import { macFits, sign, tsigOf, withoutTsig, type TsigKey } from "../../../components/dns/wire/tsig";
 import { DELETION, SECRET, SIGNED_AT, TRANSFER, UPDATE } from "./recorded";
 
@@ -32,7 +42,11 @@ describe("signatures", () => {
   });
 
   it("of ours are those of BIND's over the same message", () => {
-    for (const [key, { request }] of [[KEY, UPDATE], [KEY512, DELETION], [KEY, TRANSFER]] as const) {
+    for (const [key, { request }] of [
+      [KEY, UPDATE],
+      [KEY512, DELETION],
+      [KEY, TRANSFER],
+    ] as const) {
       const { unsigned } = taken(request);
       expect(sign(unsigned, key, SIGNED_AT).bytes.toString("hex")).toBe(request);
     }
@@ -67,13 +81,17 @@ describe("messages", () => {
     // nsupdate asks for the CNAME first, and deletes no mark before it sets one.
     const byType = <T extends { type: number }>(rrs: readonly T[]) => [...rrs].sort((a, b) => a.type - b.type);
     expect(byType(update.prerequisites)).toEqual(byType(message.answers));
-    expect(update.updates.filter((rr) => !(rr.type === TYPE.TXT && rr.class === CLASS.ANY))).toEqual(message.authorities);
+    expect(update.updates.filter((rr) => !(rr.type === TYPE.TXT && rr.class === CLASS.ANY))).toEqual(
+      message.authorities,
+    );
     expect(message.opcode).toBe(OPCODE.UPDATE);
   });
 
   it("of a transfer are read, pointers and all", () => {
     const { message } = taken(TRANSFER.answer);
-    const read = message.answers.flatMap((rr) => (decodeValue(rr) === undefined ? [] : [`${rr.name} ${decodeValue(rr)}`]));
+    const read = message.answers.flatMap((rr) =>
+      decodeValue(rr) === undefined ? [] : [`${rr.name} ${decodeValue(rr)}`],
+    );
     expect(read).toEqual([
       "alias.example.org chat.example.org",
       "chat.example.org 203.0.113.5",
@@ -88,15 +106,31 @@ describe("messages", () => {
   it("come back as they were written", () => {
     const label = fc.stringMatching(/^[a-z0-9_-]{1,20}$/);
     const name = fc.array(label, { maxLength: 5 }).map((labels) => labels.join("."));
-    const rr = fc.record({ name, type: fc.constantFrom(1, 16, 28, 46), class: fc.constantFrom(1, 254, 255), ttl: fc.nat(86400), data: fc.uint8Array({ maxLength: 300 }).map((data) => Buffer.from(data)) });
+    const rr = fc.record({
+      name,
+      type: fc.constantFrom(1, 16, 28, 46),
+      class: fc.constantFrom(1, 254, 255),
+      ttl: fc.nat(86400),
+      data: fc.uint8Array({ maxLength: 300 }).map((data) => Buffer.from(data)),
+    });
     const question = fc.record({ name, type: fc.constantFrom(1, 6), class: fc.constant(1) });
-    const sections = fc.record({ id: fc.nat(65535), opcode: fc.constantFrom(0, 5), questions: fc.array(question), answers: fc.array(rr), authorities: fc.array(rr), additionals: fc.array(rr) });
+    const sections = fc.record({
+      id: fc.nat(65535),
+      opcode: fc.constantFrom(0, 5),
+      questions: fc.array(question),
+      answers: fc.array(rr),
+      authorities: fc.array(rr),
+      additionals: fc.array(rr),
+    });
     fc.assert(fc.property(sections, (message) => expect(parseMessage(encodeMessage(message))).toMatchObject(message)));
   });
 
   it("that are cut off, or no messages at all, are refused rather than read as something", () => {
     const whole = bytesOf(TRANSFER.answer);
-    for (let length = 0; length < whole.length; length++) expect(() => parseMessage(whole.subarray(0, length))).toThrow(expect.objectContaining({ name: "RangeError" }) as Error);
+    for (let length = 0; length < whole.length; length++)
+      expect(() => parseMessage(whole.subarray(0, length))).toThrow(
+        expect.objectContaining({ name: "RangeError" }) as Error,
+      );
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
         try {
@@ -135,6 +169,8 @@ describe("values", () => {
     ["TXT", `v=DKIM1; p=${"x".repeat(600)}`],
     ["TXT", ""],
   ] as const)("of type %s come back (%#)", (type, value) => {
-    expect(decodeValue({ name: "", type: TYPE[type], class: CLASS.IN, ttl: 0, data: encodeValue(type, value) })).toBe(value);
+    expect(decodeValue({ name: "", type: TYPE[type], class: CLASS.IN, ttl: 0, data: encodeValue(type, value) })).toBe(
+      value,
+    );
   });
 });

@@ -3,10 +3,36 @@
 import { createHmac } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
-import { CLASS, decodeValue, encodeMessage, encodeName, encodeValue, OPCODE, parseMessage, TYPE, type Answer, type Message, type Rr, type ValueType } from "../../../components/dns/wire/message";
-import { macFits, sign, tsigOf, tsigRr, TSIG_ERROR, withoutTsig, type Tsig, type TsigKey } from "../../../components/dns/wire/tsig";
+import {
+  CLASS,
+  decodeValue,
+  encodeMessage,
+  encodeName,
+  encodeValue,
+  OPCODE,
+  parseMessage,
+  TYPE,
+  type Answer,
+  type Message,
+  type Rr,
+  type ValueType,
+} from "../../../components/dns/wire/message";
+import {
+  macFits,
+  sign,
+  tsigOf,
+  tsigRr,
+  TSIG_ERROR,
+  withoutTsig,
+  type Tsig,
+  type TsigKey,
+} from "../../../components/dns/wire/tsig";
 
-export const KEY: TsigKey = { name: "chatmail-proxy", algorithm: "hmac-sha256", secret: Buffer.from("an unguessable secret of a test").toString("base64") };
+export const KEY: TsigKey = {
+  name: "chatmail-proxy",
+  algorithm: "hmac-sha256",
+  secret: Buffer.from("an unguessable secret of a test").toString("base64"),
+};
 
 export interface Whims {
   /** DNS error for every update or transfer. */
@@ -79,7 +105,10 @@ export class TestNameServer {
 
   /** The records of a name, likewise. */
   lines(name?: string): string[] {
-    return this.records.filter((record) => name === undefined || record.name === name).map(({ name, ttl, type, value }) => `${name} ${ttl} ${type} ${value}`).sort();
+    return this.records
+      .filter((record) => name === undefined || record.name === name)
+      .map(({ name, ttl, type, value }) => `${name} ${ttl} ${type} ${value}`)
+      .sort();
   }
 
   private serve(socket: Socket): void {
@@ -108,7 +137,9 @@ export class TestNameServer {
     const tsig = tsigOf(question);
     const now = Math.floor(Date.now() / 1000) + (this.whims.clock ?? 0);
     if (!tsig) return [reply(question, 5)];
-    const wrong = (error: number, other = Buffer.alloc(0)) => [signedOff(reply(question, RCODE.NOTAUTH), { ...tsig, mac: Buffer.alloc(0), error, other })];
+    const wrong = (error: number, other = Buffer.alloc(0)) => [
+      signedOff(reply(question, RCODE.NOTAUTH), { ...tsig, mac: Buffer.alloc(0), error, other }),
+    ];
     if (tsig.keyName !== KEY.name || tsig.algorithm !== KEY.algorithm) return wrong(TSIG_ERROR.BADKEY);
     if (!macFits(KEY, tsig, [withoutTsig(bytes, question, tsig)], undefined)) return wrong(TSIG_ERROR.BADSIG);
     if (Math.abs(tsig.time - now) > tsig.fudge) {
@@ -120,22 +151,49 @@ export class TestNameServer {
     if (this.whims.unsigned) return answers;
     const key = this.whims.wrongSignature ? { ...KEY, secret: Buffer.alloc(20).toString("base64") } : KEY;
     // As a transfer of some size goes: the first and the last message are signed, the ones between are not.
-    return answers.length === 1 ? [sign(answers[0] as Buffer, key, now, tsig.mac).bytes] : signedTransfer(answers, key, now, tsig.mac);
+    return answers.length === 1
+      ? [sign(answers[0] as Buffer, key, now, tsig.mac).bytes]
+      : signedTransfer(answers, key, now, tsig.mac);
   }
 
   private query(question: Answer): Buffer[] {
     const [{ name, type }] = question.questions as [Message["questions"][number]];
     if (name !== this.zone && !name.endsWith(`.${this.zone}`)) return [reply(question, 5)];
     const { child, wildcard = [] } = this.whims;
-    const soaOf = (zone: string): Rr => ({ name: zone, type: TYPE.SOA, class: CLASS.IN, ttl: 60, data: Buffer.concat([encodeName(`ns1.${zone}`), encodeName(`hostmaster.${zone}`), Buffer.alloc(20)]) });
+    const soaOf = (zone: string): Rr => ({
+      name: zone,
+      type: TYPE.SOA,
+      class: CLASS.IN,
+      ttl: 60,
+      data: Buffer.concat([encodeName(`ns1.${zone}`), encodeName(`hostmaster.${zone}`), Buffer.alloc(20)]),
+    });
     const soa = soaOf(this.zone);
     if (child && (name === child.zone || name.endsWith(`.${child.zone}`))) {
-      if (child.served) return [reply(question, 0, type === TYPE.SOA && name === child.zone ? [soaOf(child.zone)] : [], true, [soaOf(child.zone)])];
-      return [reply(question, 0, [], false, [{ name: child.zone, type: TYPE.NS, class: CLASS.IN, ttl: 60, data: encodeName("ns.example.net") }])];
+      if (child.served)
+        return [
+          reply(question, 0, type === TYPE.SOA && name === child.zone ? [soaOf(child.zone)] : [], true, [
+            soaOf(child.zone),
+          ]),
+        ];
+      return [
+        reply(question, 0, [], false, [
+          { name: child.zone, type: TYPE.NS, class: CLASS.IN, ttl: 60, data: encodeName("ns.example.net") },
+        ]),
+      ];
     }
-    const rrs = this.records.map((record): Rr => ({ name: record.name, type: TYPE[record.type], class: CLASS.IN, ttl: record.ttl, data: encodeValue(record.type, record.value) }));
-    if (type === TYPE.AXFR) return this.whims.transfers ? [reply(question, this.whims.transfers)] : [soa, ...rrs, soa].map((rr) => reply(question, 0, [rr]));
-    if (type === TYPE.NS && name === this.zone) return [reply(question, 0, [{ name, type, class: CLASS.IN, ttl: 60, data: encodeName(`ns1.${this.zone}`) }])];
+    const rrs = this.records.map((record): Rr => ({
+      name: record.name,
+      type: TYPE[record.type],
+      class: CLASS.IN,
+      ttl: record.ttl,
+      data: encodeValue(record.type, record.value),
+    }));
+    if (type === TYPE.AXFR)
+      return this.whims.transfers
+        ? [reply(question, this.whims.transfers)]
+        : [soa, ...rrs, soa].map((rr) => reply(question, 0, [rr]));
+    if (type === TYPE.NS && name === this.zone)
+      return [reply(question, 0, [{ name, type, class: CLASS.IN, ttl: 60, data: encodeName(`ns1.${this.zone}`) }])];
     if (type === TYPE.SOA) return [reply(question, 0, name === this.zone ? [soa] : [], true, [soa])];
     const matches = (rr: Rr) => rr.type === type || rr.type === TYPE.CNAME;
     const synthesized = wildcard.map((line): Rr => {
@@ -151,11 +209,22 @@ export class TestNameServer {
     if (questions[0]?.name !== this.zone) return RCODE.NOTAUTH;
     if (this.whims.updates) return this.whims.updates;
     if (updates.length > 0) this.whims.before?.(this);
-    if ([...prerequisites, ...updates].some(({ name }) => name !== this.zone && !name.endsWith(`.${this.zone}`))) return RCODE.NOTZONE;
+    if ([...prerequisites, ...updates].some(({ name }) => name !== this.zone && !name.endsWith(`.${this.zone}`)))
+      return RCODE.NOTZONE;
     const typeOf = (rr: Rr) => Object.entries(TYPE).find(([, number]) => number === rr.type)?.[0] as ValueType;
     const { forbids, leavesOut, comparesText, highestTtl = Infinity } = this.whims;
-    const spelled = (value: string) => (comparesText ? value : value.includes(":") ? (decodeValue({ type: TYPE.AAAA, data: encodeValue("AAAA", value) } as Rr) as string) : value);
-    const there = (rr: Rr) => (rr.type === TYPE.SOA ? ["the zone's"] : this.records.filter(({ name, type }) => name === rr.name && type === typeOf(rr)).map(({ value }) => spelled(value)));
+    const spelled = (value: string) =>
+      comparesText
+        ? value
+        : value.includes(":")
+          ? (decodeValue({ type: TYPE.AAAA, data: encodeValue("AAAA", value) } as Rr) as string)
+          : value;
+    const there = (rr: Rr) =>
+      rr.type === TYPE.SOA
+        ? ["the zone's"]
+        : this.records
+            .filter(({ name, type }) => name === rr.name && type === typeOf(rr))
+            .map(({ value }) => spelled(value));
     if (updates.some((rr) => forbids?.test(`${rr.name} ${typeOf(rr)}`))) return 5;
     if (prerequisites.some((rr) => rr.class === CLASS.NONE && there(rr).length > 0)) return RCODE.YXRRSET;
     if (prerequisites.some((rr) => rr.class === CLASS.ANY && there(rr).length === 0)) return RCODE.NXRRSET;
@@ -165,18 +234,39 @@ export class TestNameServer {
       set.values.push(decodeValue(rr) as string);
       wanted.set(`${rr.name} ${rr.type}`, set);
     }
-    if ([...wanted.values()].some(({ rr, values }) => values.sort().join() !== there(rr).sort().join())) return RCODE.NXRRSET;
+    if ([...wanted.values()].some(({ rr, values }) => values.sort().join() !== there(rr).sort().join()))
+      return RCODE.NXRRSET;
     for (const rr of updates.filter((each) => !leavesOut?.test(`${each.name} ${typeOf(each)}`))) {
-      if (rr.class === CLASS.ANY) this.records = this.records.filter(({ name, type }) => name !== rr.name || type !== typeOf(rr));
-      else this.records.push({ name: rr.name, type: typeOf(rr), ttl: Math.min(rr.ttl, highestTtl), value: decodeValue(rr) as string });
+      if (rr.class === CLASS.ANY)
+        this.records = this.records.filter(({ name, type }) => name !== rr.name || type !== typeOf(rr));
+      else
+        this.records.push({
+          name: rr.name,
+          type: typeOf(rr),
+          ttl: Math.min(rr.ttl, highestTtl),
+          value: decodeValue(rr) as string,
+        });
     }
     if (updates.length > 0) this.updates++;
     return 0;
   }
 }
 
-function reply(question: Answer, rcode: number, answers: readonly Rr[] = [], authoritative = true, authorities: readonly Rr[] = []): Buffer {
-  const bytes = encodeMessage({ id: question.id, opcode: question.opcode, questions: question.questions, answers, authorities, additionals: [] });
+function reply(
+  question: Answer,
+  rcode: number,
+  answers: readonly Rr[] = [],
+  authoritative = true,
+  authorities: readonly Rr[] = [],
+): Buffer {
+  const bytes = encodeMessage({
+    id: question.id,
+    opcode: question.opcode,
+    questions: question.questions,
+    answers,
+    authorities,
+    additionals: [],
+  });
   bytes.writeUInt16BE(bytes.readUInt16BE(2) | 0x8000 | (authoritative ? 0x400 : 0) | rcode, 2);
   return bytes;
 }
@@ -190,7 +280,14 @@ function signedOff(bytes: Buffer, tsig: Tsig): Buffer {
 
 const encodeRrOf = (tsig: Tsig) => {
   const empty = encodeMessage({ id: 0, opcode: 0, questions: [], answers: [], authorities: [], additionals: [] });
-  return encodeMessage({ id: 0, opcode: 0, questions: [], answers: [], authorities: [], additionals: [tsigRr(tsig)] }).subarray(empty.length);
+  return encodeMessage({
+    id: 0,
+    opcode: 0,
+    questions: [],
+    answers: [],
+    authorities: [],
+    additionals: [tsigRr(tsig)],
+  }).subarray(empty.length);
 };
 
 function signedTransfer(answers: readonly Buffer[], key: TsigKey, now: number, request: Buffer): Buffer[] {
@@ -206,8 +303,22 @@ function signLater(last: Buffer, since: readonly Buffer[], key: TsigKey, time: n
   length.writeUInt16BE(before.length);
   times.writeUIntBE(time, 0, 6);
   times.writeUInt16BE(300, 6);
-  const mac = createHmac("sha256", Buffer.from(key.secret, "base64")).update(Buffer.concat([length, before, ...since, times])).digest();
-  const whole = Buffer.concat([last, encodeRrOf({ keyName: key.name, algorithm: key.algorithm, time, fudge: 300, mac, originalId: last.readUInt16BE(0), error: 0, other: Buffer.alloc(0) })]);
+  const mac = createHmac("sha256", Buffer.from(key.secret, "base64"))
+    .update(Buffer.concat([length, before, ...since, times]))
+    .digest();
+  const whole = Buffer.concat([
+    last,
+    encodeRrOf({
+      keyName: key.name,
+      algorithm: key.algorithm,
+      time,
+      fudge: 300,
+      mac,
+      originalId: last.readUInt16BE(0),
+      error: 0,
+      other: Buffer.alloc(0),
+    }),
+  ]);
   whole.writeUInt16BE(1, 10);
   return whole;
 }

@@ -11,9 +11,32 @@ afterEach(() => server.stop());
 
 const CHAT = "chat.example.org";
 const MARK = `_a._chatmail-proxy.${CHAT}`;
-const access = (more: object = {}) => ({ provider: "rfc2136" as const, zone: "example.org", server: "127.0.0.1", port: server.port, key: KEY, ...more });
-const job = (values: string[], more: Partial<SetJob> = {}): SetJob => ({ access: access(), stack: "prod", name: CHAT, type: "A", ttl: 300, values, ...more });
-const farewell = (more: Partial<FarewellJob> = {}): FarewellJob => ({ access: access(), stack: "prod", name: CHAT, ttl: 300, unwanted: [], relay: { A: ["198.51.100.20"], AAAA: [] }, ...more });
+const access = (more: object = {}) => ({
+  provider: "rfc2136" as const,
+  zone: "example.org",
+  server: "127.0.0.1",
+  port: server.port,
+  key: KEY,
+  ...more,
+});
+const job = (values: string[], more: Partial<SetJob> = {}): SetJob => ({
+  access: access(),
+  stack: "prod",
+  name: CHAT,
+  type: "A",
+  ttl: 300,
+  values,
+  ...more,
+});
+const farewell = (more: Partial<FarewellJob> = {}): FarewellJob => ({
+  access: access(),
+  stack: "prod",
+  name: CHAT,
+  ttl: 300,
+  unwanted: [],
+  relay: { A: ["198.51.100.20"], AAAA: [] },
+  ...more,
+});
 const put = (...args: Parameters<typeof job>) => runErrand({ verb: "put", job: job(...args) });
 const drop = (...args: Parameters<typeof job>) => runErrand({ verb: "drop", job: job(...args) });
 const restore = (...args: Parameters<typeof farewell>) => runErrand({ verb: "restore", job: farewell(...args) });
@@ -22,7 +45,11 @@ const markLine = (values: string[], stack = "prod") => `${MARK} 300 TXT stack=${
 describe("put", () => {
   it("makes the set and its mark, in one update", async () => {
     expect(await put(["203.0.113.1", "203.0.113.2"])).toEqual([]);
-    expect(server.lines()).toEqual([markLine(["203.0.113.1", "203.0.113.2"]), `${CHAT} 300 A 203.0.113.1`, `${CHAT} 300 A 203.0.113.2`]);
+    expect(server.lines()).toEqual([
+      markLine(["203.0.113.1", "203.0.113.2"]),
+      `${CHAT} 300 A 203.0.113.1`,
+      `${CHAT} 300 A 203.0.113.2`,
+    ]);
     expect(server.updates).toBe(1);
   });
 
@@ -54,7 +81,9 @@ describe("put", () => {
 
   it("refuses to work beside a CNAME, where addresses would be passed over", async () => {
     server.hold(`${CHAT} 300 CNAME home.example.net`);
-    await expect(put(["203.0.113.1"])).rejects.toThrow(`${CHAT} is a CNAME of home.example.net, beside which no address can stand. Delete the CNAME`);
+    await expect(put(["203.0.113.1"])).rejects.toThrow(
+      `${CHAT} is a CNAME of home.example.net, beside which no address can stand. Delete the CNAME`,
+    );
   });
 
   it("looks again when somebody else was faster", async () => {
@@ -92,17 +121,29 @@ describe("put, where the server", () => {
   });
 
   it.each([
-    ["all of a change", / (A|TXT)$/, `${CHAT} A holds nothing instead of 203.0.113.1; and ${MARK} TXT, by which a later destroy knows the set, is not there`],
+    [
+      "all of a change",
+      / (A|TXT)$/,
+      `${CHAT} A holds nothing instead of 203.0.113.1; and ${MARK} TXT, by which a later destroy knows the set, is not there`,
+    ],
     ["the marks of a change", / TXT$/, `${MARK} TXT, by which a later destroy knows the set, is not there`],
-  ])("says yes and leaves out %s, fails and says what is missing", async (_what, leavesOut, expected) => {
-    server.whims = { leavesOut };
-    const refused = put(["203.0.113.1"]);
-    await expect(refused).rejects.toThrow(`127.0.0.1 said that the change was made, but ${expected}. Does a policy there leave records out (PowerDNS: lua-dnsupdate-policy-script)`);
-  }, 10_000);
+  ])(
+    "says yes and leaves out %s, fails and says what is missing",
+    async (_what, leavesOut, expected) => {
+      server.whims = { leavesOut };
+      const refused = put(["203.0.113.1"]);
+      await expect(refused).rejects.toThrow(
+        `127.0.0.1 said that the change was made, but ${expected}. Does a policy there leave records out (PowerDNS: lua-dnsupdate-policy-script)`,
+      );
+    },
+    10_000,
+  );
 
   it("cuts the TTL, says so", async () => {
     server.whims = { highestTtl: 60 };
-    expect(await put(["203.0.113.1"])).toEqual([`${CHAT} A has a TTL of 60 s there, not 300 s: the server limits it. Set dns.ttl to that.`]);
+    expect(await put(["203.0.113.1"])).toEqual([
+      `${CHAT} A has a TTL of 60 s there, not 300 s: the server limits it. Set dns.ttl to that.`,
+    ]);
   });
 });
 
@@ -113,19 +154,24 @@ describe("drop", () => {
     expect(server.lines()).toEqual([]);
   });
 
-  it("does nothing where nothing is", async () => expect([await drop(["203.0.113.1"]), server.updates]).toEqual([[], 0]));
+  it("does nothing where nothing is", async () =>
+    expect([await drop(["203.0.113.1"]), server.updates]).toEqual([[], 0]));
 
   it("leaves what somebody changed by hand, without our mark", async () => {
     await put(["203.0.113.1"]);
     server.hold(`${CHAT} 300 A 192.0.2.9`);
-    expect(await drop(["203.0.113.1"])).toEqual([`${CHAT} A holds 203.0.113.1, 192.0.2.9, which this stack did not put there: left as it is`]);
+    expect(await drop(["203.0.113.1"])).toEqual([
+      `${CHAT} A holds 203.0.113.1, 192.0.2.9, which this stack did not put there: left as it is`,
+    ]);
     expect(server.lines()).toEqual([`${CHAT} 300 A 192.0.2.9`, `${CHAT} 300 A 203.0.113.1`]);
   });
 
   it("leaves what another stack holds by now, with its mark", async () => {
     await put(["203.0.113.1"]);
     await put(["203.0.113.1"], { stack: "other" });
-    expect(await drop(["203.0.113.1"])).toEqual([`${CHAT} A holds 203.0.113.1, which is not this stack's any more: left as it is`]);
+    expect(await drop(["203.0.113.1"])).toEqual([
+      `${CHAT} A holds 203.0.113.1, which is not this stack's any more: left as it is`,
+    ]);
     expect(server.lines(MARK)).toEqual([markLine(["203.0.113.1"], "other")]);
   });
 
@@ -161,16 +207,27 @@ describe("restore", () => {
     expect(await restore()).toEqual([`${CHAT} holds no addresses of this stack's: left as it is`]);
     await put(["203.0.113.1"]);
     server.hold(`${CHAT} 300 A 192.0.2.10`);
-    expect(await restore()).toEqual([`${CHAT} A holds 203.0.113.1, 192.0.2.10, which this stack did not put there: left as it is`]);
+    expect(await restore()).toEqual([
+      `${CHAT} A holds 203.0.113.1, 192.0.2.10, which this stack did not put there: left as it is`,
+    ]);
     expect(server.lines()).toEqual([`${CHAT} 300 A 192.0.2.10`, `${CHAT} 300 A 203.0.113.1`]);
   });
 });
 
 describe("the zone as it is read", () => {
-  const read = (more: object = {}) => readRfc2136Zone(access(more), [{ name: CHAT, types: ["A", "AAAA"] }, { name: "hel1.proxy.example.org", types: ["A"] }]);
+  const read = (more: object = {}) =>
+    readRfc2136Zone(access(more), [
+      { name: CHAT, types: ["A", "AAAA"] },
+      { name: "hel1.proxy.example.org", types: ["A"] },
+    ]);
 
   it("comes by a transfer of several messages, of which some are not signed", async () => {
-    server.hold(`${CHAT} 300 A 198.51.100.20`, `blog.example.org 300 A 198.51.100.20`, `${CHAT} 300 TXT v=spf1 a ~all`, `x.example.org 60 CNAME ${CHAT}`);
+    server.hold(
+      `${CHAT} 300 A 198.51.100.20`,
+      `blog.example.org 300 A 198.51.100.20`,
+      `${CHAT} 300 TXT v=spf1 a ~all`,
+      `x.example.org 60 CNAME ${CHAT}`,
+    );
     expect(await read()).toEqual([
       { name: CHAT, type: "A", values: ["198.51.100.20"] },
       { name: "blog.example.org", type: "A", values: ["198.51.100.20"] },
@@ -183,7 +240,11 @@ describe("the zone as it is read", () => {
     await put(["203.0.113.1"]);
     server.hold(`mta-sts.${CHAT} 300 A 198.51.100.20`, `blog.example.org 300 A 198.51.100.20`);
     server.whims = { transfers: 5 };
-    expect((await read()).map(({ name, type }) => `${name} ${type}`)).toEqual([`${CHAT} A`, `${MARK} TXT`, `mta-sts.${CHAT} A`]);
+    expect((await read()).map(({ name, type }) => `${name} ${type}`)).toEqual([
+      `${CHAT} A`,
+      `${MARK} TXT`,
+      `mta-sts.${CHAT} A`,
+    ]);
   });
 
   it("comes by single questions where a transfer breaks off, and takes nothing from a wildcard for a record", async () => {
@@ -211,24 +272,104 @@ describe("the zone as it is read", () => {
   });
 
   it.each<[string, () => object, object, string]>([
-    ["a key that may write addresses and not their marks", () => ({}), { forbids: / TXT$/ }, `It is refused for ${MARK} TXT, _aaaa._chatmail-proxy.${CHAT} TXT, _a._chatmail-proxy.hel1.proxy.example.org TXT; the key chatmail-proxy must be allowed to change all of these`],
-    ["a key that may not write a proxy's own name", () => ({}), { forbids: /^hel1/ }, "It is refused for hel1.proxy.example.org A; the key"],
-    ["a mail domain that is delegated", () => ({}), { child: { zone: CHAT, served: false } }, `${CHAT} is not in the zone example.org, but in ${CHAT}, which is a zone of its own, delegated to other name servers: nobody asks example.org for it. Set dns.zone to ${CHAT}`],
-    ["a mail domain in a zone of its own on the same server", () => ({}), { child: { zone: CHAT, served: true } }, `${CHAT} is not in the zone example.org, but in ${CHAT}, which is a zone of its own: nobody asks`],
-    ["a frozen zone, or a secondary", () => ({}), { updates: 5 }, "The same answer comes where the zone is frozen (BIND: rndc thaw example.org), where dns.server is a secondary"],
-    ["a key that is not allowed to change the zone", () => ({}), { updates: 5 }, "127.0.0.1 does not let the key chatmail-proxy change example.org (REFUSED). Allow it there"],
-    ["a server that takes no updates", () => ({}), { updates: 4 }, "cannot do that (NOTIMP): does it take dynamic updates, and is it the zone's primary?"],
+    [
+      "a key that may write addresses and not their marks",
+      () => ({}),
+      { forbids: / TXT$/ },
+      `It is refused for ${MARK} TXT, _aaaa._chatmail-proxy.${CHAT} TXT, _a._chatmail-proxy.hel1.proxy.example.org TXT; the key chatmail-proxy must be allowed to change all of these`,
+    ],
+    [
+      "a key that may not write a proxy's own name",
+      () => ({}),
+      { forbids: /^hel1/ },
+      "It is refused for hel1.proxy.example.org A; the key",
+    ],
+    [
+      "a mail domain that is delegated",
+      () => ({}),
+      { child: { zone: CHAT, served: false } },
+      `${CHAT} is not in the zone example.org, but in ${CHAT}, which is a zone of its own, delegated to other name servers: nobody asks example.org for it. Set dns.zone to ${CHAT}`,
+    ],
+    [
+      "a mail domain in a zone of its own on the same server",
+      () => ({}),
+      { child: { zone: CHAT, served: true } },
+      `${CHAT} is not in the zone example.org, but in ${CHAT}, which is a zone of its own: nobody asks`,
+    ],
+    [
+      "a frozen zone, or a secondary",
+      () => ({}),
+      { updates: 5 },
+      "The same answer comes where the zone is frozen (BIND: rndc thaw example.org), where dns.server is a secondary",
+    ],
+    [
+      "a key that is not allowed to change the zone",
+      () => ({}),
+      { updates: 5 },
+      "127.0.0.1 does not let the key chatmail-proxy change example.org (REFUSED). Allow it there",
+    ],
+    [
+      "a server that takes no updates",
+      () => ({}),
+      { updates: 4 },
+      "cannot do that (NOTIMP): does it take dynamic updates, and is it the zone's primary?",
+    ],
     ["a server in trouble", () => ({}), { updates: 2 }, "failed to change example.org (SERVFAIL): its log says why."],
-    ["an unknown key", () => ({ key: { ...KEY, name: "other" } }), {}, "knows no key other with hmac-sha256 (BADKEY): check dns.tsig.name and dns.tsig.algorithm"],
-    ["another algorithm", () => ({ key: { ...KEY, algorithm: "hmac-sha512" } }), {}, "knows no key chatmail-proxy with hmac-sha512 (BADKEY)"],
-    ["another secret", () => ({ key: { ...KEY, secret: Buffer.alloc(32).toString("base64") } }), {}, "finds our signature wrong (BADSIG): the secret of the key chatmail-proxy there is another one than dnsSecret."],
+    [
+      "an unknown key",
+      () => ({ key: { ...KEY, name: "other" } }),
+      {},
+      "knows no key other with hmac-sha256 (BADKEY): check dns.tsig.name and dns.tsig.algorithm",
+    ],
+    [
+      "another algorithm",
+      () => ({ key: { ...KEY, algorithm: "hmac-sha512" } }),
+      {},
+      "knows no key chatmail-proxy with hmac-sha512 (BADKEY)",
+    ],
+    [
+      "another secret",
+      () => ({ key: { ...KEY, secret: Buffer.alloc(32).toString("base64") } }),
+      {},
+      "finds our signature wrong (BADSIG): the secret of the key chatmail-proxy there is another one than dnsSecret.",
+    ],
     ["a clock that is wrong", () => ({}), { clock: 86400 }, "the clocks are too far apart (BADTIME): 127.0.0.1 has "],
-    ["a server that does not sign", () => ({}), { unsigned: true }, "is not signed, though our question was: is dns.server the zone's own name server, and not a resolver?"],
-    ["a server that signs with another secret", () => ({}), { wrongSignature: true }, "bears a wrong signature: somebody in between changed it"],
-    ["another zone", () => ({ zone: "example.net" }), {}, "refuses to answer questions about example.net (REFUSED): check that dns.server is its primary name server, and dns.zone."],
-    ["a server that says no more of a wrong key", () => ({}), { updates: 9 }, "does not serve the zone example.org, or not to this key (NOTAUTH; some servers say no more of a wrong key). Check dns.zone, that dns.server is its primary name server, dns.tsig, and the key's secret in dnsSecret. Knot answers so for a key that no acl of the zone names; PowerDNS for a key"],
-    ["something else on that port", () => ({}), { garbage: true }, "answered something that is no DNS message: is that port the name server's?"],
-    ["nothing on that port", () => ({ port: 1 }), {}, "127.0.0.1 port 1 (TCP) cannot be reached: connect ECONNREFUSED 127.0.0.1:1. Check dns.server and dns.port"],
+    [
+      "a server that does not sign",
+      () => ({}),
+      { unsigned: true },
+      "is not signed, though our question was: is dns.server the zone's own name server, and not a resolver?",
+    ],
+    [
+      "a server that signs with another secret",
+      () => ({}),
+      { wrongSignature: true },
+      "bears a wrong signature: somebody in between changed it",
+    ],
+    [
+      "another zone",
+      () => ({ zone: "example.net" }),
+      {},
+      "refuses to answer questions about example.net (REFUSED): check that dns.server is its primary name server, and dns.zone.",
+    ],
+    [
+      "a server that says no more of a wrong key",
+      () => ({}),
+      { updates: 9 },
+      "does not serve the zone example.org, or not to this key (NOTAUTH; some servers say no more of a wrong key). Check dns.zone, that dns.server is its primary name server, dns.tsig, and the key's secret in dnsSecret. Knot answers so for a key that no acl of the zone names; PowerDNS for a key",
+    ],
+    [
+      "something else on that port",
+      () => ({}),
+      { garbage: true },
+      "answered something that is no DNS message: is that port the name server's?",
+    ],
+    [
+      "nothing on that port",
+      () => ({ port: 1 }),
+      {},
+      "127.0.0.1 port 1 (TCP) cannot be reached: connect ECONNREFUSED 127.0.0.1:1. Check dns.server and dns.port",
+    ],
   ])("is refused with %s, and with what to do", async (_what, more, whims, expected) => {
     server.whims = whims;
     await expect(read(more())).rejects.toThrow(expected);
@@ -236,25 +377,38 @@ describe("the zone as it is read", () => {
 
   it("is not taken from a server that only knows of it", async () => {
     server.whims = { notAuthoritative: true, transfers: 5 };
-    await expect(read()).rejects.toThrow(`127.0.0.1 does not speak for ${CHAT}: check dns.server (the zone's primary name server) and dns.zone (example.org)`);
+    await expect(read()).rejects.toThrow(
+      `127.0.0.1 does not speak for ${CHAT}: check dns.server (the zone's primary name server) and dns.zone (example.org)`,
+    );
   });
 });
 
 describe("the driver as a program", () => {
   const drive = (words: string, stdin: string) =>
     new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-      const child = execFile(process.execPath, ["--require", "sucrase/register/ts", "components/dns/driver/main.ts", words], { cwd: `${__dirname}/../../..` }, (error, stdout, stderr) =>
-        resolve({ code: (error?.code as number | undefined) ?? 0, stdout, stderr }),
+      const child = execFile(
+        process.execPath,
+        ["--require", "sucrase/register/ts", "components/dns/driver/main.ts", words],
+        { cwd: `${__dirname}/../../..` },
+        (error, stdout, stderr) => resolve({ code: (error?.code as number | undefined) ?? 0, stdout, stderr }),
       );
       child.stdin?.end(stdin);
     });
 
   it("does what the first word says, and what stdin tells, and keeps the secret", async () => {
-    expect(await drive(`put ${CHAT} A 203.0.113.1`, JSON.stringify(job(["203.0.113.1"])))).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(await drive(`put ${CHAT} A 203.0.113.1`, JSON.stringify(job(["203.0.113.1"])))).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: "",
+    });
     expect(server.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.1`]);
     server.whims = { updates: 5 };
     const refused = await drive(`put ${CHAT} A`, JSON.stringify(job(["203.0.113.2"])));
-    expect(refused).toMatchObject({ code: 1, stdout: "", stderr: expect.stringMatching(/^127\.0\.0\.1 does not let the key .*\n$/) as string });
+    expect(refused).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/^127\.0\.0\.1 does not let the key .*\n$/) as string,
+    });
     expect(JSON.stringify(refused)).not.toContain(KEY.secret);
     // It proves that it has the secret, and does not send it.
     expect(Buffer.concat(server.received).includes(Buffer.from(KEY.secret, "base64"))).toBe(false);

@@ -1,7 +1,18 @@
 // A FreeBSD host in a scratch directory, as far as hostctl sees one: stand-ins in bin/ record what they are asked and
 // keep just enough state. hostctl itself is the real text, with its root and its PATH turned to the scratch directory.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { attemptInstall, hostctlProgram } from "../../../components/remote/hostctl";
@@ -13,9 +24,41 @@ export interface Shell {
   readonly tools?: string;
 }
 
-const TOOLS = ["awk", "basename", "cat", "chmod", "cmp", "cp", "cut", "date", "dirname", "grep", "head", "mkdir", "mktemp", "mv", "readlink", "rm", "rmdir", "sed", "sleep", "sort", "tail", "tee", "timeout", "touch", "tr"];
+const TOOLS = [
+  "awk",
+  "basename",
+  "cat",
+  "chmod",
+  "cmp",
+  "cp",
+  "cut",
+  "date",
+  "dirname",
+  "grep",
+  "head",
+  "mkdir",
+  "mktemp",
+  "mv",
+  "readlink",
+  "rm",
+  "rmdir",
+  "sed",
+  "sleep",
+  "sort",
+  "tail",
+  "tee",
+  "timeout",
+  "touch",
+  "tr",
+];
 
-const SYSCTLS = { "net.inet.ip.forwarding": 0, "net.inet6.ip6.forwarding": 0, "net.inet6.ip6.rfc6204w3": 0, "net.inet6.ip6.no_radr": 0, "security.jail.jailed": 0 };
+const SYSCTLS = {
+  "net.inet.ip.forwarding": 0,
+  "net.inet6.ip6.forwarding": 0,
+  "net.inet6.ip6.rfc6204w3": 0,
+  "net.inet6.ip6.no_radr": 0,
+  "security.jail.jailed": 0,
+};
 
 export class FakeHost {
   readonly dir = mkdtempSync(join(tmpdir(), "freebsd-host-"));
@@ -23,11 +66,27 @@ export class FakeHost {
   private readonly program: string;
 
   constructor(shell: Shell, files: Record<string, string> = {}) {
-    for (const dir of ["root/etc", "root/var/db", "root/var/run", "root/usr/local/lib/chatmail-proxy", "interfaces", "tools"]) mkdirSync(join(this.dir, dir), { recursive: true });
+    for (const dir of [
+      "root/etc",
+      "root/var/db",
+      "root/var/run",
+      "root/usr/local/lib/chatmail-proxy",
+      "interfaces",
+      "tools",
+    ])
+      mkdirSync(join(this.dir, dir), { recursive: true });
     for (const tool of shell.tools ? TOOLS : []) symlinkSync(shell.tools as string, join(this.dir, "tools", tool));
     for (const [path, content] of Object.entries(files)) this.write(path, content);
-    this.set("interfaces/em0", "em0: flags=8863 metric 0 mtu 1500\n\tnd6 options=23<PERFORMNUD,ACCEPT_RTADV,AUTO_LINKLOCAL>\n");
-    this.set("sysctl", Object.entries(SYSCTLS).map(([key, value]) => `${key}=${value}\n`).join(""));
+    this.set(
+      "interfaces/em0",
+      "em0: flags=8863 metric 0 mtu 1500\n\tnd6 options=23<PERFORMNUD,ACCEPT_RTADV,AUTO_LINKLOCAL>\n",
+    );
+    this.set(
+      "sysctl",
+      Object.entries(SYSCTLS)
+        .map(([key, value]) => `${key}=${value}\n`)
+        .join(""),
+    );
     this.set("pf.state", "off\n");
     this.set("log", "");
     this.program = hostctlProgram("freebsd")
@@ -45,7 +104,12 @@ export class FakeHost {
   /** Runs a verb; what it does first goes into `done`. */
   run(words: string, stdin = "", env: Record<string, string> = {}) {
     this.set("log", "");
-    const { status, stdout, stderr, error } = spawnSync(this.hostctl, words.split(" "), { input: stdin, encoding: "utf8", timeout: words === "guard" ? 1500 : 30_000, env: { ...process.env, HOME: join(this.root, "root"), ...env, FAKE: this.dir } });
+    const { status, stdout, stderr, error } = spawnSync(this.hostctl, words.split(" "), {
+      input: stdin,
+      encoding: "utf8",
+      timeout: words === "guard" ? 1500 : 30_000,
+      env: { ...process.env, HOME: join(this.root, "root"), ...env, FAKE: this.dir },
+    });
     if (error && words !== "guard") throw error;
     return { status, stdout, stderr };
   }
@@ -60,25 +124,44 @@ export class FakeHost {
   /** Runs verbs at the same time; their exit codes. */
   together(...verbs: string[]): string {
     this.set("log", "");
-    const script = [...verbs.map((words, i) => `"$0" ${words} >/dev/null 2>&1 & pid${i}=$!`), ...verbs.map((_, i) => `wait $pid${i}; echo $?`)].join("\n");
-    return spawnSync("sh", ["-c", script, this.hostctl], { encoding: "utf8", timeout: 30_000, env: { ...process.env, FAKE: this.dir } }).stdout;
+    const script = [
+      ...verbs.map((words, i) => `"$0" ${words} >/dev/null 2>&1 & pid${i}=$!`),
+      ...verbs.map((_, i) => `wait $pid${i}; echo $?`),
+    ].join("\n");
+    return spawnSync("sh", ["-c", script, this.hostctl], {
+      encoding: "utf8",
+      timeout: 30_000,
+      env: { ...process.env, FAKE: this.dir },
+    }).stdout;
   }
 
   /** Brings hostctl to the host as the program does it, where others' umask is strict; what that says. */
   bring(): string {
     const command = attemptInstall("root", undefined).replaceAll("/usr/local", join(this.root, "usr/local"));
-    return spawnSync("sh", ["-c", `umask 077; ${command}`], { input: this.program, encoding: "utf8", timeout: 30_000, env: { ...process.env, HOME: join(this.root, "root"), FAKE: this.dir } }).stdout;
+    return spawnSync("sh", ["-c", `umask 077; ${command}`], {
+      input: this.program,
+      encoding: "utf8",
+      timeout: 30_000,
+      env: { ...process.env, HOME: join(this.root, "root"), FAKE: this.dir },
+    }).stdout;
   }
 
   /** Every directory of the host with its mode. */
   places(): Record<string, string> {
-    const found = readdirSync(this.root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
-    return Object.fromEntries(found.sort().map((path) => [path.slice(this.root.length), (statSync(path).mode & 0o777).toString(8)]));
+    const found = readdirSync(this.root, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(entry.parentPath, entry.name));
+    return Object.fromEntries(
+      found.sort().map((path) => [path.slice(this.root.length), (statSync(path).mode & 0o777).toString(8)]),
+    );
   }
 
   /** What the stand-ins were asked to change by the last verb. */
   get done(): string[] {
-    return this.get("log").split("\n").filter((line) => line !== "" && !/^pfctl (-n|-s|(-P )?-a \S+ -s)/.test(line)).map((line) => line.replaceAll(this.root, ""));
+    return this.get("log")
+      .split("\n")
+      .filter((line) => line !== "" && !/^pfctl (-n|-s|(-P )?-a \S+ -s)/.test(line))
+      .map((line) => line.replaceAll(this.root, ""));
   }
 
   remove(path: string): void {
@@ -114,7 +197,9 @@ export class FakeHost {
   /** Every file of the host but hostctl, with its content. */
   files(): Record<string, string> {
     const found = readdirSync(this.root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-    const paths = found.map((entry) => join(entry.parentPath, entry.name).slice(this.root.length)).filter((path) => !path.startsWith("/usr/local/lib/chatmail-proxy"));
+    const paths = found
+      .map((entry) => join(entry.parentPath, entry.name).slice(this.root.length))
+      .filter((path) => !path.startsWith("/usr/local/lib/chatmail-proxy"));
     return Object.fromEntries(paths.sort().map((path) => [path, this.read(path) as string]));
   }
 

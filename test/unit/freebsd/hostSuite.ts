@@ -14,24 +14,35 @@ export function hostSuite(shell: Shell): void {
   const { bare, host, brought } = bench(shell);
 
   describe("leaving", () => {
-    const before = { "/etc/pf.conf": OWN_PF, "/etc/rc.conf": "sshd_enable=YES\n gateway_enable='NO'  # why not\nhostname=\"a\"", "/etc/sysctl.conf.local": "kern.x=1\n# mine" };
+    const before = {
+      "/etc/pf.conf": OWN_PF,
+      "/etc/rc.conf": "sshd_enable=YES\n gateway_enable='NO'  # why not\nhostname=\"a\"",
+      "/etc/sysctl.conf.local": "kern.x=1\n# mine",
+    };
 
-    it.each([["a host with files of its own", before], ["a bare host", {}], ["a host with empty ones", { "/etc/pf.conf": "", "/etc/rc.conf": "", "/etc/sysctl.conf.local": "" }]])(
-      "puts back %s byte for byte",
-      (_what, files: Record<string, string>) => {
-        const bsd = brought(files);
-        bsd.ok("remove filter");
-        const left = bsd.files();
-        expect(Object.fromEntries(["/etc/pf.conf", "/etc/rc.conf", "/etc/sysctl.conf.local"].map((path) => [path, left[path]]))).toEqual({
-          "/etc/pf.conf": undefined,
-          "/etc/rc.conf": undefined,
-          "/etc/sysctl.conf.local": undefined,
-          ...files,
-        });
-        expect(bsd.get("pf.state")).toBe("off\n");
-        expect(bsd.get("sysctl")).toContain("net.inet.ip.forwarding=0\nnet.inet6.ip6.forwarding=0\nnet.inet6.ip6.rfc6204w3=0\n");
-      },
-    );
+    it.each([
+      ["a host with files of its own", before],
+      ["a bare host", {}],
+      ["a host with empty ones", { "/etc/pf.conf": "", "/etc/rc.conf": "", "/etc/sysctl.conf.local": "" }],
+    ])("puts back %s byte for byte", (_what, files: Record<string, string>) => {
+      const bsd = brought(files);
+      bsd.ok("remove filter");
+      const left = bsd.files();
+      expect(
+        Object.fromEntries(
+          ["/etc/pf.conf", "/etc/rc.conf", "/etc/sysctl.conf.local"].map((path) => [path, left[path]]),
+        ),
+      ).toEqual({
+        "/etc/pf.conf": undefined,
+        "/etc/rc.conf": undefined,
+        "/etc/sysctl.conf.local": undefined,
+        ...files,
+      });
+      expect(bsd.get("pf.state")).toBe("off\n");
+      expect(bsd.get("sysctl")).toContain(
+        "net.inet.ip.forwarding=0\nnet.inet6.ip6.forwarding=0\nnet.inet6.ip6.rfc6204w3=0\n",
+      );
+    });
 
     it("leaves pf on, with the host's own rules alone, where it was on before", () => {
       const bsd = host({ "/etc/pf.conf": OWN_PF, "/etc/rc.conf": 'pf_enable="YES"\n' });
@@ -41,17 +52,36 @@ export function hostSuite(shell: Shell): void {
       bsd.ok("arm filter 60", FILTER.text);
       bsd.ok("confirm filter 60", `${FILTER.digest}\n`);
       bsd.ok("remove filter");
-      expect([bsd.get("pf.state"), bsd.get("pf.main"), bsd.get("pf.anchor").match(/^(pass|rdr)/m), bsd.read("/etc/rc.conf")]).toEqual(["on\n", OWN_PF, null, 'pf_enable="YES"\n']);
+      expect([
+        bsd.get("pf.state"),
+        bsd.get("pf.main"),
+        bsd.get("pf.anchor").match(/^(pass|rdr)/m),
+        bsd.read("/etc/rc.conf"),
+      ]).toEqual(["on\n", OWN_PF, null, 'pf_enable="YES"\n']);
     });
 
     it("puts back any pf.conf, whatever stands in it", () => {
       // In pf's order, with what may stand anywhere between.
-      const ordered = ["set limit states 9", "scrub in all", "nat on em0 from any to any -> (em0)", "no rdr on em0", "pass all", "block in quick all", "  anchor x", "antispoof for em0"];
+      const ordered = [
+        "set limit states 9",
+        "scrub in all",
+        "nat on em0 from any to any -> (em0)",
+        "no rdr on em0",
+        "pass all",
+        "block in quick all",
+        "  anchor x",
+        "antispoof for em0",
+      ];
       const line = fc.constantFrom(...ordered, "", "# note", "# more \\", 'a = "{ 1 \\\n2 }"', "table <t> { 1.2.3.4 }");
       fc.assert(
         fc.property(fc.array(line, { maxLength: 8 }), fc.boolean(), (drawn, ended) => {
-          const places = drawn.map((each) => ordered.indexOf(each)).filter((rank) => rank >= 0).sort();
-          const lines = drawn.map((each) => (ordered.includes(each) ? (ordered[places.shift() as number] as string) : each));
+          const places = drawn
+            .map((each) => ordered.indexOf(each))
+            .filter((rank) => rank >= 0)
+            .sort();
+          const lines = drawn.map((each) =>
+            ordered.includes(each) ? (ordered[places.shift() as number] as string) : each,
+          );
           const text = lines.join("\n") + (ended && lines.length > 0 ? "\n" : "");
           const bsd = brought({ "/etc/pf.conf": text });
           const with_ = bsd.read("/etc/pf.conf") as string;
@@ -61,8 +91,11 @@ export function hostSuite(shell: Shell): void {
           const ours = with_.split("\n");
           // What comes behind a comment that runs on is part of it.
           const comment = ours.map((_, i) => i > 0 && /^# more \\$/.test(ours[i - 1] as string));
-          const at = (pattern: RegExp) => ours.findIndex((each, i) => !comment[i] && pattern.test(each) && !each.includes("chatmail")) >>> 0;
-          expect(ours.findIndex((each) => each.startsWith('anchor "chatmail'))).toBeLessThan(at(/^ *(pass|block|anchor|antispoof)/));
+          const at = (pattern: RegExp) =>
+            ours.findIndex((each, i) => !comment[i] && pattern.test(each) && !each.includes("chatmail")) >>> 0;
+          expect(ours.findIndex((each) => each.startsWith('anchor "chatmail'))).toBeLessThan(
+            at(/^ *(pass|block|anchor|antispoof)/),
+          );
           expect(ours.findIndex((each) => each.startsWith("nat-anchor"))).toBeLessThan(at(/^ *(no )?(nat|rdr)/));
         }),
         { numRuns: 8 },
@@ -71,7 +104,11 @@ export function hostSuite(shell: Shell): void {
 
     it("leaves a value alone that somebody else has set since", () => {
       const bsd = brought({ "/etc/rc.conf": 'a="1"\n' });
-      bsd.write("/etc/rc.conf", (bsd.read("/etc/rc.conf") as string).replace('gateway_enable="YES"', 'gateway_enable="yes, I need it"') + 'b="2"\n');
+      bsd.write(
+        "/etc/rc.conf",
+        (bsd.read("/etc/rc.conf") as string).replace('gateway_enable="YES"', 'gateway_enable="yes, I need it"') +
+          'b="2"\n',
+      );
       bsd.ok("remove filter");
       expect(bsd.read("/etc/rc.conf")).toBe('a="1"\ngateway_enable="yes, I need it"\nb="2"\n');
     });
@@ -108,7 +145,15 @@ export function hostSuite(shell: Shell): void {
       const bsd = bare();
       rmSync(join(bsd.root, "usr/local"), { recursive: true });
       const before = bsd.places();
-      expect(lived(bsd)).toMatchObject({ "/usr/local": "755", "/usr/local/lib": "755", "/usr/local/lib/chatmail-proxy": "755", "/usr/local/etc": "755", "/usr/local/etc/rc.d": "755", "/etc/cron.d": "755", "/root/.ssh": "700" });
+      expect(lived(bsd)).toMatchObject({
+        "/usr/local": "755",
+        "/usr/local/lib": "755",
+        "/usr/local/lib/chatmail-proxy": "755",
+        "/usr/local/etc": "755",
+        "/usr/local/etc/rc.d": "755",
+        "/etc/cron.d": "755",
+        "/root/.ssh": "700",
+      });
       expect(bsd.places()).toEqual(before);
     });
 
@@ -153,14 +198,20 @@ export function hostSuite(shell: Shell): void {
       bsd.ok("arm filter 60", text);
       bsd.ok("confirm filter 60", `${digest}\n`);
     };
-    const two = [{ name: "em0", acceptRa: 1 }, { name: "em1", acceptRa: 1 }];
+    const two = [
+      { name: "em0", acceptRa: 1 },
+      { name: "em1", acceptRa: 1 },
+    ];
 
     it("is asked for at boot by rtsold, which stops when we leave, as after a boot without us", () => {
       const bsd = brought({ "/etc/rc.conf": 'a="1"\n' });
       expect(bsd.read("/etc/rc.conf")).toContain('rtsold_enable="YES"\n');
       bsd.set("rtsold", "");
       bsd.ok("remove filter");
-      expect([bsd.read("/etc/rc.conf"), bsd.done]).toEqual(['a="1"\n', expect.arrayContaining(["service rtsold onestop"])]);
+      expect([bsd.read("/etc/rc.conf"), bsd.done]).toEqual([
+        'a="1"\n',
+        expect.arrayContaining(["service rtsold onestop"]),
+      ]);
     });
 
     it("leaves an rtsold of the host's own running, with its flags", () => {
@@ -192,7 +243,10 @@ export function hostSuite(shell: Shell): void {
       confirmed(bsd, [{ name: "em0", acceptRa: 0 }]);
       bsd.set("route.default", "");
       bsd.ok("heal");
-      expect([bsd.read("/etc/rc.conf"), bsd.done]).toEqual(['gateway_enable="YES"\nipv6_gateway_enable="YES"\npf_enable="YES"\n', []]);
+      expect([bsd.read("/etc/rc.conf"), bsd.done]).toEqual([
+        'gateway_enable="YES"\nipv6_gateway_enable="YES"\npf_enable="YES"\n',
+        [],
+      ]);
     });
 
     it("has no lines in rc.conf any more where it is learnt no more, or by another interface", () => {
@@ -201,7 +255,9 @@ export function hostSuite(shell: Shell): void {
       confirmed(bsd, [{ name: "em1", acceptRa: 1 }]);
       expect(bsd.read("/etc/rc.conf")).toContain('ipv6_cpe_wanif="em1"\n');
       confirmed(bsd, two);
-      expect(bsd.read("/etc/rc.conf")).toBe('a="1"\ngateway_enable="YES"\nipv6_gateway_enable="YES"\nrtsold_enable="YES"\npf_enable="YES"\n');
+      expect(bsd.read("/etc/rc.conf")).toBe(
+        'a="1"\ngateway_enable="YES"\nipv6_gateway_enable="YES"\nrtsold_enable="YES"\npf_enable="YES"\n',
+      );
       confirmed(bsd, [{ name: "em1", acceptRa: 1 }]);
       bsd.ok("remove filter");
       expect(bsd.read("/etc/rc.conf")).toBe('a="1"\n');
@@ -211,16 +267,28 @@ export function hostSuite(shell: Shell): void {
       const bsd = brought(files);
       // A boot with ipv6_cpe_wanif: rc.d/netoptions; these interfaces came to be after it.
       bsd.set("sysctl", bsd.get("sysctl").replace("no_radr=0", "no_radr=1"));
-      for (const name of ["em1", "em0.7", "wlan0"]) bsd.set(`interfaces/${name}`, `${name}: flags=8863 metric 0 mtu 1500\n\tnd6 options=63<PERFORMNUD,ACCEPT_RTADV,AUTO_LINKLOCAL,NO_RADR>\n`);
+      for (const name of ["em1", "em0.7", "wlan0"])
+        bsd.set(
+          `interfaces/${name}`,
+          `${name}: flags=8863 metric 0 mtu 1500\n\tnd6 options=63<PERFORMNUD,ACCEPT_RTADV,AUTO_LINKLOCAL,NO_RADR>\n`,
+        );
       bsd.ok("remove filter");
-      return [bsd.get("sysctl").match(/no_radr=\d/)?.[0], ...["em1", "em0.7", "wlan0"].map((name) => bsd.get(`interfaces/${name}`).includes("NO_RADR"))];
+      return [
+        bsd.get("sysctl").match(/no_radr=\d/)?.[0],
+        ...["em1", "em0.7", "wlan0"].map((name) => bsd.get(`interfaces/${name}`).includes("NO_RADR")),
+      ];
     };
 
     it("is learnt again on all interfaces when we have left after a boot, but for those whose owner forbids it", () => {
-      expect(booted({ "/etc/rc.conf": 'ifconfig_em0_7_ipv6="inet6 accept_rtadv no_radr"\nifconfig_wlan0="DHCP"\n' })).toEqual(["no_radr=0", false, true, false]);
+      expect(
+        booted({ "/etc/rc.conf": 'ifconfig_em0_7_ipv6="inet6 accept_rtadv no_radr"\nifconfig_wlan0="DHCP"\n' }),
+      ).toEqual(["no_radr=0", false, true, false]);
     });
 
-    it.each([["/etc/sysctl.conf", "net.inet6.ip6.no_radr=1\n"], ["/etc/sysctl.conf.local", "net.inet6.ip6.no_radr=1\n"]])("stays forbidden where the owner has said so for all, in %s", (path, line) => {
+    it.each([
+      ["/etc/sysctl.conf", "net.inet6.ip6.no_radr=1\n"],
+      ["/etc/sysctl.conf.local", "net.inet6.ip6.no_radr=1\n"],
+    ])("stays forbidden where the owner has said so for all, in %s", (path, line) => {
       expect(booted({ [path]: line })).toEqual(["no_radr=1", true, true, true]);
     });
   });
@@ -228,7 +296,12 @@ export function hostSuite(shell: Shell): void {
   it("is one stack's, and is told as data of what fails", () => {
     const bsd = bare();
     expect(bsd.run("attempt 0 - setup chatmail-proxy/prod/bsd1")).toMatchObject({ status: 0, stdout: "" });
-    expect(bsd.run("attempt 0 - setup chatmail-proxy/other/bsd1")).toMatchObject({ status: 0, stdout: expect.stringMatching(/^failed \S+Z this machine is a proxy of the stack chatmail-proxy\/prod already, .*\n$/) as string });
+    expect(bsd.run("attempt 0 - setup chatmail-proxy/other/bsd1")).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(
+        /^failed \S+Z this machine is a proxy of the stack chatmail-proxy\/prod already, .*\n$/,
+      ) as string,
+    });
     expect(bsd.run("attempt 60 - wan em0").stdout).toBe("wan em0 1\n");
     expect(bsd.run("attempt 60 - wan em7").stdout).toMatch(/^failed .*em7/);
     const set = bsd.files();
@@ -244,7 +317,10 @@ export function hostSuite(shell: Shell): void {
     bsd.ok("install tunnel", TUNNEL);
     bsd.ok("keep filter upgrades");
     expect(bsd.get("interfaces/wg5182")).toBe("");
-    expect([bsd.read("/usr/local/etc/chatmail-proxy/tunnel.key"), bsd.read("/usr/local/etc/chatmail-proxy/tunnel.env")]).toEqual([undefined, undefined]);
+    expect([
+      bsd.read("/usr/local/etc/chatmail-proxy/tunnel.key"),
+      bsd.read("/usr/local/etc/chatmail-proxy/tunnel.env"),
+    ]).toEqual([undefined, undefined]);
     expect(bsd.get("pf.anchor")).toContain("rdr on em0");
   });
 
@@ -269,7 +345,8 @@ export function hostSuite(shell: Shell): void {
         "route -q -n add -inet6 2001:db8:7::6/128 -interface wg5182",
       ]);
       expect(bsd.files()).not.toHaveProperty("/var/run/chatmail-proxy.tunnel.lock");
-      for (const file of ["tunnel.key", "tunnel.psk"]) expect(statSync(join(bsd.root, etc, file)).mode & 0o777).toBe(0o600);
+      for (const file of ["tunnel.key", "tunnel.psk"])
+        expect(statSync(join(bsd.root, etc, file)).mode & 0o777).toBe(0o600);
       expect(bsd.get("log")).not.toMatch(/private-key k/);
     });
 
@@ -293,7 +370,15 @@ export function hostSuite(shell: Shell): void {
       return bsd;
     };
     const destroy = (bsd: ReturnType<typeof bare>) => {
-      for (const name of ["interfaces/wg5182", "routes.wg5182", "wg5182.peer", "wg5182.psk", "wg5182.endpoint", "wg5182.heard"]) bsd.forget(name);
+      for (const name of [
+        "interfaces/wg5182",
+        "routes.wg5182",
+        "wg5182.peer",
+        "wg5182.psk",
+        "wg5182.endpoint",
+        "wg5182.heard",
+      ])
+        bsd.forget(name);
     };
 
     it("comes up once at boot, where its service and the guard both see that it is missing", () => {
@@ -307,7 +392,9 @@ export function hostSuite(shell: Shell): void {
         "route -q -n add -inet 192.0.2.6/32 -interface wg5182",
         "route -q -n add -inet6 2001:db8:7::6/128 -interface wg5182",
       ]);
-      expect(bsd.read("/usr/local/etc/rc.d/chatmail_proxy_guard")).toContain("# REQUIRE: FILESYSTEMS netif routing chatmail_proxy_tunnel\n");
+      expect(bsd.read("/usr/local/etc/rc.d/chatmail_proxy_guard")).toContain(
+        "# REQUIRE: FILESYSTEMS netif routing chatmail_proxy_tunnel\n",
+      );
     });
 
     it("calls the relay where that was last heard from, once its interface is made again", () => {
@@ -317,7 +404,10 @@ export function hostSuite(shell: Shell): void {
       bsd.ok("heal");
       destroy(bsd);
       bsd.ok("heal");
-      expect(bsd.done.slice(-2)).toEqual([`wg set wg5182 peer ${PEER} endpoint 198.51.100.20:40000`, "ping -n -q -c 1 -t 1 192.0.2.6"]);
+      expect(bsd.done.slice(-2)).toEqual([
+        `wg set wg5182 peer ${PEER} endpoint 198.51.100.20:40000`,
+        "ping -n -q -c 1 -t 1 192.0.2.6",
+      ]);
     });
 
     it("keeps nothing of a relay that was not heard lately, and calls nobody then", () => {
@@ -333,7 +423,10 @@ export function hostSuite(shell: Shell): void {
       const bsd = up();
       bsd.forget(`wg5182.${what}`);
       bsd.ok("heal");
-      expect(bsd.done.filter((line) => /^wg/.test(line))).toEqual([`wg setconf wg5182 ${etc}/tunnel.conf`, `wg set wg5182 private-key ${etc}/tunnel.key peer ${PEER} preshared-key ${etc}/tunnel.psk`]);
+      expect(bsd.done.filter((line) => /^wg/.test(line))).toEqual([
+        `wg setconf wg5182 ${etc}/tunnel.conf`,
+        `wg set wg5182 private-key ${etc}/tunnel.key peer ${PEER} preshared-key ${etc}/tunnel.psk`,
+      ]);
     });
 
     it("is healed after a reboot in the middle of a run, whose lock rc.d/cleanvar leaves", () => {
@@ -363,7 +456,8 @@ export function hostSuite(shell: Shell): void {
       const { stdout } = bsd.run(`through - - - ${server}`);
       return [stdout.split("\n").filter((line) => line.startsWith("outbound")), bsd.done] as const;
     };
-    const names = "mx.example.net A 203.0.113.25\nmx.example.net AAAA 2001:db8:f::25\nfour.example.net A 203.0.113.25\n";
+    const names =
+      "mx.example.net A 203.0.113.25\nmx.example.net AAAA 2001:db8:f::25\nfour.example.net A 203.0.113.25\n";
 
     it("is tried at a server's address of each family", () => {
       const [found, asked] = outbound("mx.example.net", { names, greeters: "203.0.113.25\n" });
@@ -376,7 +470,10 @@ export function hostSuite(shell: Shell): void {
       expect(outbound("none.example.net", { names })[0]).toEqual([]);
     });
 
-    it.each([["203.0.113.25", 4], ["2001:db8:f::25", 6]])("is tried at the address that is given instead of a name: %s", (address, family) => {
+    it.each([
+      ["203.0.113.25", 4],
+      ["2001:db8:f::25", 6],
+    ])("is tried at the address that is given instead of a name: %s", (address, family) => {
       expect(outbound(address, { greeters: `${address}\n` })).toEqual([[`outbound ${family} open`], []]);
     });
 
@@ -389,13 +486,17 @@ export function hostSuite(shell: Shell): void {
     const bsd = host();
     expect(bsd.ok("through - 192.0.2.6 - - 25")).not.toContain("ipfw");
     bsd.set("sysctl", "net.inet.ip.fw.enable=1\n");
-    expect(bsd.ok("through - 192.0.2.6 - - 25")).toContain("firewall ipfw is active on the proxy: let the forwarded ports and the tunnel pass in it too\n");
+    expect(bsd.ok("through - 192.0.2.6 - - 25")).toContain(
+      "firewall ipfw is active on the proxy: let the forwarded ports and the tunnel pass in it too\n",
+    );
   });
 
   it("lets admins in, and no longer, beside those that could before", () => {
     const bsd = host({ "/root/.ssh/authorized_keys": "ssh-ed25519 AAAA owner" });
     bsd.ok("admin-keys", "ssh-ed25519 BBBB\n");
-    expect(bsd.read("/root/.ssh/authorized_keys")).toBe("ssh-ed25519 AAAA owner\n# chatmail-proxy: begin (written by pulumi up)\nssh-ed25519 BBBB\n# chatmail-proxy: end\n");
+    expect(bsd.read("/root/.ssh/authorized_keys")).toBe(
+      "ssh-ed25519 AAAA owner\n# chatmail-proxy: begin (written by pulumi up)\nssh-ed25519 BBBB\n# chatmail-proxy: end\n",
+    );
     bsd.ok("admin-keys");
     expect(bsd.read("/root/.ssh/authorized_keys")).toBe("ssh-ed25519 AAAA owner\n");
     bsd.remove("/root/.ssh/authorized_keys");
@@ -409,7 +510,10 @@ export function hostSuite(shell: Shell): void {
 
     it("is free, also once all of ours is there", () => {
       const bsd = host();
-      bsd.set("sockets", "root sshd 1 4 tcp4 *:22 *:*\nroot sendmail 2 4 tcp4 127.0.0.1:25 *:*\nroot sendmail 2 5 tcp6 ::1:25 *:*\nroot named 3 4 udp4 *:443 *:*\nroot turn 3 5 udp4 127.0.0.1:3478 *:*\nroot turn 3 6 udp6 ::1:3478 *:*\nroot turn 3 7 tcp4 *:3478 *:*\n");
+      bsd.set(
+        "sockets",
+        "root sshd 1 4 tcp4 *:22 *:*\nroot sendmail 2 4 tcp4 127.0.0.1:25 *:*\nroot sendmail 2 5 tcp6 ::1:25 *:*\nroot named 3 4 udp4 *:443 *:*\nroot turn 3 5 udp4 127.0.0.1:3478 *:*\nroot turn 3 6 udp6 ::1:3478 *:*\nroot turn 3 7 tcp4 *:3478 *:*\n",
+      );
       bsd.ok(FREE);
       bsd.ok("install tunnel-keys", KEYS);
       bsd.ok("install tunnel", TUNNEL);
@@ -422,11 +526,31 @@ export function hostSuite(shell: Shell): void {
     });
 
     it.each([
-      ["a port", "www nginx 7 6 tcp46 *:443 *:*", "port 443 is in use on this host (by nginx), and a proxy hands it on to the relay: stop that service, or take the port out of ports"],
-      ["a UDP port", "turn turnserver 7 6 udp46 *:3478 *:*", "UDP port 3478 is in use on this host (by turnserver), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts"],
-      ["a UDP port in a range, be it the kernel", "? ? ? ? udp4 *:50998 *:*", "UDP port 50998 is in use on this host (by something), and"],
-      ["a UDP port, be it the kernel of FreeBSD 15", "?? ?? ?? ?? udp4 *:50998 *:*", "UDP port 50998 is in use on this host (by something), and"],
-      ["the tunnel's port", "root openvpn 7 6 udp4 *:51820 *:*", "UDP port 51820, meant for the tunnel, is in use on this host: choose another tunnel.port"],
+      [
+        "a port",
+        "www nginx 7 6 tcp46 *:443 *:*",
+        "port 443 is in use on this host (by nginx), and a proxy hands it on to the relay: stop that service, or take the port out of ports",
+      ],
+      [
+        "a UDP port",
+        "turn turnserver 7 6 udp46 *:3478 *:*",
+        "UDP port 3478 is in use on this host (by turnserver), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts",
+      ],
+      [
+        "a UDP port in a range, be it the kernel",
+        "? ? ? ? udp4 *:50998 *:*",
+        "UDP port 50998 is in use on this host (by something), and",
+      ],
+      [
+        "a UDP port, be it the kernel of FreeBSD 15",
+        "?? ?? ?? ?? udp4 *:50998 *:*",
+        "UDP port 50998 is in use on this host (by something), and",
+      ],
+      [
+        "the tunnel's port",
+        "root openvpn 7 6 udp4 *:51820 *:*",
+        "UDP port 51820, meant for the tunnel, is in use on this host: choose another tunnel.port",
+      ],
     ])("is not free where somebody serves %s", (_what, line, text) => {
       const bsd = host();
       bsd.set("sockets", `${line}\n`);
@@ -438,20 +562,37 @@ export function hostSuite(shell: Shell): void {
       const bsd = host();
       bsd.set("sysctl", "net.inet.ip.portrange.first=10000\nnet.inet.ip.portrange.last=65535\n");
       bsd.set("sockets", "root tailscaled 7 6 udp46 *:50998 *:*\n");
-      expect(bsd.run(FREE)).toMatchObject({ status: 0, stderr: expect.stringContaining("UDP port 50998 is in use on this host (by tailscaled), and a proxy hands it on to the relay. If that is a service") as string });
+      expect(bsd.run(FREE)).toMatchObject({
+        status: 0,
+        stderr: expect.stringContaining(
+          "UDP port 50998 is in use on this host (by tailscaled), and a proxy hands it on to the relay. If that is a service",
+        ) as string,
+      });
     });
 
-    it.each([["192.0.2.5", "192.0.2.0", "em1"], ["192.0.2.5", "192.0.2.5", "lo0"], ["2001:db8:7::5", "2001:db8:7::", "wg0"]])("is not free where %s is in use (%s by %s)", (address, destination, by) => {
+    it.each([
+      ["192.0.2.5", "192.0.2.0", "em1"],
+      ["192.0.2.5", "192.0.2.5", "lo0"],
+      ["2001:db8:7::5", "2001:db8:7::", "wg0"],
+    ])("is not free where %s is in use (%s by %s)", (address, destination, by) => {
       const bsd = host();
       bsd.set(`route.${address}`, `   route to: ${address}\ndestination: ${destination}\n  interface: ${by}\n`);
       const { status, stderr } = bsd.run(FREE);
-      expect([status, stderr]).toEqual([1, expect.stringContaining(`this host already uses the network of the tunnel's address ${address} (${destination} by ${by}): choose another tunnel.ipv4Range or ipv6Range`)]);
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringContaining(
+          `this host already uses the network of the tunnel's address ${address} (${destination} by ${by}): choose another tunnel.ipv4Range or ipv6Range`,
+        ),
+      ]);
       bsd.ok("free - - - 25");
     });
 
     it("is free where a VPN has all of the internet, and where there is no route at all", () => {
       const bsd = host();
-      bsd.set("route.192.0.2.5", "   route to: 192.0.2.5\ndestination: 128.0.0.0\n       mask: 128.0.0.0\n  interface: tun0\n");
+      bsd.set(
+        "route.192.0.2.5",
+        "   route to: 192.0.2.5\ndestination: 128.0.0.0\n       mask: 128.0.0.0\n  interface: tun0\n",
+      );
       bsd.set("route.2001:db8:7::5", "");
       bsd.ok(FREE);
     });
@@ -471,10 +612,16 @@ export function hostSuite(shell: Shell): void {
     it("is named, thing by thing", () => {
       const bsd = whole();
       bsd.ok("admin-keys", "ssh-ed25519 AAAA me\n");
-      bsd.write("/root/.ssh/authorized_keys", (bsd.read("/root/.ssh/authorized_keys") ?? "").replace("AAAA me", "AAAA eve"));
+      bsd.write(
+        "/root/.ssh/authorized_keys",
+        (bsd.read("/root/.ssh/authorized_keys") ?? "").replace("AAAA me", "AAAA eve"),
+      );
       bsd.set("pf.anchor", "");
       bsd.set("sysctl", bsd.get("sysctl").replace("net.inet.ip.forwarding=1", "net.inet.ip.forwarding=0"));
-      bsd.write("/etc/rc.conf", (bsd.read("/etc/rc.conf") ?? "").replace(/^gateway_enable=.*$/m, 'gateway_enable="NO"'));
+      bsd.write(
+        "/etc/rc.conf",
+        (bsd.read("/etc/rc.conf") ?? "").replace(/^gateway_enable=.*$/m, 'gateway_enable="NO"'),
+      );
       bsd.write(`/usr/local/etc/chatmail-proxy/tunnel.conf`, "# by hand\n");
       bsd.set("interfaces/wg5182", bsd.get("interfaces/wg5182").replace("PERFORMNUD", "PERFORMNUD,IFDISABLED"));
       expect(drift(bsd).sort()).toEqual([
@@ -495,7 +642,8 @@ export function hostSuite(shell: Shell): void {
     });
   });
 
-  it("finds the interfaces towards the internet, and whether they learn their route", () => expect(host().run("wan").stdout).toBe("wan em0 1\n"));
+  it("finds the interfaces towards the internet, and whether they learn their route", () =>
+    expect(host().run("wan").stdout).toBe("wan em0 1\n"));
 
   it("writes services that a shell can read", () => {
     const bsd = host();
@@ -507,8 +655,13 @@ export function hostSuite(shell: Shell): void {
 
   it("refuses a system that it is not made for, by name", () => {
     const bsd = host();
-    expect(bsd.run("prepare", "", { FAKE_SYSTEM: "Linux" }).stderr).toContain("this host runs Linux; the settings say FreeBSD");
-    expect(bsd.run("prepare", "", { FAKE_VERSION: "13.5-RELEASE" }).stderr).toContain("this host runs FreeBSD 13.5-RELEASE: what is older than 14 gets no security updates any more, and was never tried here; upgrade it to 14 or 15");
-    for (const verb of ["prepare", "prepare direct"]) expect(bsd.run(verb, "", { FAKE_VERSION: "15.0-RELEASE" }).status).toBe(0);
+    expect(bsd.run("prepare", "", { FAKE_SYSTEM: "Linux" }).stderr).toContain(
+      "this host runs Linux; the settings say FreeBSD",
+    );
+    expect(bsd.run("prepare", "", { FAKE_VERSION: "13.5-RELEASE" }).stderr).toContain(
+      "this host runs FreeBSD 13.5-RELEASE: what is older than 14 gets no security updates any more, and was never tried here; upgrade it to 14 or 15",
+    );
+    for (const verb of ["prepare", "prepare direct"])
+      expect(bsd.run(verb, "", { FAKE_VERSION: "15.0-RELEASE" }).status).toBe(0);
   });
 }

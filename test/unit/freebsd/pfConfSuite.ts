@@ -9,56 +9,105 @@ export function pfConfSuite(shell: Shell): void {
   describe("a pf.conf that is there", () => {
     it("gets our lines where pf's order allows, before the first of the host's own of their kind", () => {
       const bsd = brought({ "/etc/pf.conf": OWN_PF });
-      expect(bsd.read("/etc/pf.conf")?.split("\n").map((line) => line.replace(/^(\S+ ?\S*).*# chatmail-proxy$/, "OURS $1"))).toEqual([
-        'ext = "em0"', "set skip on lo0", "scrub in all",
-        'OURS nat-anchor "chatmail_proxy"', 'OURS rdr-anchor "chatmail_proxy"',
+      expect(
+        bsd
+          .read("/etc/pf.conf")
+          ?.split("\n")
+          .map((line) => line.replace(/^(\S+ ?\S*).*# chatmail-proxy$/, "OURS $1")),
+      ).toEqual([
+        'ext = "em0"',
+        "set skip on lo0",
+        "scrub in all",
+        'OURS nat-anchor "chatmail_proxy"',
+        'OURS rdr-anchor "chatmail_proxy"',
         "nat on $ext inet from 10.0.0.0/24 to any -> ($ext)",
-        'OURS anchor "chatmail_proxy"', "OURS load anchor",
-        "block in \\", "  log all", "pass out all", "pass in on $ext proto tcp to port 8080", "",
+        'OURS anchor "chatmail_proxy"',
+        "OURS load anchor",
+        "block in \\",
+        "  log all",
+        "pass out all",
+        "pass in on $ext proto tcp to port 8080",
+        "",
       ]);
     });
 
     it("may include its rules from elsewhere", () => {
-      const bsd = brought({ "/etc/pf.conf": 'include "/etc/pf.tables"\ninclude "/etc/pf.rules"\n', "/etc/pf.tables": "table <t> persist\n", "/etc/pf.rules": "block in quick from <t>\n" });
-      expect(bsd.read("/etc/pf.conf")).toMatch(/^include "\/etc\/pf.tables"\nnat-anchor[^]*\nload anchor[^\n]*\ninclude "\/etc\/pf.rules"\n$/);
+      const bsd = brought({
+        "/etc/pf.conf": 'include "/etc/pf.tables"\ninclude "/etc/pf.rules"\n',
+        "/etc/pf.tables": "table <t> persist\n",
+        "/etc/pf.rules": "block in quick from <t>\n",
+      });
+      expect(bsd.read("/etc/pf.conf")).toMatch(
+        /^include "\/etc\/pf.tables"\nnat-anchor[^]*\nload anchor[^\n]*\ninclude "\/etc\/pf.rules"\n$/,
+      );
     });
 
     it("may include translations and filter rules in one file, and ours still come first", () => {
-      const files = { "/etc/pf.conf": 'set skip on lo0\ninclude "/etc/pf.local"\n', "/etc/pf.local": "nat on em0 inet from 10.0.0.0/24 to any -> (em0)\npass in on em0 proto tcp to port 8080\n" };
+      const files = {
+        "/etc/pf.conf": 'set skip on lo0\ninclude "/etc/pf.local"\n',
+        "/etc/pf.local": "nat on em0 inet from 10.0.0.0/24 to any -> (em0)\npass in on em0 proto tcp to port 8080\n",
+      };
       const bsd = brought(files);
-      expect(bsd.read("/etc/pf.conf")?.split("\n").map((line) => line.replace(/^(\S+ ?\S*).*# chatmail-proxy$/, "OURS $1"))).toEqual([
-        "OURS set require-order", "set skip on lo0",
-        'OURS nat-anchor "chatmail_proxy"', 'OURS rdr-anchor "chatmail_proxy"', 'OURS anchor "chatmail_proxy"', "OURS load anchor",
-        'include "/etc/pf.local"', "",
+      expect(
+        bsd
+          .read("/etc/pf.conf")
+          ?.split("\n")
+          .map((line) => line.replace(/^(\S+ ?\S*).*# chatmail-proxy$/, "OURS $1")),
+      ).toEqual([
+        "OURS set require-order",
+        "set skip on lo0",
+        'OURS nat-anchor "chatmail_proxy"',
+        'OURS rdr-anchor "chatmail_proxy"',
+        'OURS anchor "chatmail_proxy"',
+        "OURS load anchor",
+        'include "/etc/pf.local"',
+        "",
       ]);
       bsd.ok("remove filter");
       expect(bsd.read("/etc/pf.conf")).toBe(files["/etc/pf.conf"]);
     });
 
     it("may say its rules by a macro, and ours still come first", () => {
-      const bsd = brought({ "/etc/pf.conf": 'act = "pass"\n$act in on em0 proto tcp to port 8080\nblock in proto tcp to port 81\n' });
-      expect(bsd.read("/etc/pf.conf")).toMatch(/^set require-order no # chatmail-proxy\n[^\n]*\n(.* # chatmail-proxy\n){4}\$act/);
+      const bsd = brought({
+        "/etc/pf.conf": 'act = "pass"\n$act in on em0 proto tcp to port 8080\nblock in proto tcp to port 81\n',
+      });
+      expect(bsd.read("/etc/pf.conf")).toMatch(
+        /^set require-order no # chatmail-proxy\n[^\n]*\n(.* # chatmail-proxy\n){4}\$act/,
+      );
     });
 
     it("is refused where ours would not come first, since what it opens would be closed", () => {
-      const bsd = host({ "/etc/pf.conf": "nat on em0 inet from 10.0.0.0/24 to any -> (em0)\n\\\npass in on em0 proto tcp to port 8080\n" });
+      const bsd = host({
+        "/etc/pf.conf": "nat on em0 inet from 10.0.0.0/24 to any -> (em0)\n\\\npass in on em0 proto tcp to port 8080\n",
+      });
       const { status, stderr } = bsd.run("arm filter 60", FILTER.text);
-      expect([status, stderr]).toEqual([1, expect.stringContaining("this rule of the host would come before ours, which would close what it opens: pass in on em0 proto tcp from any to any port = 8080")]);
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringContaining(
+          "this rule of the host would come before ours, which would close what it opens: pass in on em0 proto tcp from any to any port = 8080",
+        ),
+      ]);
       expect([bsd.get("pf.state"), bsd.done.filter((line) => /^(pfctl|sysctl)/.test(line))]).toEqual(["off\n", []]);
     });
 
-    it.each(["pass out all\n# a note \\", "pass out all\n# a note \\\n", "# a note \\", "scrub in all \\"])("may end in a line that runs on: %j", (text) => {
-      const bsd = brought({ "/etc/pf.conf": text });
-      expect(bsd.get("pf.anchor")).toContain("rdr on em0");
-      bsd.ok("remove filter");
-      expect(bsd.read("/etc/pf.conf")).toBe(text);
-    });
+    it.each(["pass out all\n# a note \\", "pass out all\n# a note \\\n", "# a note \\", "scrub in all \\"])(
+      "may end in a line that runs on: %j",
+      (text) => {
+        const bsd = brought({ "/etc/pf.conf": text });
+        expect(bsd.get("pf.anchor")).toContain("rdr on em0");
+        bsd.ok("remove filter");
+        expect(bsd.read("/etc/pf.conf")).toBe(text);
+      },
+    );
 
     it("is refused where pfctl does not see all of our lines, whatever hides them", () => {
       const bsd = host({ "/etc/pf.conf": OWN_PF });
       bsd.set("pf.deaf", "rdr-anchor\n");
       const { status, stderr } = bsd.run("arm filter 60", FILTER.text);
-      expect([status, stderr]).toEqual([1, expect.stringContaining(`pfctl does not see the line 'rdr-anchor "chatmail_proxy"' in`)]);
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringContaining(`pfctl does not see the line 'rdr-anchor "chatmail_proxy"' in`),
+      ]);
       expect(bsd.get("pf.state")).toBe("off\n");
     });
 
@@ -73,33 +122,48 @@ export function pfConfSuite(shell: Shell): void {
     ])("must not skip the interface that mail comes in on, by %s", (_how, text, name) => {
       const bsd = host({ "/etc/pf.conf": `${text}\n`, "/etc/pf.options": "set skip on em0\n" });
       bsd.set("interfaces/em0", `${bsd.get("interfaces/em0")}\tgroups: uplinks\n`);
-      expect(bsd.run("arm filter 60", FILTER.text).stderr).toContain(`/etc/pf.conf says: set skip on ${name}. pf does not look at em0 then, and nothing would be redirected there`);
+      expect(bsd.run("arm filter 60", FILTER.text).stderr).toContain(
+        `/etc/pf.conf says: set skip on ${name}. pf does not look at em0 then, and nothing would be redirected there`,
+      );
       expect(bsd.get("pf.state")).toBe("off\n");
     });
 
     it.each(["wg", "wg5182"])("must not skip the tunnel: set skip on %s", (name) => {
-      expect(host({ "/etc/pf.conf": `set skip on { lo0 ${name} }\n` }).run("arm filter 60", FILTER.text).stderr).toContain(`set skip on ${name}. pf does not look at wg5182 then`);
+      expect(
+        host({ "/etc/pf.conf": `set skip on { lo0 ${name} }\n` }).run("arm filter 60", FILTER.text).stderr,
+      ).toContain(`set skip on ${name}. pf does not look at wg5182 then`);
     });
 
-    it.each(["set skip on lo0 # not on em0", "# set skip on em0", "set skip on em0\nset skip on none", "set skip on { lo0 em1 wg0 }"])("may skip what is not ours: %j", (text) => void brought({ "/etc/pf.conf": `${text}\n` }));
+    it.each([
+      "set skip on lo0 # not on em0",
+      "# set skip on em0",
+      "set skip on em0\nset skip on none",
+      "set skip on { lo0 em1 wg0 }",
+    ])("may skip what is not ours: %j", (text) => void brought({ "/etc/pf.conf": `${text}\n` }));
 
     it("has filter rules named that meet ours", () => {
-      const bsd = host({ "/etc/pf.conf": "rdr on em0 inet proto tcp to port 8080 -> 10.0.0.2\nblock in quick from 203.0.113.0/24\npass out all\n" });
+      const bsd = host({
+        "/etc/pf.conf":
+          "rdr on em0 inet proto tcp to port 8080 -> 10.0.0.2\nblock in quick from 203.0.113.0/24\npass out all\n",
+      });
       const said = bsd.ok("arm filter 60", FILTER.text);
       expect(said).toContain("comes after ours, and sees only what ours leave: block in quick from 203.0.113.0/24");
       expect(said).not.toMatch(/8080|pass out all/);
     });
 
-    it.each([undefined, "", "# pass all\n\n"])("that says nothing gets what pf needs for fragments, and keeps it when rules of the operator's come in: %j", (text) => {
-      const bsd = brought(text === undefined ? {} : { "/etc/pf.conf": text });
-      const header = MAIN_RULES.split("\n").slice(0, 3);
-      expect(bsd.read("/etc/pf.conf")?.split("\n").slice(0, 3)).toEqual(header);
-      bsd.write("/etc/pf.conf", `${bsd.read("/etc/pf.conf")}pass in proto tcp to port 81\n`);
-      bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
-      bsd.ok("confirm filter 60", `${filterOf("proxy-egress.pf").digest}\n`);
-      expect(bsd.read("/etc/pf.conf")).toContain(`${header.join("\n")}\n`);
-      expect(bsd.read("/etc/pf.conf")).toContain("pass in proto tcp to port 81\n");
-    });
+    it.each([undefined, "", "# pass all\n\n"])(
+      "that says nothing gets what pf needs for fragments, and keeps it when rules of the operator's come in: %j",
+      (text) => {
+        const bsd = brought(text === undefined ? {} : { "/etc/pf.conf": text });
+        const header = MAIN_RULES.split("\n").slice(0, 3);
+        expect(bsd.read("/etc/pf.conf")?.split("\n").slice(0, 3)).toEqual(header);
+        bsd.write("/etc/pf.conf", `${bsd.read("/etc/pf.conf")}pass in proto tcp to port 81\n`);
+        bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
+        bsd.ok("confirm filter 60", `${filterOf("proxy-egress.pf").digest}\n`);
+        expect(bsd.read("/etc/pf.conf")).toContain(`${header.join("\n")}\n`);
+        expect(bsd.read("/etc/pf.conf")).toContain("pass in proto tcp to port 81\n");
+      },
+    );
 
     it("comes into force with ours where pf was off, which is said", () => {
       const said = "pf was off on this host: what else stands in /etc/pf.conf is in force now too";
@@ -107,7 +171,8 @@ export function pfConfSuite(shell: Shell): void {
       expect(bsd.ok("arm filter 60", FILTER.text).replaceAll(bsd.root, "")).toContain(said);
       // Told once.
       expect(bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text)).not.toContain("pf was off");
-      for (const nothing of [undefined, { "/etc/pf.conf": "# pass all\n\n" }]) expect(host(nothing).ok("arm filter 60", FILTER.text)).not.toContain("pf was off");
+      for (const nothing of [undefined, { "/etc/pf.conf": "# pass all\n\n" }])
+        expect(host(nothing).ok("arm filter 60", FILTER.text)).not.toContain("pf was off");
       const on = host({ "/etc/pf.conf": OWN_PF });
       on.set("pf.loaded", "");
       on.set("pf.state", "on\n");
@@ -125,7 +190,10 @@ export function pfConfSuite(shell: Shell): void {
 
     it("keeps what the operator changes while we are there", () => {
       const bsd = brought({ "/etc/pf.conf": OWN_PF });
-      bsd.write("/etc/pf.conf", (bsd.read("/etc/pf.conf") as string).replace("scrub in all\n", "") + "pass in proto tcp to port 81\n");
+      bsd.write(
+        "/etc/pf.conf",
+        (bsd.read("/etc/pf.conf") as string).replace("scrub in all\n", "") + "pass in proto tcp to port 81\n",
+      );
       bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
       bsd.ok("confirm filter 60", `${filterOf("proxy-egress.pf").digest}\n`);
       bsd.ok("remove filter");
@@ -136,34 +204,94 @@ export function pfConfSuite(shell: Shell): void {
   describe("translations of others", () => {
     const VERSIONS = ["14.3-RELEASE", "15.0-RELEASE-p1"];
     // Two addresses of IPv4 at the WAN.
-    const WAN = "\tinet 198.51.100.2 netmask\n\tinet 198.51.100.3 netmask\n\tinet6 fe80::2%em0 prefixlen\n\tinet6 2001:db8:9::2 prefixlen\n";
+    const WAN =
+      "\tinet 198.51.100.2 netmask\n\tinet 198.51.100.3 netmask\n\tinet6 fe80::2%em0 prefixlen\n\tinet6 2001:db8:9::2 prefixlen\n";
     const armed = (version: string, conf: string, { filter = "proxy-routed", others = "", included = "" } = {}) => {
       const bsd = host({ "/etc/pf.conf": `${conf}\npass all\n`, "/etc/pf.rdr": included });
       bsd.set("interfaces/em0", bsd.get("interfaces/em0") + WAN);
       bsd.set("pf.others", others);
       const { status, stderr } = bsd.run("arm filter 60", filterOf(`${filter}.pf`).text, { FAKE_VERSION: version });
-      return { status, stderr: stderr.replaceAll(bsd.root, ""), nothing: bsd.get("pf.state") === "off\n" && bsd.get("pf.main") === "" && !bsd.done.some((line) => /^(pfctl|sysctl)/.test(line)) };
+      return {
+        status,
+        stderr: stderr.replaceAll(bsd.root, ""),
+        nothing:
+          bsd.get("pf.state") === "off\n" &&
+          bsd.get("pf.main") === "" &&
+          !bsd.done.some((line) => /^(pfctl|sysctl)/.test(line)),
+      };
     };
 
     it.each([
-      ["a port", 14, "rdr on em0 inet proto tcp from any to (em0) port 25 -> 10.0.0.2", "rdr on em0 inet proto tcp from any to (em0) port = 25 -> 10.0.0.2"],
-      ["the guide", 15, 'wan = "em0"\nports = "{ 25, 80 }"\nrdr on $wan inet proto tcp from any to ($wan:0) port $ports -> 192.0.2.6', "rdr on em0 inet proto tcp from any to (em0:0) port = 25 -> 192.0.2.6; rdr on em0"],
-      ["an included file", 15, 'include "/etc/pf.rdr"', "rdr on em0 inet proto tcp from any to any port = 443 -> 10.0.0.2"],
-      ["a range, wherever it comes in", 14, "rdr pass inet proto tcp from any to any port 400:500 -> 10.0.0.2", "rdr pass inet proto tcp from any to any port 400:500"],
-      ["every port, from a table", 15, "rdr on ! em1 inet from <t> to <u> -> 10.0.0.2", "rdr on ! em1 inet from <t> to <u>"],
-      ["a second address", 14, "rdr on em0 inet proto tcp from any to 198.51.100.3 port 993 -> 10.0.0.2", "to 198.51.100.3 port = 993"],
-      ["its network", 15, "rdr on em0 inet proto tcp from any to 198.51.100.0/24 port 993 -> 10.0.0.2", "to 198.51.100.0/24 port = 993"],
-      ["mail on its way into the tunnel", 14, "nat inet from any to any -> 198.51.100.2", "nat inet all -> 198.51.100.2"],
-    ])("that take what is ours are refused before any rule is loaded, with the rule and what to do: %s (%i)", (_what, version, conf, text) => {
-      const { status, stderr, nothing } = armed(`${version}.0-RELEASE`, conf, { included: "rdr on em0 inet proto tcp from any to any port { 81, 443 } -> 10.0.0.2\n" });
-      expect([status, nothing]).toEqual([1, true]);
-      expect(stderr).toContain(`the host's own pf rules take what is for the relay, so that one of the two would not work: `);
-      expect(stderr).toContain(text);
-      expect(stderr).toContain("Take them or those ports out of /etc/pf.conf (do not reload pf for that: what is loaded goes on until ours are), or take the ports out of ports. Nothing was changed");
-    });
+      [
+        "a port",
+        14,
+        "rdr on em0 inet proto tcp from any to (em0) port 25 -> 10.0.0.2",
+        "rdr on em0 inet proto tcp from any to (em0) port = 25 -> 10.0.0.2",
+      ],
+      [
+        "the guide",
+        15,
+        'wan = "em0"\nports = "{ 25, 80 }"\nrdr on $wan inet proto tcp from any to ($wan:0) port $ports -> 192.0.2.6',
+        "rdr on em0 inet proto tcp from any to (em0:0) port = 25 -> 192.0.2.6; rdr on em0",
+      ],
+      [
+        "an included file",
+        15,
+        'include "/etc/pf.rdr"',
+        "rdr on em0 inet proto tcp from any to any port = 443 -> 10.0.0.2",
+      ],
+      [
+        "a range, wherever it comes in",
+        14,
+        "rdr pass inet proto tcp from any to any port 400:500 -> 10.0.0.2",
+        "rdr pass inet proto tcp from any to any port 400:500",
+      ],
+      [
+        "every port, from a table",
+        15,
+        "rdr on ! em1 inet from <t> to <u> -> 10.0.0.2",
+        "rdr on ! em1 inet from <t> to <u>",
+      ],
+      [
+        "a second address",
+        14,
+        "rdr on em0 inet proto tcp from any to 198.51.100.3 port 993 -> 10.0.0.2",
+        "to 198.51.100.3 port = 993",
+      ],
+      [
+        "its network",
+        15,
+        "rdr on em0 inet proto tcp from any to 198.51.100.0/24 port 993 -> 10.0.0.2",
+        "to 198.51.100.0/24 port = 993",
+      ],
+      [
+        "mail on its way into the tunnel",
+        14,
+        "nat inet from any to any -> 198.51.100.2",
+        "nat inet all -> 198.51.100.2",
+      ],
+    ])(
+      "that take what is ours are refused before any rule is loaded, with the rule and what to do: %s (%i)",
+      (_what, version, conf, text) => {
+        const { status, stderr, nothing } = armed(`${version}.0-RELEASE`, conf, {
+          included: "rdr on em0 inet proto tcp from any to any port { 81, 443 } -> 10.0.0.2\n",
+        });
+        expect([status, nothing]).toEqual([1, true]);
+        expect(stderr).toContain(
+          `the host's own pf rules take what is for the relay, so that one of the two would not work: `,
+        );
+        expect(stderr).toContain(text);
+        expect(stderr).toContain(
+          "Take them or those ports out of /etc/pf.conf (do not reload pf for that: what is loaded goes on until ours are), or take the ports out of ports. Nothing was changed",
+        );
+      },
+    );
 
     it("are told in short, however many they are", () => {
-      const { stderr } = armed("15.0-RELEASE", "rdr on em0 inet proto tcp from any to any port { 25, 80, 143, 443, 465 } -> 10.0.0.2");
+      const { stderr } = armed(
+        "15.0-RELEASE",
+        "rdr on em0 inet proto tcp from any to any port { 25, 80, 143, 443, 465 } -> 10.0.0.2",
+      );
       expect(stderr).toMatch(/port = 143 -> 10\.0\.0\.2; and 2 more\. Take them/);
     });
 
@@ -180,26 +308,42 @@ export function pfConfSuite(shell: Shell): void {
         "rdr on em0 inet proto tcp from any to 10.0.0.0/8 port 25 -> 10.0.0.2",
         "binat on em0 inet from 10.0.0.5 to any -> 198.51.100.3",
       ];
-      for (const version of VERSIONS) expect(armed(version, conf.join("\n"), { filter })).toMatchObject({ status: 0, nothing: false });
+      for (const version of VERSIONS)
+        expect(armed(version, conf.join("\n"), { filter })).toMatchObject({ status: 0, nothing: false });
     });
 
-    it.each(["nat on em0 inet from any to any -> 198.51.100.3", "nat on em0 inet from 192.0.2.0/24 to any -> (em0)", "nat on em0 inet proto tcp from any to any port > 20 -> { 198.51.100.2, 198.51.100.3 }"])(
-      "must not let the relay's own mail leave under another address: %s",
-      (conf) => {
-        expect(armed("15.0-RELEASE", conf, { filter: "proxy-egress" }).stderr).toContain("take what is for the relay");
-        expect(armed("15.0-RELEASE", conf).status).toBe(0);
-      },
-    );
+    it.each([
+      "nat on em0 inet from any to any -> 198.51.100.3",
+      "nat on em0 inet from 192.0.2.0/24 to any -> (em0)",
+      "nat on em0 inet proto tcp from any to any port > 20 -> { 198.51.100.2, 198.51.100.3 }",
+    ])("must not let the relay's own mail leave under another address: %s", (conf) => {
+      expect(armed("15.0-RELEASE", conf, { filter: "proxy-egress" }).stderr).toContain("take what is for the relay");
+      expect(armed("15.0-RELEASE", conf).status).toBe(0);
+    });
 
-    const others = 'rdr-anchor "rdr/*" all {\n  nat-anchor "jail" all {\n    rdr on em0 inet proto tcp from any to any port = 25 -> 10.0.0.9\n  }\n}\n';
+    const others =
+      'rdr-anchor "rdr/*" all {\n  nat-anchor "jail" all {\n    rdr on em0 inet proto tcp from any to any port = 25 -> 10.0.0.9\n  }\n}\n';
 
     it("that another program has loaded are refused from FreeBSD 15 on, where they come before ours, and named on 14, where they do not", () => {
-      const named = "another program's pf rules (shown by: pfctl -a '*' -s nat) take what is for the relay: rdr on em0 inet proto tcp from any to any port = 25 -> 10.0.0.9. ";
+      const named =
+        "another program's pf rules (shown by: pfctl -a '*' -s nat) take what is for the relay: rdr on em0 inet proto tcp from any to any port = 25 -> 10.0.0.9. ";
       const on15 = armed("15.0-RELEASE", "", { others });
-      expect([on15.status, on15.nothing, on15.stderr]).toEqual([1, true, expect.stringContaining(`${named}From FreeBSD 15 on they come before ours`)]);
+      expect([on15.status, on15.nothing, on15.stderr]).toEqual([
+        1,
+        true,
+        expect.stringContaining(`${named}From FreeBSD 15 on they come before ours`),
+      ]);
       const on14 = armed("14.3-RELEASE", "", { others });
-      expect([on14.status, on14.stderr]).toEqual([0, expect.stringContaining(`${named}They see only what ours leave, until this host runs FreeBSD 15`)]);
-      for (const elsewhere of [others.replace('"rdr/*" all', '"rdr/*" on em1 all'), others.replace("port = 25", "port = 8080"), others.replace("rdr/*", "chatmail_proxy"), others.split("\n")[2] ?? ""])
+      expect([on14.status, on14.stderr]).toEqual([
+        0,
+        expect.stringContaining(`${named}They see only what ours leave, until this host runs FreeBSD 15`),
+      ]);
+      for (const elsewhere of [
+        others.replace('"rdr/*" all', '"rdr/*" on em1 all'),
+        others.replace("port = 25", "port = 8080"),
+        others.replace("rdr/*", "chatmail_proxy"),
+        others.split("\n")[2] ?? "",
+      ])
         expect(armed("15.0-RELEASE", "", { others: elsewhere })).toMatchObject({ status: 0 });
     });
 
@@ -208,7 +352,9 @@ export function pfConfSuite(shell: Shell): void {
       const seen = (version: string) => bsd.run("through - 192.0.2.6 - - 25", "", { FAKE_VERSION: version }).stdout;
       expect(seen("15.0-RELEASE")).not.toContain("firewall");
       bsd.set("pf.others", others);
-      expect(seen("15.0-RELEASE")).toContain("firewall pf on the proxy also has rules of others that take what is for the relay, and on FreeBSD 15 they come before ours: rdr on em0 inet proto tcp from any to any port = 25 -> 10.0.0.9;");
+      expect(seen("15.0-RELEASE")).toContain(
+        "firewall pf on the proxy also has rules of others that take what is for the relay, and on FreeBSD 15 they come before ours: rdr on em0 inet proto tcp from any to any port = 25 -> 10.0.0.9;",
+      );
       expect(seen("14.3-RELEASE")).not.toContain("firewall");
     });
   });

@@ -15,16 +15,27 @@ export function rulesSuite(shell: Shell): void {
   describe("new rules", () => {
     it("are in force once armed, and not yet stored", () => {
       const bsd = host({ "/etc/rc.conf": 'sshd_enable="YES"\n' });
-      const others = () => Object.fromEntries(Object.entries(bsd.files()).filter(([path]) => !/^\/var\/(db\/chatmail-proxy|run\/)/.test(path)));
+      const others = () =>
+        Object.fromEntries(
+          Object.entries(bsd.files()).filter(([path]) => !/^\/var\/(db\/chatmail-proxy|run\/)/.test(path)),
+        );
       const before = others();
       const said = bsd.ok("arm filter 60", FILTER.text);
       expect(said).toContain("they are taken back in 60 s unless a new SSH connection confirms them");
       expect(bsd.get("pf.state")).toBe("on\n");
       expect(bsd.get("pf.anchor")).toContain("rdr on em0 inet proto tcp");
-      expect(bsd.get("pf.main")).toMatch(/nat-anchor "chatmail_proxy".*\nrdr-anchor "chatmail_proxy".*\nanchor "chatmail_proxy".*\nload anchor "chatmail_proxy" from /);
-      expect(bsd.get("sysctl")).toContain("net.inet.ip.forwarding=1\nnet.inet6.ip6.forwarding=1\nnet.inet6.ip6.rfc6204w3=1\n");
+      expect(bsd.get("pf.main")).toMatch(
+        /nat-anchor "chatmail_proxy".*\nrdr-anchor "chatmail_proxy".*\nanchor "chatmail_proxy".*\nload anchor "chatmail_proxy" from /,
+      );
+      expect(bsd.get("sysctl")).toContain(
+        "net.inet.ip.forwarding=1\nnet.inet6.ip6.forwarding=1\nnet.inet6.ip6.rfc6204w3=1\n",
+      );
       // The default route stays: the exception comes before forwarding.
-      expect(bsd.done.filter((line) => /sysctl/.test(line)).map((line) => line.split(".").at(-1))).toEqual(["rfc6204w3=1", "forwarding=1", "forwarding=1"]);
+      expect(bsd.done.filter((line) => /sysctl/.test(line)).map((line) => line.split(".").at(-1))).toEqual([
+        "rfc6204w3=1",
+        "forwarding=1",
+        "forwarding=1",
+      ]);
       expect(others()).toEqual(before);
     });
 
@@ -34,16 +45,29 @@ export function rulesSuite(shell: Shell): void {
       // What `service pf reload` loads is the same as what is in force.
       const [, stored = ""] = /from "(.*)"/.exec(MAIN_RULES) ?? [];
       expect(bsd.read(stored)).toBe(bsd.get("pf.anchor"));
-      expect(bsd.read("/etc/sysctl.conf.local")).toBe("net.inet6.ip6.rfc6204w3=1 # chatmail-proxy\nnet.inet.ip.forwarding=1 # chatmail-proxy\nnet.inet6.ip6.forwarding=1 # chatmail-proxy\n");
-      expect(bsd.read("/etc/rc.conf")).toBe('gateway_enable="YES"\nipv6_gateway_enable="YES"\nipv6_cpe_wanif="em0"\nrtsold_enable="YES"\npf_enable="YES"\n');
-      expect(bsd.done).toEqual(["service sysctl onestart", "sysrc gateway_enable=YES", "sysrc ipv6_gateway_enable=YES", "sysrc ipv6_cpe_wanif=em0", "sysrc rtsold_enable=YES", "sysrc pf_enable=YES"]);
+      expect(bsd.read("/etc/sysctl.conf.local")).toBe(
+        "net.inet6.ip6.rfc6204w3=1 # chatmail-proxy\nnet.inet.ip.forwarding=1 # chatmail-proxy\nnet.inet6.ip6.forwarding=1 # chatmail-proxy\n",
+      );
+      expect(bsd.read("/etc/rc.conf")).toBe(
+        'gateway_enable="YES"\nipv6_gateway_enable="YES"\nipv6_cpe_wanif="em0"\nrtsold_enable="YES"\npf_enable="YES"\n',
+      );
+      expect(bsd.done).toEqual([
+        "service sysctl onestart",
+        "sysrc gateway_enable=YES",
+        "sysrc ipv6_gateway_enable=YES",
+        "sysrc ipv6_cpe_wanif=em0",
+        "sysrc rtsold_enable=YES",
+        "sysrc pf_enable=YES",
+      ]);
       expect(bsd.ok("confirm filter 60 final", `${FILTER.digest}\n`)).toContain("filter: in force");
     });
 
     it("never flush states: pf is not restarted, and only the anchor is loaded where the host calls it already", () => {
       const bsd = brought();
       bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
-      expect(bsd.done.filter((line) => /^(pfctl|service)/.test(line))).toEqual(["pfctl -q -a chatmail_proxy -f /var/db/chatmail-proxy/sets/filter/next/1"]);
+      expect(bsd.done.filter((line) => /^(pfctl|service)/.test(line))).toEqual([
+        "pfctl -q -a chatmail_proxy -f /var/db/chatmail-proxy/sets/filter/next/1",
+      ]);
       expect(bsd.get("pf.anchor")).toContain("chatmail_egress");
     });
 
@@ -51,11 +75,23 @@ export function rulesSuite(shell: Shell): void {
       const bsd = host({ "/etc/rc.conf": "gateway_enable=NO" });
       const before = bsd.get("sysctl").split("\n").sort();
       bsd.ok("arm filter 60", FILTER.text);
-      expect(bsd.ok(`revert filter 60 ${arming(bsd)}`)).toContain("new rules not confirmed within 60 s over a new SSH connection; the previous rules are in force again");
-      expect([bsd.get("pf.state"), bsd.get("pf.anchor").match(/^(pass|block|rdr|nat)/m), bsd.get("pf.main").match(/anchor/)]).toEqual(["off\n", null, null]);
+      expect(bsd.ok(`revert filter 60 ${arming(bsd)}`)).toContain(
+        "new rules not confirmed within 60 s over a new SSH connection; the previous rules are in force again",
+      );
+      expect([
+        bsd.get("pf.state"),
+        bsd.get("pf.anchor").match(/^(pass|block|rdr|nat)/m),
+        bsd.get("pf.main").match(/anchor/),
+      ]).toEqual(["off\n", null, null]);
       expect(bsd.get("sysctl").split("\n").sort()).toEqual(before);
-      expect([bsd.read("/etc/pf.conf"), bsd.read("/etc/rc.conf"), bsd.read("/etc/sysctl.conf.local")]).toEqual([undefined, "gateway_enable=NO", undefined]);
-      expect(bsd.run("confirm filter 60 final", `${FILTER.digest}\n`).stderr).toContain("new rules not confirmed within 60 s");
+      expect([bsd.read("/etc/pf.conf"), bsd.read("/etc/rc.conf"), bsd.read("/etc/sysctl.conf.local")]).toEqual([
+        undefined,
+        "gateway_enable=NO",
+        undefined,
+      ]);
+      expect(bsd.run("confirm filter 60 final", `${FILTER.digest}\n`).stderr).toContain(
+        "new rules not confirmed within 60 s",
+      );
     });
 
     it("give way to the rules before them, which pf had on already", () => {
@@ -79,9 +115,16 @@ export function rulesSuite(shell: Shell): void {
     it("that pfctl refuses change nothing", () => {
       const bsd = brought({ "/etc/pf.conf": OWN_PF });
       const before = [bsd.get("pf.main"), bsd.get("pf.anchor"), bsd.read("/etc/pf.conf")];
-      const set: HostSet = { files: [{ path: "/usr/local/etc/chatmail-proxy/proxy.pf", mode: "0644", content: "NONSENSE\n" }] };
+      const set: HostSet = {
+        files: [{ path: "/usr/local/etc/chatmail-proxy/proxy.pf", mode: "0644", content: "NONSENSE\n" }],
+      };
       const { status, stderr } = bsd.run("arm filter 60", bundle(set).text);
-      expect([status, stderr]).toEqual([1, expect.stringContaining("pfctl refuses the new /usr/local/etc/chatmail-proxy/proxy.pf; the old rules are still in force")]);
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringContaining(
+          "pfctl refuses the new /usr/local/etc/chatmail-proxy/proxy.pf; the old rules are still in force",
+        ),
+      ]);
       expect([bsd.get("pf.main"), bsd.get("pf.anchor"), bsd.read("/etc/pf.conf")]).toEqual(before);
       expect(bsd.done.filter((line) => line.startsWith("pfctl"))).toEqual([]);
     });
@@ -89,13 +132,17 @@ export function rulesSuite(shell: Shell): void {
     it("are not loaded where nothing would take them back", () => {
       const bsd = host();
       bsd.forget("guard");
-      expect(bsd.run("arm filter 60", FILTER.text).stderr).toContain("the guard that would take new rules back is not running, so nothing was changed");
+      expect(bsd.run("arm filter 60", FILTER.text).stderr).toContain(
+        "the guard that would take new rules back is not running, so nothing was changed",
+      );
       expect([bsd.get("pf.anchor"), bsd.get("pf.state")]).toEqual(["", "off\n"]);
     });
 
     it("change nothing when they arrive cut off", () => {
       const bsd = host();
-      expect(bsd.run("arm filter 60", FILTER.text.slice(0, 300).split("\n").slice(0, -1).join("\n") + "\n").stderr).toContain("arrived cut off; nothing was changed");
+      expect(
+        bsd.run("arm filter 60", FILTER.text.slice(0, 300).split("\n").slice(0, -1).join("\n") + "\n").stderr,
+      ).toContain("arrived cut off; nothing was changed");
     });
   });
 

@@ -17,26 +17,37 @@ afterEach(async () => {
 });
 
 /** Answers each command by `reply`; lets in nobody but the operator. */
-async function sshServer(reply: (channel: import("ssh2").ServerChannel, command: string, connection: Connection) => void, { authenticates = true } = {}): Promise<SshLogin> {
+async function sshServer(
+  reply: (channel: import("ssh2").ServerChannel, command: string, connection: Connection) => void,
+  { authenticates = true } = {},
+): Promise<SshLogin> {
   const server = new Server({ hostKeys: [HOST.privateKey] }, (connection) => {
     connections.push(connection);
     connection.on("error", () => undefined);
     connection.on("authentication", (context) => {
       if (!authenticates) return;
-      const known = context.method === "publickey" && context.key.data.equals(Buffer.from(OPERATOR.publicKey.split(" ")[1] ?? "", "base64"));
+      const known =
+        context.method === "publickey" &&
+        context.key.data.equals(Buffer.from(OPERATOR.publicKey.split(" ")[1] ?? "", "base64"));
       if (known && context.username === "root") context.accept();
       else context.reject(["publickey"]);
     });
-    connection.on("session", (accept) => accept().on("exec", (accepted, _reject, { command }) => reply(accepted(), command, connection)));
+    connection.on("session", (accept) =>
+      accept().on("exec", (accepted, _reject, { command }) => reply(accepted(), command, connection)),
+    );
   });
   open.push(server);
   const port = await listening(server);
   return { host: "127.0.0.1", port, user: "root", hostKey: HOST.publicKey, privateKey: OPERATOR.privateKey };
 }
 
-const listening = (server: Server | TcpServer) => new Promise<number>((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
+const listening = (server: Server | TcpServer) =>
+  new Promise<number>((resolve) =>
+    server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)),
+  );
 
-const ask = (login: SshLogin, stdin = "", timeout = 5000) => runOverSsh(login, { command: "hostctl status", stdin, timeout });
+const ask = (login: SshLogin, stdin = "", timeout = 5000) =>
+  runOverSsh(login, { command: "hostctl status", stdin, timeout });
 
 it("hears all of what a command says, and its exit status, and gives it all of stdin", async () => {
   const login = await sshServer((channel, command) => {
@@ -50,7 +61,12 @@ it("hears all of what a command says, and its exit status, and gives it all of s
     });
   });
   const answer = await ask(login, "y".repeat(400_000));
-  expect(answer).toEqual({ reachable: true, status: 3, stdout: `hostctl status 400000 ${"x".repeat(300_000)}`, stderr: "a word" });
+  expect(answer).toEqual({
+    reachable: true,
+    status: 3,
+    stdout: `hostctl status 400000 ${"x".repeat(300_000)}`,
+    stderr: "a word",
+  });
 });
 
 it("takes a host key with a comment and blanks around it, and one of several", async () => {
@@ -66,15 +82,25 @@ it("does not log in where another host key is than the one that is pinned, and n
   const login = await sshServer(() => void (asked = true));
   const answer = await ask({ ...login, hostKey: OTHER.publicKey });
   expect(answer).toMatchObject({ reachable: false, why: "hostKey" });
-  expect(answer).toHaveProperty("reason", expect.stringMatching(/another host key is there \(SHA256:[A-Za-z0-9+/]{43}\) than the one that is set/));
+  expect(answer).toHaveProperty(
+    "reason",
+    expect.stringMatching(/another host key is there \(SHA256:[A-Za-z0-9+/]{43}\) than the one that is set/),
+  );
   expect(asked).toBe(false);
 });
 
 it("tells that the login is not accepted from everything else", async () => {
   const login = await sshServer(() => undefined);
-  expect(await ask({ ...login, privateKey: OTHER.privateKey })).toMatchObject({ reachable: false, why: "login", reason: expect.stringContaining("root is not let in") as string });
+  expect(await ask({ ...login, privateKey: OTHER.privateKey })).toMatchObject({
+    reachable: false,
+    why: "login",
+    reason: expect.stringContaining("root is not let in") as string,
+  });
   expect(await ask({ ...login, user: "nobody" })).toMatchObject({ reachable: false, why: "login" });
-  expect(await ask({ ...login, privateKey: undefined, agent: "/nonexistent/agent" })).toMatchObject({ reachable: false, why: "login" });
+  expect(await ask({ ...login, privateKey: undefined, agent: "/nonexistent/agent" })).toMatchObject({
+    reachable: false,
+    why: "login",
+  });
   expect(await ask({ ...login, privateKey: "no key at all" })).toMatchObject({ reachable: false, why: "login" });
 });
 
@@ -83,7 +109,9 @@ it("says that nothing answers, at once where the port is closed", async () => {
   const port = await listening(server);
   await new Promise<void>((resolve) => server.close(() => resolve()));
   const began = Date.now();
-  expect(await ask({ host: "127.0.0.1", port, user: "root", hostKey: HOST.publicKey, privateKey: OPERATOR.privateKey })).toMatchObject({ reachable: false, why: "silent", reason: expect.stringContaining("ECONNREFUSED") as string });
+  expect(
+    await ask({ host: "127.0.0.1", port, user: "root", hostKey: HOST.publicKey, privateKey: OPERATOR.privateKey }),
+  ).toMatchObject({ reachable: false, why: "silent", reason: expect.stringContaining("ECONNREFUSED") as string });
   expect(Date.now() - began).toBeLessThan(1000);
 });
 
@@ -95,18 +123,46 @@ it("does not wait for ever for what takes a connection and says nothing, is no S
       on(socket);
     });
     open.push(server);
-    const answer = await ask({ host: "127.0.0.1", port: await listening(server), user: "root", hostKey: HOST.publicKey, privateKey: OPERATOR.privateKey }, "", 400);
+    const answer = await ask(
+      {
+        host: "127.0.0.1",
+        port: await listening(server),
+        user: "root",
+        hostKey: HOST.publicKey,
+        privateKey: OPERATOR.privateKey,
+      },
+      "",
+      400,
+    );
     return answer;
   };
-  expect(await behave(() => undefined)).toMatchObject({ reachable: false, why: "refused", reason: "no SSH server greets within 0.4 s" });
-  expect(await behave((socket) => socket.write("220 mail.example.org ESMTP\r\n220 and no more\r\n"))).toMatchObject({ reachable: false, why: "refused" });
+  expect(await behave(() => undefined)).toMatchObject({
+    reachable: false,
+    why: "refused",
+    reason: "no SSH server greets within 0.4 s",
+  });
+  expect(await behave((socket) => socket.write("220 mail.example.org ESMTP\r\n220 and no more\r\n"))).toMatchObject({
+    reachable: false,
+    why: "refused",
+  });
   expect(await behave((socket) => socket.destroy())).toMatchObject({ reachable: false, why: "refused" });
 });
 
 it("does not wait for ever for a login, a command that hangs, or one whose connection is cut", async () => {
-  expect(await ask(await sshServer(() => undefined, { authenticates: false }), "", 400)).toMatchObject({ reachable: false, why: "slow", reason: "the login does not come to an end within 0.4 s" });
-  expect(await ask(await sshServer(() => undefined), "", 600)).toMatchObject({ reachable: false, why: "slow", reason: "it has not answered within 0.6 s" });
-  expect(await ask(await sshServer((_channel, _command, connection) => connection.end()))).toMatchObject({ reachable: false, why: "broken" });
+  expect(await ask(await sshServer(() => undefined, { authenticates: false }), "", 400)).toMatchObject({
+    reachable: false,
+    why: "slow",
+    reason: "the login does not come to an end within 0.4 s",
+  });
+  expect(await ask(await sshServer(() => undefined), "", 600)).toMatchObject({
+    reachable: false,
+    why: "slow",
+    reason: "it has not answered within 0.6 s",
+  });
+  expect(await ask(await sshServer((_channel, _command, connection) => connection.end()))).toMatchObject({
+    reachable: false,
+    why: "broken",
+  });
 });
 
 it("is not misled by a command that leaves its stdin alone", async () => {

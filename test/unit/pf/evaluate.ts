@@ -71,7 +71,12 @@ export class Pf {
   private natPort = 50_000;
 
   /** `addresses`: of each interface; the first of a family is what :0 and a translation to it mean. */
-  constructor(main: string, anchors: Record<string, string>, private readonly addresses: Record<string, readonly string[]>, private readonly version: Version = 14) {
+  constructor(
+    main: string,
+    anchors: Record<string, string>,
+    private readonly addresses: Record<string, readonly string[]>,
+    private readonly version: Version = 14,
+  ) {
     this.main = parsePf(main);
     this.anchors = Object.fromEntries(Object.entries(anchors).map(([name, text]) => [name, parsePf(text)]));
   }
@@ -84,14 +89,17 @@ export class Pf {
     if (this.main.skip.includes(iface)) return { pass: true, packet, by: "skip", stateMade: false };
     for (const state of this.states) {
       const seen = this.byState(state, direction, iface, packet);
-      if (seen && state.blind && packet.proto === "tcp") return { pass: false, packet, by: "state mismatch", stateMade: false };
+      if (seen && state.blind && packet.proto === "tcp")
+        return { pass: false, packet, by: "state mismatch", stateMade: false };
       if (seen) return { pass: true, packet: clamp(seen, state.maxMss), by: "state", stateMade: false };
     }
     const found = this.translation(direction, iface, packet);
     const translation = found.rule;
     const tagged = { ...packet, ...(found.tag === undefined ? {} : { tag: found.tag }) };
     const translated = translation ? this.translate(translation, tagged) : tagged;
-    const { rule, packet: marked } = translation?.passes ? { rule: undefined, packet: translated } : this.filter(direction, iface, translated);
+    const { rule, packet: marked } = translation?.passes
+      ? { rule: undefined, packet: translated }
+      : this.filter(direction, iface, translated);
     if (rule?.kind === "block") return { pass: false, packet: marked, by: rule.text, stateMade: false };
     // "Matching translation rules make a state as long as the filter does not block": also by the default pass.
     const stateMade = rule?.state ?? translation !== undefined;
@@ -100,7 +108,12 @@ export class Pf {
       const blind = packet.proto === "tcp" && !/^[^A]*S[^A]*$/.test(packet.flags ?? "S") && rule?.sloppy !== true;
       this.states.push({ direction, iface, wire, stack, maxMss: rule?.maxMss, blind });
     }
-    return { pass: true, packet: clamp(marked, rule?.maxMss), by: rule?.text ?? translation?.text ?? "no rule", stateMade };
+    return {
+      pass: true,
+      packet: clamp(marked, rule?.maxMss),
+      by: rule?.text ?? translation?.text ?? "no rule",
+      stateMade,
+    };
   }
 
   /** The packet as this state passes it, or undefined when it is none of it. */
@@ -113,7 +126,14 @@ export class Pf {
     }
     const [from, to] = direction === "in" ? [state.wire, state.stack] : [state.stack, state.wire];
     const [seen, becomes] = direction === state.direction ? [from, to] : [reversed(from), reversed(to)];
-    if (seen.proto !== packet.proto || seen.src !== packet.src || seen.dst !== packet.dst || seen.sport !== packet.sport || seen.dport !== packet.dport) return undefined;
+    if (
+      seen.proto !== packet.proto ||
+      seen.src !== packet.src ||
+      seen.dst !== packet.dst ||
+      seen.sport !== packet.sport ||
+      seen.dport !== packet.dport
+    )
+      return undefined;
     return { ...packet, src: becomes.src, dst: becomes.dst, sport: becomes.sport, dport: becomes.dport };
   }
 
@@ -124,7 +144,8 @@ export class Pf {
       if (!rule.kind.startsWith(kind) || !this.matches(rule, direction, iface, packet)) continue;
       if (rule.kind === kind) {
         // Of `no rdr` version 15 only takes that it ends the search.
-        const chosen = this.version === 14 || !rule.no ? { rule: rule.no ? undefined : rule, tag: rule.tag ?? found.tag } : found;
+        const chosen =
+          this.version === 14 || !rule.no ? { rule: rule.no ? undefined : rule, tag: rule.tag ?? found.tag } : found;
         return { ...chosen, ends: this.version === 14 };
       }
       const inner = this.translation(direction, iface, packet, this.anchors[rule.anchor ?? ""] ?? NOTHING);
@@ -136,10 +157,17 @@ export class Pf {
 
   private translate(rule: Rule, packet: Packet): Packet {
     const target = this.one(rule.target ?? "", familyOf(packet.dst));
-    return rule.kind === "rdr" ? { ...packet, dst: target } : { ...packet, src: target, ...(packet.sport === undefined ? {} : { sport: ++this.natPort }) };
+    return rule.kind === "rdr"
+      ? { ...packet, dst: target }
+      : { ...packet, src: target, ...(packet.sport === undefined ? {} : { sport: ++this.natPort }) };
   }
 
-  private filter(direction: Direction, iface: string, packet: Packet, set = this.main): { rule: Rule | undefined; packet: Packet; final: boolean } {
+  private filter(
+    direction: Direction,
+    iface: string,
+    packet: Packet,
+    set = this.main,
+  ): { rule: Rule | undefined; packet: Packet; final: boolean } {
     let found: Rule | undefined;
     let now = packet;
     for (const rule of set.rules) {
@@ -171,7 +199,12 @@ export class Pf {
   }
 
   private isOne(specs: readonly HostSpec[], address: string): boolean {
-    return specs.some((spec) => (spec.of === "any" || (spec.of === "net" ? inNet(spec.value, address) : this.addressesOf(spec.value).includes(address))) !== spec.not);
+    return specs.some(
+      (spec) =>
+        (spec.of === "any" ||
+          (spec.of === "net" ? inNet(spec.value, address) : this.addressesOf(spec.value).includes(address))) !==
+        spec.not,
+    );
   }
 
   private addressesOf(name: string): readonly string[] {
@@ -180,7 +213,9 @@ export class Pf {
 
   private one(target: string, family: 4 | 6 | undefined): string {
     if (familyOf(target)) return target;
-    const found = this.addressesOf(target).find((address) => familyOf(address) === family && !address.startsWith("fe80:"));
+    const found = this.addressesOf(target).find(
+      (address) => familyOf(address) === family && !address.startsWith("fe80:"),
+    );
     if (!found) throw new Error(`${target} has no address of family ${family}`);
     return found;
   }
@@ -193,16 +228,26 @@ function flagsMatch(rule: Rule, flags: string): boolean {
   return [...wanted[1]].every((flag) => flags.includes(flag) === wanted[0].includes(flag));
 }
 
-const within = (ranges: readonly [number, number][], port = -1) => ranges.length === 0 || ranges.some(([from, to]) => from <= port && port <= to);
+const within = (ranges: readonly [number, number][], port = -1) =>
+  ranges.length === 0 || ranges.some(([from, to]) => from <= port && port <= to);
 
 function inNet(net: string, address: string): boolean {
   const [base = "", length] = net.split("/");
   if (familyOf(base) !== familyOf(address)) return false;
   const parsed = ipaddr.parse(address);
-  return parsed.match([ipaddr.parse(base), Number(length ?? parsed.toByteArray().length * 8)] as [ipaddr.IPv4, number] & [ipaddr.IPv6, number]);
+  return parsed.match([ipaddr.parse(base), Number(length ?? parsed.toByteArray().length * 8)] as [ipaddr.IPv4, number] &
+    [ipaddr.IPv6, number]);
 }
 
-export const reversed = (packet: Packet): Packet => ({ ...packet, src: packet.dst, dst: packet.src, sport: packet.dport, dport: packet.sport });
+export const reversed = (packet: Packet): Packet => ({
+  ...packet,
+  src: packet.dst,
+  dst: packet.src,
+  sport: packet.dport,
+  dport: packet.sport,
+});
 
 const clamp = (packet: Packet, most: number | undefined): Packet =>
-  most !== undefined && packet.mss !== undefined && packet.flags?.includes("S") ? { ...packet, mss: Math.min(packet.mss, most) } : packet;
+  most !== undefined && packet.mss !== undefined && packet.flags?.includes("S")
+    ? { ...packet, mss: Math.min(packet.mss, most) }
+    : packet;

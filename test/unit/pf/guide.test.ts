@@ -35,13 +35,25 @@ pass out quick on $ext_if from any to any
 block drop in log all
 `;
 
-const mail = (port = 25): Packet => ({ proto: "tcp", src: CLIENT.ipv4, dst: HOST.ipv4, sport: 40000, dport: port, flags: "S" });
+const mail = (port = 25): Packet => ({
+  proto: "tcp",
+  src: CLIENT.ipv4,
+  dst: HOST.ipv4,
+  sport: 40000,
+  dport: port,
+  flags: "S",
+});
 
 it("hands mail on to a relay behind the WAN, under the proxy's address", () => {
   const direct = new Router(GUIDE, undefined, false);
   const there = direct.arrive("em0", mail());
   expect([there.end, there.packet.src, there.packet.dst]).toEqual(["forwarded", HOST.ipv4, RELAY.ipv4]);
-  expect(direct.arrive("em0", { ...reversed(there.packet), flags: "SA" }).packet).toMatchObject({ src: HOST.ipv4, dst: CLIENT.ipv4, sport: 25, dport: 40000 });
+  expect(direct.arrive("em0", { ...reversed(there.packet), flags: "SA" }).packet).toMatchObject({
+    src: HOST.ipv4,
+    dst: CLIENT.ipv4,
+    sport: 25,
+    dport: 40000,
+  });
 });
 
 it("loses the relay's answers where the relay is behind a tunnel: out on it no rule matches, so no state is made", () => {
@@ -56,7 +68,9 @@ it("has a `pass on $ext_if … to $chatmail` that decides nothing: inward the fi
   const router = new Router(GUIDE);
   const neighbour = { ...mail(8080), dst: RELAY.ipv4 };
   expect(router.arrive("em0", neighbour).by).toBe("block drop in log all");
-  expect(router.leave({ ...neighbour, src: "10.0.0.7", dst: CLIENT.ipv4 }).by).toBe("pass out quick on $ext_if from any to any");
+  expect(router.leave({ ...neighbour, src: "10.0.0.7", dst: CLIENT.ipv4 }).by).toBe(
+    "pass out quick on $ext_if from any to any",
+  );
   // And for every packet to the relay, either way and on any port: without these two rules it fares the same.
   const without = GUIDE.replace(/^pass on .*$/gm, "");
   expect(parsePf(GUIDE).rules.length - parsePf(without).rules.length).toBe(2);

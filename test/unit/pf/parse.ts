@@ -52,7 +52,18 @@ const NAMED_PORTS: Record<string, number> = { ssh: 22, smtp: 25, domain: 53, www
 const PROTOS: Record<string, string> = { "ipv6-icmp": "icmp6" };
 const KINDS: readonly string[] = ["pass", "block", "match", "nat", "rdr", "anchor", "nat-anchor", "rdr-anchor"];
 /** pfctl's order of statements; it refuses a file that goes back. */
-const ORDER: Record<string, number> = { set: 1, scrub: 2, nat: 4, rdr: 4, "nat-anchor": 4, "rdr-anchor": 4, pass: 5, block: 5, match: 5, anchor: 5 };
+const ORDER: Record<string, number> = {
+  set: 1,
+  scrub: 2,
+  nat: 4,
+  rdr: 4,
+  "nat-anchor": 4,
+  "rdr-anchor": 4,
+  pass: 5,
+  block: 5,
+  match: 5,
+  anchor: 5,
+};
 
 export function parsePf(text: string): RuleSet {
   const macros: Record<string, string> = {};
@@ -71,7 +82,8 @@ export function parsePf(text: string): RuleSet {
     const first = tokens.peek() === "no" ? tokens.second() : tokens.peek();
     if (first === "load") continue; // what an anchor holds is given to the evaluator apart
     const order = ORDER[first] ?? fail(line, "not a statement of ours");
-    if (order < reached) fail(line, "Rules must be in order: options, ethernet, normalization, queueing, translation, filtering");
+    if (order < reached)
+      fail(line, "Rules must be in order: options, ethernet, normalization, queueing, translation, filtering");
     reached = order;
     if (first === "set") option(expanded, set);
     else if (KINDS.includes(first)) set.rules.push(rule(tokens, line));
@@ -89,7 +101,21 @@ function option(line: string, set: { skip: string[]; ifBound: boolean }): void {
 function rule(tokens: Tokens, text: string): Rule {
   const no = tokens.take("no");
   const kind = tokens.next() as Kind;
-  const made: Rule = { kind, text, no, quick: false, protos: [], from: [ANY], to: [ANY], fromPorts: [], toPorts: [], icmpTypes: [], state: kind === "pass", sloppy: false, passes: false };
+  const made: Rule = {
+    kind,
+    text,
+    no,
+    quick: false,
+    protos: [],
+    from: [ANY],
+    to: [ANY],
+    fromPorts: [],
+    toPorts: [],
+    icmpTypes: [],
+    state: kind === "pass",
+    sloppy: false,
+    passes: false,
+  };
   if (kind.endsWith("anchor")) made.anchor = tokens.next().replace(/"/g, "");
   while (!tokens.done) clause(tokens.next(), tokens, made);
   return made;
@@ -100,26 +126,76 @@ const ANY: HostSpec = { not: false, of: "any", value: "" };
 // One clause each, in any order: pfctl is stricter, but no rule means something else for it.
 function clause(word: string, tokens: Tokens, made: Rule): void {
   switch (word) {
-    case "in": case "out": made.direction = word; break;
-    case "quick": made.quick = true; break;
-    case "log": case "drop": case "return": case "allow-opts": case "all": break;
-    case "pass": made.passes = true; break;
-    case "on": made.on = { not: tokens.take("!"), names: tokens.list() }; break;
-    case "inet": made.af = 4; break;
-    case "inet6": made.af = 6; break;
-    case "proto": made.protos = tokens.list().map((name) => PROTOS[name] ?? name); break;
-    case "from": made.from = tokens.hosts(); made.fromPorts = ports(tokens); break;
-    case "to": made.to = tokens.hosts(); made.toPorts = ports(tokens); break;
-    case "port": fail(made.text, "a port without from or to"); break;
-    case "flags": made.flags = flags(tokens.next()); break;
-    case "icmp-type": case "icmp6-type": made.icmpTypes = tokens.list(); break;
-    case "keep": case "modulate": tokens.expect("state"); made.state = true; made.sloppy = /\bsloppy\b/.test(tokens.group()); break;
-    case "no": tokens.expect("state"); made.state = false; break;
-    case "tag": made.tag = tokens.next(); break;
-    case "tagged": made.tagged = tokens.next(); break;
-    case "scrub": made.maxMss = Number(/max-mss (\d+)/.exec(tokens.group())?.[1]); break;
-    case "->": made.target = tokens.peek() === "(" ? tokens.group().trim() : tokens.next(); break;
-    default: fail(made.text, `what is ${word}?`);
+    case "in":
+    case "out":
+      made.direction = word;
+      break;
+    case "quick":
+      made.quick = true;
+      break;
+    case "log":
+    case "drop":
+    case "return":
+    case "allow-opts":
+    case "all":
+      break;
+    case "pass":
+      made.passes = true;
+      break;
+    case "on":
+      made.on = { not: tokens.take("!"), names: tokens.list() };
+      break;
+    case "inet":
+      made.af = 4;
+      break;
+    case "inet6":
+      made.af = 6;
+      break;
+    case "proto":
+      made.protos = tokens.list().map((name) => PROTOS[name] ?? name);
+      break;
+    case "from":
+      made.from = tokens.hosts();
+      made.fromPorts = ports(tokens);
+      break;
+    case "to":
+      made.to = tokens.hosts();
+      made.toPorts = ports(tokens);
+      break;
+    case "port":
+      fail(made.text, "a port without from or to");
+      break;
+    case "flags":
+      made.flags = flags(tokens.next());
+      break;
+    case "icmp-type":
+    case "icmp6-type":
+      made.icmpTypes = tokens.list();
+      break;
+    case "keep":
+    case "modulate":
+      tokens.expect("state");
+      made.state = true;
+      made.sloppy = /\bsloppy\b/.test(tokens.group());
+      break;
+    case "no":
+      tokens.expect("state");
+      made.state = false;
+      break;
+    case "tag":
+      made.tag = tokens.next();
+      break;
+    case "tagged":
+      made.tagged = tokens.next();
+      break;
+    case "scrub":
+      made.maxMss = Number(/max-mss (\d+)/.exec(tokens.group())?.[1]);
+      break;
+    case "->":
+      made.target = tokens.peek() === "(" ? tokens.group().trim() : tokens.next();
+      break;
+    default:
+      fail(made.text, `what is ${word}?`);
   }
 }
 
@@ -148,12 +224,26 @@ class Tokens {
   constructor(private readonly line: string) {
     this.words = line.match(/"[^"]*"|->|[{}(),!]|[^\s{}(),!]+/g) ?? [];
   }
-  get done() { return this.at >= this.words.length; }
-  peek() { return this.words[this.at] ?? ""; }
-  second() { return this.words[this.at + 1] ?? ""; }
-  next() { return this.words[this.at++] ?? fail(this.line, "ends too early"); }
-  take(word: string) { const there = this.peek() === word; if (there) this.at++; return there; }
-  expect(word: string) { if (!this.take(word)) fail(this.line, `${word} expected`); }
+  get done() {
+    return this.at >= this.words.length;
+  }
+  peek() {
+    return this.words[this.at] ?? "";
+  }
+  second() {
+    return this.words[this.at + 1] ?? "";
+  }
+  next() {
+    return this.words[this.at++] ?? fail(this.line, "ends too early");
+  }
+  take(word: string) {
+    const there = this.peek() === word;
+    if (there) this.at++;
+    return there;
+  }
+  expect(word: string) {
+    if (!this.take(word)) fail(this.line, `${word} expected`);
+  }
   /** x, or { x, y }. */
   list(): string[] {
     if (!this.take("{")) return [this.next()];

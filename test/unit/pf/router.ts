@@ -19,7 +19,12 @@ export const HOST = { ipv4: "198.51.100.2", ipv6: "2001:db8:9::2" };
 export const RELAY = { ipv4: "192.0.2.6", ipv6: "2001:db8:7::6" };
 export const CLIENT = { ipv4: "203.0.113.9", ipv6: "2001:db8:c::9" };
 
-const ADDRESSES: Interfaces = { em0: [HOST.ipv4, "fe80::2", HOST.ipv6], em1: ["10.0.0.1"], wg5182: ["192.0.2.5", "2001:db8:7::5"], lo0: ["127.0.0.1", "::1"] };
+const ADDRESSES: Interfaces = {
+  em0: [HOST.ipv4, "fe80::2", HOST.ipv6],
+  em1: ["10.0.0.1"],
+  wg5182: ["192.0.2.5", "2001:db8:7::5"],
+  lo0: ["127.0.0.1", "::1"],
+};
 
 /** A host with two lines: its own addresses at each; IPv4 goes out by the first, IPv6 by the second, a tunnel. */
 export const TWO_WANS = {
@@ -53,14 +58,21 @@ export class Router {
   }
 
   static withTwoWans(main: string, anchor: string): Router {
-    return new Router(main, anchor, true, { ...ADDRESSES, em0: [], vtnet0: Object.values(TWO_WANS.vtnet0), gif0: Object.values(TWO_WANS.gif0) }, { 4: "vtnet0", 6: "gif0" });
+    return new Router(
+      main,
+      anchor,
+      true,
+      { ...ADDRESSES, em0: [], vtnet0: Object.values(TWO_WANS.vtnet0), gif0: Object.values(TWO_WANS.gif0) },
+      { 4: "vtnet0", 6: "gif0" },
+    );
   }
 
   /** A packet comes in on an interface. */
   arrive(iface: string, packet: Packet): Outcome {
     const first = this.pf.test("in", iface, packet);
     if (!first.pass) return { end: "blocked in", packet: first.packet, by: first.by };
-    if (first.packet.dst.startsWith("ff02:") || Object.values(this.addresses).flat().includes(first.packet.dst)) return { end: "delivered", packet: first.packet, by: first.by };
+    if (first.packet.dst.startsWith("ff02:") || Object.values(this.addresses).flat().includes(first.packet.dst))
+      return { end: "delivered", packet: first.packet, by: first.by };
     return this.leave(first.packet);
   }
 

@@ -11,37 +11,62 @@ const FAMILIES = ["ipv4", "ipv6"] as const;
 const DIRECT = { ipv4: "198.51.100.7", ipv6: "2001:db8:5::7" };
 const anchor = (name: string) => renderPf(PF_CASES[`${name}.pf`]!);
 const router = (name: string, main = MAIN_RULES, tunnelUp = true) => new Router(main, anchor(name), tunnelUp);
-const tcp = (src: string, dst: string, dport: number, more: Partial<Packet> = {}): Packet => ({ proto: "tcp", src, dst, sport: 40000, dport, flags: "S", ...more });
+const tcp = (src: string, dst: string, dport: number, more: Partial<Packet> = {}): Packet => ({
+  proto: "tcp",
+  src,
+  dst,
+  sport: 40000,
+  dport,
+  flags: "S",
+  ...more,
+});
 const mail = (family: "ipv4" | "ipv6", port = 25) => tcp(CLIENT[family], HOST[family], port, { mss: 1460 });
-it.each(Object.entries(PF_CASES))("%s says nothing that pf does not read, in its order", (_name, filter) => void parsePf(renderPf(filter)));
+it.each(Object.entries(PF_CASES))(
+  "%s says nothing that pf does not read, in its order",
+  (_name, filter) => void parsePf(renderPf(filter)),
+);
 
 const brief = ({ end, out, packet }: Outcome) => [end, out, packet.src, packet.dst];
 
 describe.each(["proxy-routed", "proxy-egress", "proxy-shared"])("%s", (name) => {
-  it.each(PORTS.flatMap((port) => FAMILIES.map((family) => [port, family] as const)))("hands port %i on (%s), the client's address unchanged, and brings the answer back", (port, family) => {
-    const host = router(name);
-    const there = host.arrive("em0", mail(family, port));
-    expect(brief(there)).toEqual(["forwarded", "wg5182", CLIENT[family], RELAY[family]]);
-    const back = host.arrive("wg5182", { ...reversed(there.packet), flags: "SA", mss: 1460 });
-    expect(brief(back)).toEqual(["forwarded", "em0", HOST[family], CLIENT[family]]);
-    expect(host.arrive("em0", { ...mail(family, port), flags: "A" }).end).toBe("forwarded");
-    // Both directions: the tunnel is narrower than the path on either side of it.
-    const most = family === "ipv4" ? 1380 : 1360;
-    expect([there.packet.mss, back.packet.mss]).toEqual([most, most]);
-  });
+  it.each(PORTS.flatMap((port) => FAMILIES.map((family) => [port, family] as const)))(
+    "hands port %i on (%s), the client's address unchanged, and brings the answer back",
+    (port, family) => {
+      const host = router(name);
+      const there = host.arrive("em0", mail(family, port));
+      expect(brief(there)).toEqual(["forwarded", "wg5182", CLIENT[family], RELAY[family]]);
+      const back = host.arrive("wg5182", { ...reversed(there.packet), flags: "SA", mss: 1460 });
+      expect(brief(back)).toEqual(["forwarded", "em0", HOST[family], CLIENT[family]]);
+      expect(host.arrive("em0", { ...mail(family, port), flags: "A" }).end).toBe("forwarded");
+      // Both directions: the tunnel is narrower than the path on either side of it.
+      const most = family === "ipv4" ? 1380 : 1360;
+      expect([there.packet.mss, back.packet.mss]).toEqual([most, most]);
+    },
+  );
 
   it("tells the relay of a path that is too narrow, and the client", () => {
     const host = router(name);
     const there = host.arrive("em0", mail("ipv6"));
     const answer = host.arrive("wg5182", { ...reversed(there.packet), flags: "SA" });
-    const toobig: Packet = { proto: "icmp6", src: "2001:db8:ffff::1", dst: HOST.ipv6, icmpType: "toobig", about: answer.packet };
+    const toobig: Packet = {
+      proto: "icmp6",
+      src: "2001:db8:ffff::1",
+      dst: HOST.ipv6,
+      icmpType: "toobig",
+      about: answer.packet,
+    };
     expect(brief(host.arrive("em0", toobig))).toEqual(["forwarded", "wg5182", "2001:db8:ffff::1", RELAY.ipv6]);
     // The host itself says so to the client, about a packet that does not fit into the tunnel.
-    expect(host.leave({ proto: "icmp6", src: HOST.ipv6, dst: CLIENT.ipv6, icmpType: "toobig", about: mail("ipv6") }).end).toBe("forwarded");
+    expect(
+      host.leave({ proto: "icmp6", src: HOST.ipv6, dst: CLIENT.ipv6, icmpType: "toobig", about: mail("ipv6") }).end,
+    ).toBe("forwarded");
   });
 
   it("sends no mail out by the default route while the tunnel is down", () => {
-    expect(router(name, MAIN_RULES, false).arrive("em0", mail("ipv4"))).toMatchObject({ end: "blocked out", by: "block drop out quick all tagged chatmail_proxy" });
+    expect(router(name, MAIN_RULES, false).arrive("em0", mail("ipv4"))).toMatchObject({
+      end: "blocked out",
+      by: "block drop out quick all tagged chatmail_proxy",
+    });
   });
 
   it("lets the relay shake hands, and answers it", () => {
@@ -76,8 +101,18 @@ describe.each(["proxy-routed", "proxy-egress", "proxy-shared"])("%s", (name) => 
     fc.assert(
       fc.property(packet, (given) => {
         const { end, out, packet: left } = router(name).arrive("wg5182", given);
-        const ping = given.proto === "icmp" && given.icmpType === "echoreq" && given.src === RELAY.ipv4 && given.dst === "192.0.2.5";
-        const egress = name !== "proxy-routed" && given.proto === "tcp" && given.dport === 25 && given.flags === "S" && given.src === RELAY.ipv4 && [CLIENT.ipv4, "8.8.8.8"].includes(given.dst);
+        const ping =
+          given.proto === "icmp" &&
+          given.icmpType === "echoreq" &&
+          given.src === RELAY.ipv4 &&
+          given.dst === "192.0.2.5";
+        const egress =
+          name !== "proxy-routed" &&
+          given.proto === "tcp" &&
+          given.dport === 25 &&
+          given.flags === "S" &&
+          given.src === RELAY.ipv4 &&
+          [CLIENT.ipv4, "8.8.8.8"].includes(given.dst);
         if (ping) expect(end).toBe("delivered");
         else if (egress) expect([end, out, left.src]).toEqual(["forwarded", "em0", HOST.ipv4]);
         else expect(end).toMatch(/^blocked/);
@@ -97,10 +132,16 @@ describe("the relay's own mail", () => {
     const host = router("proxy-egress");
     const there = host.arrive("wg5182", tcp(RELAY[family], CLIENT[family], 25));
     expect(brief(there)).toEqual(["forwarded", "em0", HOST[family], CLIENT[family]]);
-    expect(brief(host.arrive("em0", { ...reversed(there.packet), flags: "SA" }))).toEqual(["forwarded", "wg5182", CLIENT[family], RELAY[family]]);
+    expect(brief(host.arrive("em0", { ...reversed(there.packet), flags: "SA" }))).toEqual([
+      "forwarded",
+      "wg5182",
+      CLIENT[family],
+      RELAY[family],
+    ]);
   });
 
-  it("does not leave where egress is another proxy's", () => expect(router("proxy-routed").arrive("wg5182", tcp(RELAY.ipv4, CLIENT.ipv4, 25)).end).toBe("blocked in"));
+  it("does not leave where egress is another proxy's", () =>
+    expect(router("proxy-routed").arrive("wg5182", tcp(RELAY.ipv4, CLIENT.ipv4, 25)).end).toBe("blocked in"));
 });
 
 describe("a host that is ours alone", () => {
@@ -121,7 +162,8 @@ describe("a host that is ours alone", () => {
       for (const family of FAMILIES) {
         const session = tcp(CLIENT[family], HOST[family], 22, { flags: "A" });
         const fresh = router(name);
-        for (let packet = 0; packet < 3; packet++) expect(fresh.leave(reversed(session))).toMatchObject({ end: "forwarded" });
+        for (let packet = 0; packet < 3; packet++)
+          expect(fresh.leave(reversed(session))).toMatchObject({ end: "forwarded" });
         expect(fresh.arrive("em0", session).end).toBe("delivered");
       }
   });
@@ -135,7 +177,10 @@ describe("a host that is ours alone", () => {
 
   it("checks the windows of connections that begin under it", () => {
     const rules = parsePf(anchor("proxy-routed")).rules;
-    for (const [to, iface] of [[CLIENT.ipv4, "em0"], [RELAY.ipv4, "wg5182"]] as const) {
+    for (const [to, iface] of [
+      [CLIENT.ipv4, "em0"],
+      [RELAY.ipv4, "wg5182"],
+    ] as const) {
       const { by } = host().pf.test("out", iface, tcp(iface === "em0" ? HOST.ipv4 : "192.0.2.5", to, 443));
       expect(rules.find(({ text }) => text === by)).toMatchObject({ state: true, sloppy: false });
     }
@@ -158,29 +203,52 @@ describe("a host that is ours alone", () => {
 
   it("has every other port closed", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 65535 }).filter((port) => ![22, ...PORTS].includes(port)), fc.constantFrom(...FAMILIES), fc.constantFrom("S", "A", "SA", "F"), (port, family, flags) => {
-        expect(host().arrive("em0", { ...mail(family, port), flags }).end).toBe("blocked in");
-        expect(host().arrive("em0", { proto: "udp", src: CLIENT[family], dst: HOST[family], sport: 9, dport: port }).end).toBe(port === 51820 ? "delivered" : "blocked in");
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 65535 }).filter((port) => ![22, ...PORTS].includes(port)),
+        fc.constantFrom(...FAMILIES),
+        fc.constantFrom("S", "A", "SA", "F"),
+        (port, family, flags) => {
+          expect(host().arrive("em0", { ...mail(family, port), flags }).end).toBe("blocked in");
+          expect(
+            host().arrive("em0", { proto: "udp", src: CLIENT[family], dst: HOST[family], sport: 9, dport: port }).end,
+          ).toBe(port === 51820 ? "delivered" : "blocked in");
+        },
+      ),
     );
   });
 
-  it.each(["echoreq", "echorep", "unreach", "timex"])("takes ICMP %s", (icmpType) => expect(host().arrive("em0", { proto: "icmp", src: CLIENT.ipv4, dst: HOST.ipv4, icmpType }).end).toBe("delivered"));
-  it.each(["echorep", "echoreq", "unreach", "toobig", "timex"])("takes ICMPv6 %s", (icmpType) => expect(host().arrive("em0", { proto: "icmp6", src: CLIENT.ipv6, dst: HOST.ipv6, icmpType }).end).toBe("delivered"));
-  it.each(["neighbradv", "neighbrsol", "routeradv", "routersol"])("takes and sends ICMPv6 %s, to a group too", (icmpType) => {
-    for (const dst of ["ff02::1", HOST.ipv6]) expect(host().arrive("em0", { proto: "icmp6", src: "fe80::1", dst, icmpType }).end).toBe("delivered");
-    expect(host().leave({ proto: "icmp6", src: "fe80::2", dst: "ff02::2", icmpType }).end).toBe("forwarded");
-  });
-  it.each(["redir", "routeradv"])("takes no ICMP %s", (icmpType) => expect(host().arrive("em0", { proto: "icmp", src: CLIENT.ipv4, dst: HOST.ipv4, icmpType }).end).toBe("blocked in"));
+  it.each(["echoreq", "echorep", "unreach", "timex"])("takes ICMP %s", (icmpType) =>
+    expect(host().arrive("em0", { proto: "icmp", src: CLIENT.ipv4, dst: HOST.ipv4, icmpType }).end).toBe("delivered"),
+  );
+  it.each(["echorep", "echoreq", "unreach", "toobig", "timex"])("takes ICMPv6 %s", (icmpType) =>
+    expect(host().arrive("em0", { proto: "icmp6", src: CLIENT.ipv6, dst: HOST.ipv6, icmpType }).end).toBe("delivered"),
+  );
+  it.each(["neighbradv", "neighbrsol", "routeradv", "routersol"])(
+    "takes and sends ICMPv6 %s, to a group too",
+    (icmpType) => {
+      for (const dst of ["ff02::1", HOST.ipv6])
+        expect(host().arrive("em0", { proto: "icmp6", src: "fe80::1", dst, icmpType }).end).toBe("delivered");
+      expect(host().leave({ proto: "icmp6", src: "fe80::2", dst: "ff02::2", icmpType }).end).toBe("forwarded");
+    },
+  );
+  it.each(["redir", "routeradv"])("takes no ICMP %s", (icmpType) =>
+    expect(host().arrive("em0", { proto: "icmp", src: CLIENT.ipv4, dst: HOST.ipv4, icmpType }).end).toBe("blocked in"),
+  );
 
   it("forwards for nobody: not a ping, not a connection", () => {
-    expect(host().arrive("em0", { proto: "icmp", src: CLIENT.ipv4, dst: "10.0.0.7", icmpType: "echoreq" }).end).toBe("blocked in");
+    expect(host().arrive("em0", { proto: "icmp", src: CLIENT.ipv4, dst: "10.0.0.7", icmpType: "echoreq" }).end).toBe(
+      "blocked in",
+    );
     expect(host().arrive("em1", tcp("10.0.0.7", CLIENT.ipv4, 443)).end).toBe("blocked in");
   });
 
   it("renews its lease", () => {
-    expect(host().arrive("em0", { proto: "udp", src: "10.9.9.9", dst: HOST.ipv4, sport: 67, dport: 68 }).end).toBe("delivered");
-    expect(host().arrive("em0", { proto: "udp", src: "fe80::1", dst: HOST.ipv6, sport: 547, dport: 546 }).end).toBe("delivered");
+    expect(host().arrive("em0", { proto: "udp", src: "10.9.9.9", dst: HOST.ipv4, sport: 67, dport: 68 }).end).toBe(
+      "delivered",
+    );
+    expect(host().arrive("em0", { proto: "udp", src: "fe80::1", dst: HOST.ipv6, sport: 547, dport: 546 }).end).toBe(
+      "delivered",
+    );
   });
 
   it("leaves the last word on anything else to rules of the operator's own, which come after ours", () => {
@@ -196,19 +264,29 @@ describe("a host that is ours alone", () => {
 describe("a host that others use too", () => {
   const own = MAIN_RULES + "block in all\npass in on em0 proto tcp from any to any port 8080\npass out all\n";
 
-  it.each(["proxy-shared", "proxy-shared-direct"])("%s leaves its services, its routing and its firewall as they were", (name) => {
-    expect(router(name).arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 8080)).end).toBe("delivered");
-    expect(router(name).arrive("em1", tcp("10.0.0.7", CLIENT.ipv4, 443))).toMatchObject({ end: "forwarded", out: "em0" });
-    expect(router(name).arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 9999)).by).toBe("no rule");
-    expect(router(name, own).arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 8080)).end).toBe("delivered");
-    expect(router(name, own).arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 9999)).end).toBe("blocked in");
-    expect(router(name, own).arrive("em0", mail("ipv4")).end).toBe("forwarded");
-  });
+  it.each(["proxy-shared", "proxy-shared-direct"])(
+    "%s leaves its services, its routing and its firewall as they were",
+    (name) => {
+      expect(router(name).arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 8080)).end).toBe("delivered");
+      expect(router(name).arrive("em1", tcp("10.0.0.7", CLIENT.ipv4, 443))).toMatchObject({
+        end: "forwarded",
+        out: "em0",
+      });
+      expect(router(name).arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 9999)).by).toBe("no rule");
+      expect(router(name, own).arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 8080)).end).toBe("delivered");
+      expect(router(name, own).arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 9999)).end).toBe("blocked in");
+      expect(router(name, own).arrive("em0", mail("ipv4")).end).toBe("forwarded");
+    },
+  );
 });
 
 describe("an SSH session on a host that others use too", () => {
   // As with `pfctl -e`: no states, and rules of the host that look at a connection's first packet alone.
-  const fresh = (name: string) => router(name, `${MAIN_RULES}block all\npass in on em0 proto tcp from 192.0.2.200 to any port 22 flags S/SA keep state\n`);
+  const fresh = (name: string) =>
+    router(
+      name,
+      `${MAIN_RULES}block all\npass in on em0 proto tcp from 192.0.2.200 to any port 22 flags S/SA keep state\n`,
+    );
   const names = ["proxy-shared", "proxy-shared-direct"];
 
   it.each(names)("goes on when %s turns pf on, whoever speaks first", (name) => {
@@ -223,42 +301,75 @@ describe("an SSH session on a host that others use too", () => {
     }
   });
 
-  it.each(names)("is not let in anew by %s, not even after a packet that pretends to belong to one: that is for the host's own rules", (name) => {
-    const host = fresh(name);
-    host.arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 22, { flags: "A" }));
-    expect(host.arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 22)).end).toBe("blocked in");
-    const arrives = (src: string) => fresh(name).arrive("em0", tcp(src, HOST.ipv4, 22)).end;
-    expect([arrives("192.0.2.200"), arrives(CLIENT.ipv4)]).toEqual(["delivered", "blocked in"]);
-  });
+  it.each(names)(
+    "is not let in anew by %s, not even after a packet that pretends to belong to one: that is for the host's own rules",
+    (name) => {
+      const host = fresh(name);
+      host.arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 22, { flags: "A" }));
+      expect(host.arrive("em0", tcp(CLIENT.ipv4, HOST.ipv4, 22)).end).toBe("blocked in");
+      const arrives = (src: string) => fresh(name).arrive("em0", tcp(src, HOST.ipv4, 22)).end;
+      expect([arrives("192.0.2.200"), arrives(CLIENT.ipv4)]).toEqual(["delivered", "blocked in"]);
+    },
+  );
 });
 
 describe("a translation of the host's own behind ours", () => {
-  const at = (version: 14 | 15, rule: string, port = 25) => new Router(`${MAIN_RULES.replace(/^anchor/m, `${rule}\nanchor`)}pass all\n`, anchor("proxy-shared"), true, undefined, undefined, version).arrive("em0", mail("ipv4", port));
+  const at = (version: 14 | 15, rule: string, port = 25) =>
+    new Router(
+      `${MAIN_RULES.replace(/^anchor/m, `${rule}\nanchor`)}pass all\n`,
+      anchor("proxy-shared"),
+      true,
+      undefined,
+      undefined,
+      version,
+    ).arrive("em0", mail("ipv4", port));
 
   it("leaves mail to us on every version where it does not meet ours", () => {
-    for (const version of VERSIONS) expect(brief(at(version, "rdr on em0 inet proto tcp from any to (em0) port 8080 -> 10.0.0.2"))).toEqual(["forwarded", "wg5182", CLIENT.ipv4, RELAY.ipv4]);
+    for (const version of VERSIONS)
+      expect(brief(at(version, "rdr on em0 inet proto tcp from any to (em0) port 8080 -> 10.0.0.2"))).toEqual([
+        "forwarded",
+        "wg5182",
+        CLIENT.ipv4,
+        RELAY.ipv4,
+      ]);
   });
 
   it("takes a port of ours on FreeBSD 15, where neither works then: so it is refused when rules are checked", () => {
     const rule = "rdr on em0 inet proto tcp from any to (em0) port 25 -> 10.0.0.2";
     expect(at(14, rule)).toMatchObject({ end: "forwarded", out: "wg5182" });
-    expect(at(15, rule)).toMatchObject({ end: "blocked out", by: "block drop out quick all tagged chatmail_proxy", packet: { dst: "10.0.0.2" } });
+    expect(at(15, rule)).toMatchObject({
+      end: "blocked out",
+      by: "block drop out quick all tagged chatmail_proxy",
+      packet: { dst: "10.0.0.2" },
+    });
   });
 });
 
 describe("without a tunnel", () => {
-  it.each(["proxy-direct", "proxy-shared-direct"])("%s hands mail on under the proxy's address, and only that", (name) => {
-    for (const family of FAMILIES) {
-      const host = router(name);
-      const there = host.arrive("em0", mail(family));
-      expect(brief(there)).toEqual(["forwarded", "em0", HOST[family], DIRECT[family]]);
-      expect(brief(host.arrive("em0", { ...reversed(there.packet), flags: "SA" }))).toEqual(["forwarded", "em0", HOST[family], CLIENT[family]]);
-    }
-    // The host's own words with the relay are not hidden, nor confused with what is forwarded.
-    expect(router(name).leave(tcp(HOST.ipv4, DIRECT.ipv4, 443)).packet).toMatchObject({ src: HOST.ipv4, sport: 40000 });
-  });
+  it.each(["proxy-direct", "proxy-shared-direct"])(
+    "%s hands mail on under the proxy's address, and only that",
+    (name) => {
+      for (const family of FAMILIES) {
+        const host = router(name);
+        const there = host.arrive("em0", mail(family));
+        expect(brief(there)).toEqual(["forwarded", "em0", HOST[family], DIRECT[family]]);
+        expect(brief(host.arrive("em0", { ...reversed(there.packet), flags: "SA" }))).toEqual([
+          "forwarded",
+          "em0",
+          HOST[family],
+          CLIENT[family],
+        ]);
+      }
+      // The host's own words with the relay are not hidden, nor confused with what is forwarded.
+      expect(router(name).leave(tcp(HOST.ipv4, DIRECT.ipv4, 443)).packet).toMatchObject({
+        src: HOST.ipv4,
+        sport: 40000,
+      });
+    },
+  );
 
-  it("leaves a family alone that the relay does not have", () => expect(router("proxy-direct-ipv4").arrive("em0", mail("ipv6")).end).toBe("blocked in"));
+  it("leaves a family alone that the relay does not have", () =>
+    expect(router("proxy-direct-ipv4").arrive("em0", mail("ipv6")).end).toBe("blocked in"));
 });
 
 describe("proxy-two-wans", () => {
@@ -266,22 +377,30 @@ describe("proxy-two-wans", () => {
   const wans = ["vtnet0", "gif0"] as const;
   const ways = { ipv4: "vtnet0", ipv6: "gif0" };
 
-  it.each(wans.flatMap((wan) => FAMILIES.map((family) => [wan, family] as const)))("hands mail on that comes in by %s (%s), and its answer goes back under the address that was asked", (wan, family) => {
-    const one = host();
-    const asked = TWO_WANS[wan][family];
-    for (const port of [25, 443]) {
-      const there = one.arrive(wan, tcp(CLIENT[family], asked, port, { mss: 1460 }));
-      expect(brief(there)).toEqual(["forwarded", "wg5182", CLIENT[family], RELAY[family]]);
-      // By the default route, which need not be the way that it came.
-      const back = one.arrive("wg5182", { ...reversed(there.packet), flags: "SA", mss: 1460 });
-      expect(brief(back)).toEqual(["forwarded", ways[family], asked, CLIENT[family]]);
-      expect(brief(one.arrive(wan, tcp(CLIENT[family], asked, port, { flags: "A" })))).toEqual(["forwarded", "wg5182", CLIENT[family], RELAY[family]]);
-      const most = family === "ipv4" ? 1240 : 1220;
-      expect([there.packet.mss, back.packet.mss]).toEqual([most, most]);
-    }
-    // Only the ports of the settings.
-    expect(one.arrive(wan, tcp(CLIENT[family], asked, 993)).end).toBe("blocked in");
-  });
+  it.each(wans.flatMap((wan) => FAMILIES.map((family) => [wan, family] as const)))(
+    "hands mail on that comes in by %s (%s), and its answer goes back under the address that was asked",
+    (wan, family) => {
+      const one = host();
+      const asked = TWO_WANS[wan][family];
+      for (const port of [25, 443]) {
+        const there = one.arrive(wan, tcp(CLIENT[family], asked, port, { mss: 1460 }));
+        expect(brief(there)).toEqual(["forwarded", "wg5182", CLIENT[family], RELAY[family]]);
+        // By the default route, which need not be the way that it came.
+        const back = one.arrive("wg5182", { ...reversed(there.packet), flags: "SA", mss: 1460 });
+        expect(brief(back)).toEqual(["forwarded", ways[family], asked, CLIENT[family]]);
+        expect(brief(one.arrive(wan, tcp(CLIENT[family], asked, port, { flags: "A" })))).toEqual([
+          "forwarded",
+          "wg5182",
+          CLIENT[family],
+          RELAY[family],
+        ]);
+        const most = family === "ipv4" ? 1240 : 1220;
+        expect([there.packet.mss, back.packet.mss]).toEqual([most, most]);
+      }
+      // Only the ports of the settings.
+      expect(one.arrive(wan, tcp(CLIENT[family], asked, 993)).end).toBe("blocked in");
+    },
+  );
 
   it.each(wans)("lets the relay shake hands by %s, and answers it", (wan) => {
     for (const family of FAMILIES) {
@@ -302,6 +421,7 @@ describe("proxy-two-wans", () => {
 it("hands UDP ranges on, every port of them and none beside", () => {
   const host = router("proxy-udp");
   const at = (dport: number) => host.arrive("em0", { proto: "udp", src: CLIENT.ipv4, dst: HOST.ipv4, sport: 9, dport });
-  for (const port of [3478, 50000, 50999]) expect(brief(at(port))).toEqual(["forwarded", "wg5182", CLIENT.ipv4, RELAY.ipv4]);
+  for (const port of [3478, 50000, 50999])
+    expect(brief(at(port))).toEqual(["forwarded", "wg5182", CLIENT.ipv4, RELAY.ipv4]);
   for (const port of [3479, 49999, 51000]) expect(at(port).end).toBe("blocked in");
 });

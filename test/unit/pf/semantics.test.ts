@@ -4,14 +4,19 @@ import { parsePf } from "./parse";
 
 const ADDRESSES = { em0: ["198.51.100.2", "198.51.100.3"], em1: ["10.0.0.1"] };
 const syn: Packet = { proto: "tcp", src: "203.0.113.9", dst: "198.51.100.2", sport: 40000, dport: 22, flags: "S" };
-const pf = (text: string, anchors: Record<string, string> = {}, version?: Version) => new Pf(text, anchors, ADDRESSES, version);
+const pf = (text: string, anchors: Record<string, string> = {}, version?: Version) =>
+  new Pf(text, anchors, ADDRESSES, version);
 
 describe("the filter", () => {
   it.each([
     ["the last matching rule decides what action is taken", "block in all\npass in all", true],
     ["the last matching rule decides what action is taken", "pass in all\nblock in all", false],
     ["a matching quick rule is considered the last matching rule", "pass in quick all\nblock in all", true],
-    ["if no rule matches the packet, the default action is to pass the packet", "block out all\nblock in on em1 all", true],
+    [
+      "if no rule matches the packet, the default action is to pass the packet",
+      "block out all\nblock in on em1 all",
+      true,
+    ],
     ["if neither in nor out are specified, the rule will match packets in both directions", "block all", false],
     ["match: the pass/block state of a packet remains unchanged", "block in all\nmatch in all", false],
   ])("%s", (_sentence, rules, passes) => expect(pf(rules).test("in", "em0", syn).pass).toBe(passes));
@@ -31,14 +36,27 @@ describe("states", () => {
     expect(one.test("in", "em0", { ...syn, flags: "A" }).by).toBe("state");
   });
 
-  it.each([["S", true], ["SP", true], ["SR", true], ["SA", false], ["A", false], ["AR", false]])("flags S/SA is the default: %s matches: %s", (flags, matches) => {
+  it.each([
+    ["S", true],
+    ["SP", true],
+    ["SR", true],
+    ["SA", false],
+    ["A", false],
+    ["AR", false],
+  ])("flags S/SA is the default: %s matches: %s", (flags, matches) => {
     expect(pf("block in all\npass in proto tcp all").test("in", "em0", { ...syn, flags }).pass).toBe(matches);
   });
 
-  it("are created from intermediate packets by flags any", () => expect(pf("block in all\npass in proto tcp all flags any").test("in", "em0", { ...syn, flags: "A" })).toMatchObject({ pass: true, stateMade: true }));
+  it("are created from intermediate packets by flags any", () =>
+    expect(pf("block in all\npass in proto tcp all flags any").test("in", "em0", { ...syn, flags: "A" })).toMatchObject(
+      { pass: true, stateMade: true },
+    ));
 
   it("drop what follows in a connection whose beginning pf has not seen, unless they are sloppy", () => {
-    for (const [state, by] of [["keep state", "state mismatch"], ["keep state (sloppy)", "state"]]) {
+    for (const [state, by] of [
+      ["keep state", "state mismatch"],
+      ["keep state (sloppy)", "state"],
+    ]) {
       const one = pf(`block all\npass out proto tcp all flags any ${state}`);
       const said: Packet = { ...reversed(syn), flags: "A" };
       expect(one.test("out", "em0", said).stateMade).toBe(true);
@@ -49,7 +67,11 @@ describe("states", () => {
     expect(begun.test("in", "em0", { ...syn, flags: "SA" }).by).toBe("state");
   });
 
-  it("are not made by no state, whose default is no flags either", () => expect(pf("block in all\npass in proto tcp all no state").test("in", "em0", { ...syn, flags: "A" })).toMatchObject({ pass: true, stateMade: false }));
+  it("are not made by no state, whose default is no flags either", () =>
+    expect(pf("block in all\npass in proto tcp all no state").test("in", "em0", { ...syn, flags: "A" })).toMatchObject({
+      pass: true,
+      stateMade: false,
+    }));
 
   it("pass a connection on one side only: in is not out", () => {
     const one = pf("block all\npass in on em0 all");
@@ -58,7 +80,10 @@ describe("states", () => {
   });
 
   it("float between interfaces, unless bound", () => {
-    for (const [policy, passes] of [["", true], ["set state-policy if-bound\n", false]] as const) {
+    for (const [policy, passes] of [
+      ["", true],
+      ["set state-policy if-bound\n", false],
+    ] as const) {
       const one = pf(`${policy}block all\npass in on em0 all`);
       one.test("in", "em0", syn);
       expect(one.test("out", "em1", { ...reversed(syn), flags: "SA" }).pass).toBe(passes);
@@ -77,7 +102,8 @@ describe("states", () => {
 
 describe("translation", () => {
   it("takes the first matching rule", () => {
-    const rules = "rdr on em0 inet proto tcp to any port 22 -> 10.0.0.5\nrdr on em0 inet proto tcp to any port 22 -> 10.0.0.6";
+    const rules =
+      "rdr on em0 inet proto tcp to any port 22 -> 10.0.0.5\nrdr on em0 inet proto tcp to any port 22 -> 10.0.0.6";
     expect(pf(rules).test("in", "em0", syn).packet.dst).toBe("10.0.0.5");
     expect(pf(`no rdr on em0 from 203.0.113.9 to any\n${rules}`).test("in", "em0", syn).packet.dst).toBe(syn.dst);
   });
@@ -95,7 +121,10 @@ describe("translation", () => {
       expect(to(later, 15)).toEqual(["10.0.0.6", "OURS"]);
       const two = 'rdr-anchor "ours"\nrdr-anchor "theirs"';
       const theirs = "rdr on em0 inet proto tcp to any port 22 -> 10.0.0.7";
-      expect([to(two, 14, { ours, theirs }), to(two, 15, { ours, theirs })]).toEqual([["10.0.0.5", "OURS"], ["10.0.0.7", "OURS"]]);
+      expect([to(two, 14, { ours, theirs }), to(two, 15, { ours, theirs })]).toEqual([
+        ["10.0.0.5", "OURS"],
+        ["10.0.0.7", "OURS"],
+      ]);
     });
 
     it("holds on both where nothing behind it matches, and is not undone by a `no rdr` there", () => {
@@ -104,12 +133,19 @@ describe("translation", () => {
         expect(to('rdr-anchor "ours"\nno rdr on em0', version)).toEqual(["10.0.0.5", "OURS"]);
         // Before it, a match of the main rule set ends the search.
         expect(to('no rdr on em0\nrdr-anchor "ours"', version)).toEqual([syn.dst, undefined]);
-        expect(to(`rdr on em0 inet proto tcp to any port 22 -> 10.0.0.6\nrdr-anchor "ours"`, version)).toEqual(["10.0.0.6", undefined]);
+        expect(to(`rdr on em0 inet proto tcp to any port 22 -> 10.0.0.6\nrdr-anchor "ours"`, version)).toEqual([
+          "10.0.0.6",
+          undefined,
+        ]);
       }
     });
 
     it("ends the search in its own rule set on both", () => {
-      for (const version of VERSIONS) expect(to('rdr-anchor "ours"', version, { ours: `${ours}\n${ours.replace("10.0.0.5", "10.0.0.8")}` })).toEqual(["10.0.0.5", "OURS"]);
+      for (const version of VERSIONS)
+        expect(to('rdr-anchor "ours"', version, { ours: `${ours}\n${ours.replace("10.0.0.5", "10.0.0.8")}` })).toEqual([
+          "10.0.0.5",
+          "OURS",
+        ]);
     });
   });
 
@@ -122,7 +158,10 @@ describe("translation", () => {
   it("makes a state as long as the filter does not block, and turns the answer back", () => {
     const one = pf("rdr on em0 inet proto tcp to any port 22 -> 10.0.0.5");
     one.test("in", "em0", syn);
-    expect(one.test("out", "em0", { proto: "tcp", src: "10.0.0.5", dst: syn.src, sport: 22, dport: 40000, flags: "SA" }).packet.src).toBe(syn.dst);
+    expect(
+      one.test("out", "em0", { proto: "tcp", src: "10.0.0.5", dst: syn.src, sport: 22, dport: 40000, flags: "SA" })
+        .packet.src,
+    ).toBe(syn.dst);
   });
 
   it("redirects on the way in, and hides on the way out", () => {
@@ -130,14 +169,22 @@ describe("translation", () => {
     expect(one.test("in", "em0", { ...syn, src: "10.0.0.9" }).packet.src).toBe("10.0.0.9");
     const out = one.test("out", "em0", { ...syn, src: "10.0.0.9", dst: "203.0.113.1" });
     expect(out.packet.src).toBe("198.51.100.2");
-    expect(one.test("in", "em0", { ...reversed(out.packet), flags: "SA" }).packet).toMatchObject({ dst: "10.0.0.9", dport: 40000 });
+    expect(one.test("in", "em0", { ...reversed(out.packet), flags: "SA" }).packet).toMatchObject({
+      dst: "10.0.0.9",
+      dport: 40000,
+    });
   });
 
-  it("applies only on the interface that it names", () => expect(pf("rdr on em1 inet proto tcp to any port 22 -> 10.0.0.5").test("in", "em0", syn).packet.dst).toBe(syn.dst));
+  it("applies only on the interface that it names", () =>
+    expect(pf("rdr on em1 inet proto tcp to any port 22 -> 10.0.0.5").test("in", "em0", syn).packet.dst).toBe(syn.dst));
 
   it("passes by itself only with the pass modifier", () => {
-    expect(pf("rdr on em0 inet proto tcp to any port 22 -> 10.0.0.5\nblock all").test("in", "em0", syn).pass).toBe(false);
-    expect(pf("rdr pass on em0 inet proto tcp to any port 22 -> 10.0.0.5\nblock all").test("in", "em0", syn).pass).toBe(true);
+    expect(pf("rdr on em0 inet proto tcp to any port 22 -> 10.0.0.5\nblock all").test("in", "em0", syn).pass).toBe(
+      false,
+    );
+    expect(pf("rdr pass on em0 inet proto tcp to any port 22 -> 10.0.0.5\nblock all").test("in", "em0", syn).pass).toBe(
+      true,
+    );
   });
 });
 
@@ -157,10 +204,13 @@ describe("anchors", () => {
 });
 
 it("tags are sticky, also when the rule is not the last matching one", () => {
-  expect(pf("pass in all tag X\npass in all\nblock in tagged Y\nblock in proto tcp tagged X").test("in", "em0", syn).pass).toBe(false);
+  expect(
+    pf("pass in all tag X\npass in all\nblock in tagged Y\nblock in proto tcp tagged X").test("in", "em0", syn).pass,
+  ).toBe(false);
 });
 
-it("set skip: pf does not process packets there in any way", () => expect(pf("set skip on em0\nblock all").test("in", "em0", syn).by).toBe("skip"));
+it("set skip: pf does not process packets there in any way", () =>
+  expect(pf("set skip on em0\nblock all").test("in", "em0", syn).by).toBe("skip"));
 
 describe("the parser", () => {
   it("enforces the order of statements, as pfctl does", () => {
@@ -168,5 +218,8 @@ describe("the parser", () => {
     expect(() => parsePf("pass all\nset skip on lo0")).toThrow("Rules must be in order");
   });
 
-  it.each(["pass in frobnicate", "binat on em0 from any to any", "pass on $nothing", "pass port 22"])("passes over nothing that it does not know: %s", (line) => expect(() => parsePf(line)).toThrow("pf:"));
+  it.each(["pass in frobnicate", "binat on em0 from any to any", "pass on $nothing", "pass port 22"])(
+    "passes over nothing that it does not know: %s",
+    (line) => expect(() => parsePf(line)).toThrow("pf:"),
+  );
 });

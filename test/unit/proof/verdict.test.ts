@@ -11,7 +11,12 @@ const seen = (kind: Answer["kind"], others: Record<number, Answer> = {}) =>
 /** What the proxy sees: open ports by family. */
 const inside = (open: { 4?: number[]; 6?: number[] }, handshake = 3) =>
   parseInsideView(
-    [`handshake ${handshake}`, ...([4, 6] as const).flatMap((family) => PORTS.map((port) => `port ${port} ${family} ${(open[family] ?? PORTS).includes(port) ? "open" : "shut"}`))].join("\n"),
+    [
+      `handshake ${handshake}`,
+      ...([4, 6] as const).flatMap((family) =>
+        PORTS.map((port) => `port ${port} ${family} ${(open[family] ?? PORTS).includes(port) ? "open" : "shut"}`),
+      ),
+    ].join("\n"),
   );
 
 const NOW = new Date("2026-11-23T12:00:00Z");
@@ -27,23 +32,37 @@ describe("judge", () => {
   });
 
   it("finds a relay that never called", () => {
-    expect(judge(4, seen("silent"), inside({ 4: [], 6: [] }, 999999))).toMatchObject({ proven: false, faults: [expect.stringContaining("no WireGuard handshake from the relay")] });
+    expect(judge(4, seen("silent"), inside({ 4: [], 6: [] }, 999999))).toMatchObject({
+      proven: false,
+      faults: [expect.stringContaining("no WireGuard handshake from the relay")],
+    });
   });
 
   it("finds a relay on which nothing runs", () => {
-    expect(judge(4, seen("silent"), inside({ 4: [], 6: [] }))).toMatchObject({ proven: false, faults: [expect.stringContaining("are postfix, dovecot and nginx running there?")] });
+    expect(judge(4, seen("silent"), inside({ 4: [], 6: [] }))).toMatchObject({
+      proven: false,
+      faults: [expect.stringContaining("are postfix, dovecot and nginx running there?")],
+    });
   });
 
   it("names the relay's own firewall, which may drop what comes through the tunnel", () => {
     const none = inside({ 4: [], 6: [] });
-    expect(judge(4, seen("silent"), none, ["ufw is active on the relay"]).faults).toEqual([expect.stringContaining("are postfix"), "ufw is active on the relay"]);
+    expect(judge(4, seen("silent"), none, ["ufw is active on the relay"]).faults).toEqual([
+      expect.stringContaining("are postfix"),
+      "ufw is active on the relay",
+    ]);
     expect(judge(4, seen("answered"), inside({}), ["ufw is active on the relay"]).faults).toEqual([]);
   });
 
   it("names the proxy's own firewall too where nothing comes through the tunnel any more", () => {
     const view = { ...inside({ 4: [], 6: [] }), firewalls: ["ufw is active on the proxy"] };
-    expect(judge(4, seen("silent"), view).faults).toEqual([expect.stringContaining("are postfix"), "ufw is active on the proxy"]);
-    expect(judge(4, seen("silent"), { ...view, tunnel: "none" }).faults).toEqual([expect.stringContaining("are postfix")]);
+    expect(judge(4, seen("silent"), view).faults).toEqual([
+      expect.stringContaining("are postfix"),
+      "ufw is active on the proxy",
+    ]);
+    expect(judge(4, seen("silent"), { ...view, tunnel: "none" }).faults).toEqual([
+      expect.stringContaining("are postfix"),
+    ]);
   });
 
   it("takes a family that the relay does not serve for no fault of the proxy", () => {
@@ -58,12 +77,17 @@ describe("judge", () => {
   it("finds ports that get lost between here and the proxy", () => {
     expect(judge(4, seen("answered", { 443: { kind: "silent" } }), inside({}))).toMatchObject({
       proven: false,
-      faults: ["no answer from here on port 443, though the relay answers through the tunnel: something in between drops it"],
+      faults: [
+        "no answer from here on port 443, though the relay answers through the tunnel: something in between drops it",
+      ],
     });
   });
 
   it("does not hold a network's block of port 25 against the proxy, if the rest answers", () => {
-    expect(judge(4, seen("answered", { 25: { kind: "silent" } }), inside({}))).toMatchObject({ proven: true, notes: [expect.stringContaining("port 25 is not checkable from here")] });
+    expect(judge(4, seen("answered", { 25: { kind: "silent" } }), inside({}))).toMatchObject({
+      proven: true,
+      notes: [expect.stringContaining("port 25 is not checkable from here")],
+    });
   });
 
   it("does hold a silent port 25 against it if the relay does answer none", () => {
@@ -71,7 +95,10 @@ describe("judge", () => {
   });
 
   it("goes by what the proxy sees where this machine has no such family", () => {
-    expect(judge(6, seen("notFromHere"), inside({}))).toMatchObject({ proven: true, notes: [expect.stringContaining("IPv6 is not checkable from here")] });
+    expect(judge(6, seen("notFromHere"), inside({}))).toMatchObject({
+      proven: true,
+      notes: [expect.stringContaining("IPv6 is not checkable from here")],
+    });
     expect(judge(6, seen("notFromHere"), inside({ 6: [] })).proven).toBe(false);
   });
 
@@ -80,12 +107,23 @@ describe("judge", () => {
     ["ENETUNREACH", "does its provider route this address to the machine (an IPv6 block"],
     ["EACCES", "unless a route or firewall of this machine forbids it"],
   ])("holds an address against the proxy where the way there ends with %s, and says what that is", (code, words) => {
-    const verdict = judge(6, seen("silent", Object.fromEntries(PORTS.map((port) => [port, { kind: "silent", code }]))), inside({}));
-    expect(verdict).toMatchObject({ proven: false, faults: [expect.stringContaining("no answer from here on ports 25, 80, 443"), expect.stringContaining(words)] });
+    const verdict = judge(
+      6,
+      seen("silent", Object.fromEntries(PORTS.map((port) => [port, { kind: "silent", code }]))),
+      inside({}),
+    );
+    expect(verdict).toMatchObject({
+      proven: false,
+      faults: [expect.stringContaining("no answer from here on ports 25, 80, 443"), expect.stringContaining(words)],
+    });
   });
 
   it("is the same whichever of the ports an error came for, since routers send few of them", () => {
-    const views = [{ 25: { kind: "silent", code: "EHOSTUNREACH" } }, { 80: { kind: "silent", code: "EHOSTUNREACH" } }, {}].map((few): OutsideView => seen("silent", few as Record<number, Answer>));
+    const views = [
+      { 25: { kind: "silent", code: "EHOSTUNREACH" } },
+      { 80: { kind: "silent", code: "EHOSTUNREACH" } },
+      {},
+    ].map((few): OutsideView => seen("silent", few as Record<number, Answer>));
     const verdicts = views.map((view) => judge(4, view, inside({})));
     expect(verdicts.map(({ proven }) => proven)).toEqual([false, false, false]);
     expect(verdicts[0]).toEqual(verdicts[1]);
@@ -93,26 +131,51 @@ describe("judge", () => {
   });
 
   it("finds a firewall that refuses what the relay takes from the proxy, and does not blame the relay", () => {
-    expect(judge(4, seen("refused"), inside({}))).toMatchObject({ proven: false, faults: ["refused from here on ports 25, 80, 443, though the relay answers through the tunnel: something in between (a firewall that rejects?) refuses it"], notes: [] });
+    expect(judge(4, seen("refused"), inside({}))).toMatchObject({
+      proven: false,
+      faults: [
+        "refused from here on ports 25, 80, 443, though the relay answers through the tunnel: something in between (a firewall that rejects?) refuses it",
+      ],
+      notes: [],
+    });
     expect(judge(4, seen("answered", { 443: { kind: "refused" } }), inside({})).proven).toBe(false);
-    expect(judge(4, seen("answered", { 25: { kind: "refused" } }), inside({}))).toMatchObject({ proven: true, notes: [expect.stringContaining("port 25 is not checkable from here")] });
+    expect(judge(4, seen("answered", { 25: { kind: "refused" } }), inside({}))).toMatchObject({
+      proven: true,
+      notes: [expect.stringContaining("port 25 is not checkable from here")],
+    });
   });
 
   it("notes a port on which the relay itself says no, since the way there works", () => {
-    expect(judge(4, seen("answered", { 80: { kind: "refused" } }), inside({ 4: [25, 443] }))).toMatchObject({ proven: true, notes: ["the relay refuses connections on port 80: is the service running there?"] });
+    expect(judge(4, seen("answered", { 80: { kind: "refused" } }), inside({ 4: [25, 443] }))).toMatchObject({
+      proven: true,
+      notes: ["the relay refuses connections on port 80: is the service running there?"],
+    });
   });
 
   it("notes a port that the relay does not offer at all", () => {
-    expect(judge(4, seen("answered", { 80: { kind: "silent" } }), inside({ 4: [25, 443] }))).toMatchObject({ proven: true, notes: ["the relay does not answer on port 80, through the tunnel neither"] });
+    expect(judge(4, seen("answered", { 80: { kind: "silent" } }), inside({ 4: [25, 443] }))).toMatchObject({
+      proven: true,
+      notes: ["the relay does not answer on port 80, through the tunnel neither"],
+    });
   });
 
   it("is not said to be dead by a machine that cannot reach it at all, where its SSH does not answer", () => {
     const verdict = judge(6, seen("notFromHere"), "silent");
-    expect(verdict).toMatchObject({ proven: false, faults: [expect.stringContaining("neither can its ports be looked at from here, nor does its SSH answer")], notes: [expect.stringContaining("IPv6 is not checkable from here")] });
+    expect(verdict).toMatchObject({
+      proven: false,
+      faults: [expect.stringContaining("neither can its ports be looked at from here, nor does its SSH answer")],
+      notes: [expect.stringContaining("IPv6 is not checkable from here")],
+    });
   });
 
   it("passes on what is odd about an answer", () => {
-    expect(judge(4, seen("answered", { 443: { kind: "answered", note: "shows a certificate for a.example, not for b.example" } }), inside({})).notes).toEqual(["port 443 shows a certificate for a.example, not for b.example"]);
+    expect(
+      judge(
+        4,
+        seen("answered", { 443: { kind: "answered", note: "shows a certificate for a.example, not for b.example" } }),
+        inside({}),
+      ).notes,
+    ).toEqual(["port 443 shows a certificate for a.example, not for b.example"]);
   });
 });
 
@@ -123,13 +186,19 @@ describe("summary", () => {
     expect(sum(views)).not.toBe(sum({ ...views, 6: seen("notFromHere") }));
     const elsewhere = { ...views, 6: seen("notFromHere") };
     expect(sum(elsewhere, new Date(NOW.getTime() + 25 * 3600 * 1000))).toBe(sum(elsewhere));
-    expect(sum(views)).toBe("IPv4: 25 answered, 80 answered, 443 answered\nIPv6: 25 answered, 80 answered, 443 answered\n");
+    expect(sum(views)).toBe(
+      "IPv4: 25 answered, 80 answered, 443 answered\nIPv6: 25 answered, 80 answered, 443 answered\n",
+    );
   });
 });
 
 describe("parseInsideView", () => {
   it("reads hostctl's lines", () => {
-    expect(parseInsideView("handshake 12\nendpoint [2001:db8::7]:40000\nport 25 4 open 220 chat.example.org ESMTP\nport 25 6 shut\n")).toEqual({
+    expect(
+      parseInsideView(
+        "handshake 12\nendpoint [2001:db8::7]:40000\nport 25 4 open 220 chat.example.org ESMTP\nport 25 6 shut\n",
+      ),
+    ).toEqual({
       tunnel: "up",
       relayAddress: "2001:db8::7",
       ports: [
@@ -142,7 +211,11 @@ describe("parseInsideView", () => {
   });
 
   it("knows a tunnel that never came up", () => {
-    expect(parseInsideView("handshake 999999\nendpoint (none)\n")).toMatchObject({ tunnel: "silent", relayAddress: undefined, ports: [] });
+    expect(parseInsideView("handshake 999999\nendpoint (none)\n")).toMatchObject({
+      tunnel: "silent",
+      relayAddress: undefined,
+      ports: [],
+    });
     expect(parseInsideView("handshake none\n").tunnel).toBe("none");
   });
 

@@ -1,6 +1,19 @@
 // Who may log in as root: our keys in an authorized_keys that is its owner's, under dash in a scratch HOME.
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostctlProgram } from "../../../components/remote/hostctl";
@@ -15,7 +28,12 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "admin-keys-"));
   keys = join(dir, ".ssh/authorized_keys");
   mkdirSync(join(dir, ".ssh"));
-  writeFileSync(join(dir, "hostctl"), hostctlProgram().replace(/^(ETC|LIB|STATE|UNITS|NETWORKD)=.*/gm, `$1=${dir}/$1`).replace("\tPATH=", `\tPATH=${dir}/bin:`));
+  writeFileSync(
+    join(dir, "hostctl"),
+    hostctlProgram()
+      .replace(/^(ETC|LIB|STATE|UNITS|NETWORKD)=.*/gm, `$1=${dir}/$1`)
+      .replace("\tPATH=", `\tPATH=${dir}/bin:`),
+  );
   mkdirSync(join(dir, "bin"));
   writeFileSync(join(dir, "bin/systemctl"), "#!/bin/sh\n");
   chmodSync(join(dir, "bin/systemctl"), 0o755);
@@ -23,7 +41,11 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 function run(verb: string, stdin = ""): void {
-  const { status, stderr } = spawnSync("dash", [join(dir, "hostctl"), verb], { input: stdin, encoding: "utf8", env: { ...process.env, HOME: dir } });
+  const { status, stderr } = spawnSync("dash", [join(dir, "hostctl"), verb], {
+    input: stdin,
+    encoding: "utf8",
+    env: { ...process.env, HOME: dir },
+  });
   expect([status, stderr]).toEqual([0, ""]);
 }
 

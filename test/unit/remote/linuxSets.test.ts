@@ -1,7 +1,17 @@
 // hostctl's sets on Linux, in a scratch directory under dash: the order of what it asks nft, sysctl and systemd for.
 // The lab runs the same on real hosts.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { driftOf, parseHostStatus } from "../../../components/hosts/status";
@@ -16,7 +26,17 @@ beforeEach(() => {
   mkdirSync(join(dir, "bin"));
   mkdirSync(join(dir, "lib"));
   for (const name of ["nft", "sysctl", "systemctl", "systemd-run"]) stub(name, `echo "${name} $*" >>"${dir}/log"`);
-  writeFileSync(join(dir, "lib/hostctl"), hostctlProgram().replace(/^ETC=.*/m, `ETC=${dir}/etc`).replace(/^LIB=.*/m, `LIB=${dir}/lib`).replace(/^STATE=.*/m, `STATE=${dir}/state`).replace(/^RUN=.*/m, `RUN=${dir}/run`).replace(/^PROC=.*/m, `PROC=${dir}/proc`).replace(/^WIREGUARD=.*/m, `WIREGUARD=${dir}/wireguard`).replace("\tPATH=", `\tPATH=${dir}/bin:`));
+  writeFileSync(
+    join(dir, "lib/hostctl"),
+    hostctlProgram()
+      .replace(/^ETC=.*/m, `ETC=${dir}/etc`)
+      .replace(/^LIB=.*/m, `LIB=${dir}/lib`)
+      .replace(/^STATE=.*/m, `STATE=${dir}/state`)
+      .replace(/^RUN=.*/m, `RUN=${dir}/run`)
+      .replace(/^PROC=.*/m, `PROC=${dir}/proc`)
+      .replace(/^WIREGUARD=.*/m, `WIREGUARD=${dir}/wireguard`)
+      .replace("\tPATH=", `\tPATH=${dir}/bin:`),
+  );
   chmodSync(join(dir, "lib/hostctl"), 0o755);
 });
 afterEach(() => rmSync(dir, { recursive: true }));
@@ -31,13 +51,23 @@ function run(words: string, stdin = ""): string[] {
   writeFileSync(join(dir, "log"), "");
   const { status, stderr } = spawnSync(join(dir, "lib/hostctl"), words.split(" "), { input: stdin, encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
-  return readFileSync(join(dir, "log"), "utf8").replaceAll(dir, "").split("\n").filter((line) => line !== "");
+  return readFileSync(join(dir, "log"), "utf8")
+    .replaceAll(dir, "")
+    .split("\n")
+    .filter((line) => line !== "");
 }
 
-const status = (name = "filter") => readFileSync(join(dir, "state/sets", name, "status"), "utf8").trim().split(" ");
+const status = (name = "filter") =>
+  readFileSync(join(dir, "state/sets", name, "status"), "utf8")
+    .trim()
+    .split(" ");
 const arming = () => status()[3] ?? "";
 
-const set = (name: string, units?: string[]) => bundle({ files: [{ path: `${dir}/etc/${name}.nft`, mode: "0644", content: `delete table inet ${name}\n` }], ...(units ? { units } : {}) });
+const set = (name: string, units?: string[]) =>
+  bundle({
+    files: [{ path: `${dir}/etc/${name}.nft`, mode: "0644", content: `delete table inet ${name}\n` }],
+    ...(units ? { units } : {}),
+  });
 
 it("arms with a timer of systemd's, set before the rules are loaded, and stores what is confirmed", () => {
   const { text, digest } = set("proxy", ["a.service"]);
@@ -48,7 +78,14 @@ it("arms with a timer of systemd's, set before the rules are loaded, and stores 
     "nft -f /state/sets/filter/next/1",
   ]);
   expect(existsSync(join(dir, "etc/proxy.nft"))).toBe(false);
-  expect(run("confirm filter 60", `${digest}\n`)).toEqual(["systemctl -q is-active chatmail-proxy-revert-filter.timer", "systemctl stop chatmail-proxy-revert-filter.timer", "systemctl daemon-reload", "systemctl -q enable a.service", "systemctl reset-failed a.service", "systemctl restart a.service"]);
+  expect(run("confirm filter 60", `${digest}\n`)).toEqual([
+    "systemctl -q is-active chatmail-proxy-revert-filter.timer",
+    "systemctl stop chatmail-proxy-revert-filter.timer",
+    "systemctl daemon-reload",
+    "systemctl -q enable a.service",
+    "systemctl reset-failed a.service",
+    "systemctl restart a.service",
+  ]);
   expect(readFileSync(join(dir, "etc/proxy.nft"), "utf8")).toBe("delete table inet proxy\n");
 });
 
@@ -85,7 +122,9 @@ describe("a confirmation that comes when the host has restarted since the rules 
 
   it("is not the end of it where only the last step is left: loaded for longer, with a word", () => {
     stub("systemctl", `[ "$2" != is-active ]`);
-    expect(() => run("confirm filter 60 final", `${set("proxy").digest}\n`)).toThrow("They are loaded again, for 300 s: run pulumi up now");
+    expect(() => run("confirm filter 60 final", `${set("proxy").digest}\n`)).toThrow(
+      "They are loaded again, for 300 s: run pulumi up now",
+    );
     expect(status()[0]).toBe("armed");
   });
 });
@@ -108,7 +147,9 @@ it("restarts what an earlier run stored, and was cut off before it could restart
 it("leaves a file as it was when it cannot be written, and does not say that all is well", () => {
   run("install tunnel", set("tunnel").text);
   stub("chmod", "exit 1");
-  const changed = bundle({ files: [{ path: `${dir}/etc/tunnel.nft`, mode: "0644", content: "delete table inet other\n" }] });
+  const changed = bundle({
+    files: [{ path: `${dir}/etc/tunnel.nft`, mode: "0644", content: "delete table inet other\n" }],
+  });
   expect(() => run("install tunnel", changed.text)).toThrow("could not write");
   expect(readFileSync(join(dir, "etc/tunnel.nft"), "utf8")).toBe("delete table inet tunnel\n");
 });
@@ -116,35 +157,64 @@ it("leaves a file as it was when it cannot be written, and does not say that all
 it("stops units in the reverse of their order, and none that another set runs on", () => {
   run("install one", set("one", ["filter.service", "wg.service", "watch.service"]).text);
   run("install two", set("two", ["filter.service", "wg2.service"]).text);
-  expect(run("remove one").filter((line) => line.includes("disable"))).toEqual(["systemctl -q disable --now watch.service", "systemctl -q disable --now wg.service"]);
+  expect(run("remove one").filter((line) => line.includes("disable"))).toEqual([
+    "systemctl -q disable --now watch.service",
+    "systemctl -q disable --now wg.service",
+  ]);
 });
 
 describe("a tunnel fits on a relay", () => {
   const ADDRESSES = "10.213.0.2 fd00::2 10.213.0.1 fd00::1";
   /** `table`: what ip says of that routing table, by the family and the kind of thing that it is asked for. */
   const fits = (routes: Record<4 | 6, string>, mynetworks: string, table: Record<string, string> = {}) => {
-    const inTable = Object.entries(table).map(([asked, line]) => `"${asked} show table 5182001") echo "${line}" ;;`).join(" ");
-    stub("ip", `case "$*" in ${inTable} *" table "*) exit 2 ;; -4*) echo "${routes[4]}" ;; -6*) echo "${routes[6]}" ;; esac`);
+    const inTable = Object.entries(table)
+      .map(([asked, line]) => `"${asked} show table 5182001") echo "${line}" ;;`)
+      .join(" ");
+    stub(
+      "ip",
+      `case "$*" in ${inTable} *" table "*) exit 2 ;; -4*) echo "${routes[4]}" ;; -6*) echo "${routes[6]}" ;; esac`,
+    );
     stub("postconf", `echo "${mynetworks}"`);
     // postfix's own tables: what a cidr table says of an address in one of its lines.
-    stub("postmap", `table=\${3#cidr:}; case "$2" in *:*) grep -q "^fd00::/" "$table" ;; *) grep -q "^10.213.0.0/" "$table" ;; esac`);
+    stub(
+      "postmap",
+      `table=\${3#cidr:}; case "$2" in *:*) grep -q "^fd00::/" "$table" ;; *) grep -q "^10.213.0.0/" "$table" ;; esac`,
+    );
     return () => run(`fits chatmail-proxy/prod wg-hel1 5182001 ${ADDRESSES}`);
   };
   const NOTHING = { 4: "default via 192.168.77.1 dev eth0", 6: "10.213.0.2 dev wg-hel1" };
 
-  it("where nothing is in its way", () => expect(fits(NOTHING, "127.0.0.0/8, [::1]/128 hash:/etc/postfix/more")()).toEqual([]));
+  it("where nothing is in its way", () =>
+    expect(fits(NOTHING, "127.0.0.0/8, [::1]/128 hash:/etc/postfix/more")()).toEqual([]));
 
   it("not where a network has its addresses, of either family", () => {
-    expect(fits({ ...NOTHING, 4: "10.213.0.0/16 dev docker0 proto kernel scope link src 10.213.0.1" }, "127.0.0.0/8")).toThrow("this relay already uses the network of the tunnel's address 10.213.0.2 (10.213.0.0/16 dev docker0 proto kernel scope link src 10.213.0.1)");
-    expect(fits({ ...NOTHING, 4: "10.213.0.0/24 via 192.168.77.5 dev eth0" }, "127.0.0.0/8")).toThrow("(10.213.0.0/24 via 192.168.77.5 dev eth0)");
-    expect(fits({ ...NOTHING, 4: "10.213.0.2 via 192.168.77.5 dev eth0" }, "127.0.0.0/8")).toThrow("(10.213.0.2 via 192.168.77.5 dev eth0)");
+    expect(
+      fits({ ...NOTHING, 4: "10.213.0.0/16 dev docker0 proto kernel scope link src 10.213.0.1" }, "127.0.0.0/8"),
+    ).toThrow(
+      "this relay already uses the network of the tunnel's address 10.213.0.2 (10.213.0.0/16 dev docker0 proto kernel scope link src 10.213.0.1)",
+    );
+    expect(fits({ ...NOTHING, 4: "10.213.0.0/24 via 192.168.77.5 dev eth0" }, "127.0.0.0/8")).toThrow(
+      "(10.213.0.0/24 via 192.168.77.5 dev eth0)",
+    );
+    expect(fits({ ...NOTHING, 4: "10.213.0.2 via 192.168.77.5 dev eth0" }, "127.0.0.0/8")).toThrow(
+      "(10.213.0.2 via 192.168.77.5 dev eth0)",
+    );
     expect(fits({ ...NOTHING, 4: "10.0.0.0/8 dev tun0 scope link" }, "127.0.0.0/8")()).toEqual([]);
-    expect(fits({ ...NOTHING, 6: "fd00::/64 dev docker0" }, "127.0.0.0/8")).toThrow("of the tunnel's address fd00::2 (fd00::/64 dev docker0)");
+    expect(fits({ ...NOTHING, 6: "fd00::/64 dev docker0" }, "127.0.0.0/8")).toThrow(
+      "of the tunnel's address fd00::2 (fd00::/64 dev docker0)",
+    );
   });
 
-  it.each([["-4 route", "default dev tun0 scope link"], ["-6 route", "fd99::/64 dev tun0 metric 1024"], ["-4 rule", "100:\tfrom 198.51.100.0/24 lookup 5182001"], ["-6 rule", "100:\tfrom all lookup 5182001"]])("not where others use its routing table (%s), unless it is there itself already", (asked, line) => {
+  it.each([
+    ["-4 route", "default dev tun0 scope link"],
+    ["-6 route", "fd99::/64 dev tun0 metric 1024"],
+    ["-4 rule", "100:\tfrom 198.51.100.0/24 lookup 5182001"],
+    ["-6 rule", "100:\tfrom all lookup 5182001"],
+  ])("not where others use its routing table (%s), unless it is there itself already", (asked, line) => {
     const there = { [asked]: line };
-    expect(fits(NOTHING, "127.0.0.0/8", there)).toThrow(`this relay's routing table 5182001, meant for wg-hel1, is in use already (${line})`);
+    expect(fits(NOTHING, "127.0.0.0/8", there)).toThrow(
+      `this relay's routing table 5182001, meant for wg-hel1, is in use already (${line})`,
+    );
     mkdirSync(join(dir, "etc"));
     writeFileSync(join(dir, "etc/wg-hel1.conf"), "TABLE=5182001\n");
     expect(fits(NOTHING, "127.0.0.0/8", there)()).toEqual([]);
@@ -175,25 +245,54 @@ describe("the relay's way out, tried by a program that came on stdin", () => {
   const ADDRESS = { 4: "192.0.2.25", 6: "2001:db8::25" } as Record<number, string>;
   const tried = ({ open, named = [4, 6], routed = [4, 6], postfix = "all", rules = "" }: Line) => {
     const cases = (families: readonly number[], what: (family: number) => string) => families.map(what).join(" ");
-    stub("getent", `case $1 in ${cases(named, (family) => `ahostsv${family}) echo "${ADDRESS[family]} STREAM $2" ;;`)} ahostsv6) echo "::ffff:192.0.2.25 STREAM" ;; *) exit 2 ;; esac`);
-    stub("ip", `case "$*" in *"rule show") printf '%s' "${rules}" ;; ${cases(routed, (family) => `"-${family} route get ${ADDRESS[family]} ipproto tcp dport 25") ;;`)} *) exit 2 ;; esac`);
+    stub(
+      "getent",
+      `case $1 in ${cases(named, (family) => `ahostsv${family}) echo "${ADDRESS[family]} STREAM $2" ;;`)} ahostsv6) echo "::ffff:192.0.2.25 STREAM" ;; *) exit 2 ;; esac`,
+    );
+    stub(
+      "ip",
+      `case "$*" in *"rule show") printf '%s' "${rules}" ;; ${cases(routed, (family) => `"-${family} route get ${ADDRESS[family]} ipproto tcp dport 25") ;;`)} *) exit 2 ;; esac`,
+    );
     stub("postconf", `[ "$*" = "-hx inet_protocols" ] && echo "${postfix}"`);
-    stub("timeout", `shift 4; case $* in ${cases(open, (family) => `*${ADDRESS[family]}) echo "220 mx.example.net ready" ;;`)} *) exit 124 ;; esac`);
-    const { status, stdout, stderr } = spawnSync("sh", ["-s", "way-out", "mx.example.net"], { input: `${readFileSync(join(dir, "lib/hostctl"), "utf8")}# look of today\n`, encoding: "utf8" });
+    stub(
+      "timeout",
+      `shift 4; case $* in ${cases(open, (family) => `*${ADDRESS[family]}) echo "220 mx.example.net ready" ;;`)} *) exit 124 ;; esac`,
+    );
+    const { status, stdout, stderr } = spawnSync("sh", ["-s", "way-out", "mx.example.net"], {
+      input: `${readFileSync(join(dir, "lib/hostctl"), "utf8")}# look of today\n`,
+      encoding: "utf8",
+    });
     expect(status).toBe(0);
     return { fault: failureOf(stdout), warnings: warningsIn(stdout), said: stderr };
   };
-  const works = (family: number) => ({ fault: undefined, warnings: [], said: `chatmail-proxy: port 25 outbound works over IPv${family}: mx.example.net greets with 220 mx.example.net ready\n` });
+  const works = (family: number) => ({
+    fault: undefined,
+    warnings: [],
+    said: `chatmail-proxy: port 25 outbound works over IPv${family}: mx.example.net greets with 220 mx.example.net ready\n`,
+  });
 
   it("is told as data where there is none", () => {
-    expect(tried({ open: [] })).toEqual({ fault: expect.stringMatching(/^this relay cannot reach mx\.example\.net on port 25, .* \(at 20\S+Z\)$/) as string, warnings: [], said: "" });
+    expect(tried({ open: [] })).toEqual({
+      fault: expect.stringMatching(/^this relay cannot reach mx\.example\.net on port 25, .* \(at 20\S+Z\)$/) as string,
+      warnings: [],
+      said: "",
+    });
     expect(tried({ open: [], named: [] }).fault).toContain("cannot reach");
   });
 
   it("is shown where there is one", () => expect(tried({ open: [4, 6] })).toEqual(works(4)));
 
-  it.each([[4, 6], [6, 4]])("is a warning with its cure where IPv%s alone works, and both are in use", (open, shut) => {
-    expect(tried({ open: [open] }).warnings).toEqual([expect.stringMatching(new RegExp(`^mail leaves over IPv${open}, but not over IPv${shut}: .*postconf -e smtp_address_preference=ipv${open} && systemctl reload postfix$`))]);
+  it.each([
+    [4, 6],
+    [6, 4],
+  ])("is a warning with its cure where IPv%s alone works, and both are in use", (open, shut) => {
+    expect(tried({ open: [open] }).warnings).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          `^mail leaves over IPv${open}, but not over IPv${shut}: .*postconf -e smtp_address_preference=ipv${open} && systemctl reload postfix$`,
+        ),
+      ),
+    ]);
     expect(tried({ open: [open] }).fault).toBe(undefined);
   });
 
@@ -206,17 +305,26 @@ describe("the relay's way out, tried by a program that came on stdin", () => {
   });
 
   it("does not blame the provider where the proxies that mail is to leave through are dead", () => {
-    const rules = "4720: from all iif lo ipproto tcp dport 25 lookup main suppress_prefixlength 0\n4810: from all iif lo ipproto tcp dport 25 unreachable\n";
-    expect(tried({ open: [], routed: [], rules }).fault).toContain("none of the proxies in egress is heard through its tunnel, so mail to other servers waits in the queue");
+    const rules =
+      "4720: from all iif lo ipproto tcp dport 25 lookup main suppress_prefixlength 0\n4810: from all iif lo ipproto tcp dport 25 unreachable\n";
+    expect(tried({ open: [], routed: [], rules }).fault).toContain(
+      "none of the proxies in egress is heard through its tunnel, so mail to other servers waits in the queue",
+    );
   });
 });
 
 it("says whether somebody listens on TURN's port", () => {
   const turn = (sockets: string) => {
     stub("ss", `echo "$*" >"${dir}/asked"; printf '%s' "${sockets}"`);
-    return [spawnSync(join(dir, "lib/hostctl"), ["turn"], { encoding: "utf8" }).stdout, readFileSync(join(dir, "asked"), "utf8")];
+    return [
+      spawnSync(join(dir, "lib/hostctl"), ["turn"], { encoding: "utf8" }).stdout,
+      readFileSync(join(dir, "asked"), "utf8"),
+    ];
   };
-  expect([turn("UNCONN 0 0 *:3478 *:*"), turn("")]).toEqual([["turn on\n", "-Hlun sport = :3478\n"], ["", "-Hlun sport = :3478\n"]]);
+  expect([turn("UNCONN 0 0 *:3478 *:*"), turn("")]).toEqual([
+    ["turn on\n", "-Hlun sport = :3478\n"],
+    ["", "-Hlun sport = :3478\n"],
+  ]);
 });
 
 describe("a UDP port that is to be handed on", () => {
@@ -224,7 +332,10 @@ describe("a UDP port that is to be handed on", () => {
   /** Each look finds the next of these; our own tunnel listens on 51820. */
   const looks = (...found: string[]) => {
     found.forEach((lines, i) => writeFileSync(join(dir, `look${i}`), lines));
-    stub("ss", `echo "$*" >>"${dir}/log"; [ "$1" = -Hlunp ] || exit 0; n=$(cat "${dir}/n" 2>/dev/null || echo 0); echo $((n + 1)) >"${dir}/n"; cat "${dir}/look$n"`);
+    stub(
+      "ss",
+      `echo "$*" >>"${dir}/log"; [ "$1" = -Hlunp ] || exit 0; n=$(cat "${dir}/n" 2>/dev/null || echo 0); echo $((n + 1)) >"${dir}/n"; cat "${dir}/look$n"`,
+    );
     stub("wg", `[ "$*" != "show wg-relay listen-port" ] || echo 51820`);
     stub("sleep", "");
     return () => run("free - - - 25 3478-3500/udp");
@@ -232,18 +343,30 @@ describe("a UDP port that is to be handed on", () => {
   const taken = line("0.0.0.0:3479", 'users:(("turnserver",pid=7,fd=8))');
 
   it("is looked for by its range, and is free beside our own tunnel and what is on loopback", () => {
-    expect(looks(line("127.0.0.1:3478") + line("[::1]:3478") + line("*:51820"))()).toContain("-Hlunp sport >= :3478 and sport <= :3500");
+    expect(looks(line("127.0.0.1:3478") + line("[::1]:3478") + line("*:51820"))()).toContain(
+      "-Hlunp sport >= :3478 and sport <= :3500",
+    );
   });
 
   it("is not free where somebody is served there, who is named", () => {
-    expect(looks(taken, taken)).toThrow("UDP port 3479 is in use on this host (by turnserver), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts");
+    expect(looks(taken, taken)).toThrow(
+      "UDP port 3479 is in use on this host (by turnserver), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts",
+    );
   });
 
   it("is free, and yet named, where it may be somebody who only dials out", () => {
     const dials = line("0.0.0.0:50000", 'users:(("tailscaled",pid=7,fd=8))');
     looks(dials, dials);
-    const { status, stderr } = spawnSync(join(dir, "lib/hostctl"), ["free", "-", "-", "-", "49152-65535/udp"], { encoding: "utf8", env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` } });
-    expect([status, stderr]).toEqual([0, expect.stringContaining("UDP port 50000 is in use on this host (by tailscaled), and a proxy hands it on to the relay. If that is a service")]);
+    const { status, stderr } = spawnSync(join(dir, "lib/hostctl"), ["free", "-", "-", "-", "49152-65535/udp"], {
+      encoding: "utf8",
+      env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` },
+    });
+    expect([status, stderr]).toEqual([
+      0,
+      expect.stringContaining(
+        "UDP port 50000 is in use on this host (by tailscaled), and a proxy hands it on to the relay. If that is a service",
+      ),
+    ]);
   });
 
   it("is not free where the kernel serves it, as another WireGuard", () => {
@@ -258,10 +381,18 @@ describe("a UDP port that is to be handed on", () => {
 describe("a tunnel on a relay", () => {
   const end = (files: Readonly<Record<string, string>>) =>
     bundle({
-      files: Object.entries({ "etc/wg-hel1.nft": "delete table inet x\n", "etc/wg-hel1.conf": "TABLE=77\n", "wireguard/wg-hel1.conf": "[Peer]\nPublicKey = PEER=\n", ...files }).map(([path, content]) => ({ path: `${dir}/${path}`, mode: "0600", content })),
+      files: Object.entries({
+        "etc/wg-hel1.nft": "delete table inet x\n",
+        "etc/wg-hel1.conf": "TABLE=77\n",
+        "wireguard/wg-hel1.conf": "[Peer]\nPublicKey = PEER=\n",
+        ...files,
+      }).map(([path, content]) => ({ path: `${dir}/${path}`, mode: "0600", content })),
       units: ["chatmail-proxy-filter.service", "wg-quick@wg-hel1.service", "chatmail-proxy-watch@wg-hel1.service"],
     });
-  const restarted = (files: Readonly<Record<string, string>>) => run("install tunnel-hel1", end(files).text).filter((line) => line.startsWith("systemctl restart ")).map((line) => line.split(/ |chatmail-proxy-/).at(-1));
+  const restarted = (files: Readonly<Record<string, string>>) =>
+    run("install tunnel-hel1", end(files).text)
+      .filter((line) => line.startsWith("systemctl restart "))
+      .map((line) => line.split(/ |chatmail-proxy-/).at(-1));
   const TUNNEL = ["wg-quick@wg-hel1.service", "watch@wg-hel1.service"];
 
   beforeEach(() => {
@@ -270,7 +401,11 @@ describe("a tunnel on a relay", () => {
     restarted({});
   });
 
-  it("goes on while its rules change, which are loaded without that", () => expect([restarted({ "etc/wg-hel1.nft": "delete table inet y\n" }), restarted({ "etc/wg-hel1.nft": "delete table inet y\n" })]).toEqual([["filter.service"], []]));
+  it("goes on while its rules change, which are loaded without that", () =>
+    expect([
+      restarted({ "etc/wg-hel1.nft": "delete table inet y\n" }),
+      restarted({ "etc/wg-hel1.nft": "delete table inet y\n" }),
+    ]).toEqual([["filter.service"], []]));
 
   it.each(["etc/wg-hel1.conf", "wireguard/wg-hel1.conf"])("is restarted when %s changes", (path) => {
     expect(restarted({ [path]: "OTHER=1\n" })).toEqual(["filter.service", ...TUNNEL]);
@@ -282,19 +417,37 @@ describe("a tunnel on a relay", () => {
   });
 
   it("goes on while another's settings change, whose name only begins with its own", () => {
-    expect(restarted({ "etc/wg-hel1.nft": "delete table inet y\n", "etc/wg-hel10.conf": "x\n" })).toEqual(["filter.service"]);
+    expect(restarted({ "etc/wg-hel1.nft": "delete table inet y\n", "etc/wg-hel10.conf": "x\n" })).toEqual([
+      "filter.service",
+    ]);
   });
 });
 
 describe("a tunnel on a proxy", () => {
-  const set = bundle({ files: [{ path: "/wg-relay.conf", mode: "0600", content: "[Interface]\nAddress = 10.213.0.1/32, fd00::1/128\n\n[Peer]\nPublicKey = PEER=\nAllowedIPs = 10.213.0.2/32, fd00::2/128\n" }], units: ["wg-quick@wg-relay.service"] });
+  const set = bundle({
+    files: [
+      {
+        path: "/wg-relay.conf",
+        mode: "0600",
+        content:
+          "[Interface]\nAddress = 10.213.0.1/32, fd00::1/128\n\n[Peer]\nPublicKey = PEER=\nAllowedIPs = 10.213.0.2/32, fd00::2/128\n",
+      },
+    ],
+    units: ["wg-quick@wg-relay.service"],
+  });
   /** Its commands, beside an interface that has what is named. */
   const healed = (has: readonly string[], verb: "install tunnel" | "heal") => {
     const hostctl = join(dir, "lib/hostctl");
     mkdirSync(join(dir, "run"), { recursive: true });
     writeFileSync(hostctl, readFileSync(hostctl, "utf8").replace(/^ROOT=.*/m, `ROOT=${dir}/wireguard`));
-    stub("wg", `case "$*" in "show wg-relay peers") echo "${has.includes("peer") ? "PEER=" : ""}" ;; *latest-handshakes) echo "PEER= 0" ;; esac`);
-    stub("ip", `case "$*" in *" show "*) case "$*" in ${has.map((what) => `*" ${what}") echo there ;;`).join(" ")} esac ;; *) echo "ip $*" >>"${dir}/log" ;; esac`);
+    stub(
+      "wg",
+      `case "$*" in "show wg-relay peers") echo "${has.includes("peer") ? "PEER=" : ""}" ;; *latest-handshakes) echo "PEER= 0" ;; esac`,
+    );
+    stub(
+      "ip",
+      `case "$*" in *" show "*) case "$*" in ${has.map((what) => `*" ${what}") echo there ;;`).join(" ")} esac ;; *) echo "ip $*" >>"${dir}/log" ;; esac`,
+    );
     return run(verb, verb === "heal" ? "" : set.text).filter((line) => /^ip|restart/.test(line));
   };
   const whole = ["peer", "up", "10.213.0.1/32", "fd00::1/128", "10.213.0.2/32", "fd00::2/128"];
@@ -304,14 +457,20 @@ describe("a tunnel on a proxy", () => {
     expect([healed(whole, "install tunnel"), healed(whole, "heal")]).toEqual([[], []]);
   });
 
-  it.each(["install tunnel", "heal"] as const)("whose interface is gone is brought up again by %s, though systemd takes its unit for active", (verb) => {
-    healed(whole, "install tunnel");
-    expect(healed([], verb)).toEqual(["systemctl restart wg-quick@wg-relay.service"]);
-  });
+  it.each(["install tunnel", "heal"] as const)(
+    "whose interface is gone is brought up again by %s, though systemd takes its unit for active",
+    (verb) => {
+      healed(whole, "install tunnel");
+      expect(healed([], verb)).toEqual(["systemctl restart wg-quick@wg-relay.service"]);
+    },
+  );
 
   it("gets back an address and a route, and nothing else", () => {
     healed(whole, "install tunnel");
-    expect(healed(["peer", "up", "10.213.0.1/32", "fd00::2/128"], "heal")).toEqual(["ip -6 address add fd00::1/128 dev wg-relay", "ip -4 route add 10.213.0.2/32 dev wg-relay"]);
+    expect(healed(["peer", "up", "10.213.0.1/32", "fd00::2/128"], "heal")).toEqual([
+      "ip -6 address add fd00::1/128 dev wg-relay",
+      "ip -4 route add 10.213.0.2/32 dev wg-relay",
+    ]);
   });
 
   it("is left to wg-quick while that is at work on it, which takes what it finds there for a fault", () => {
@@ -324,7 +483,10 @@ describe("a tunnel on a proxy", () => {
 
   it("counts what it gets back, and not what could not be put back", () => {
     healed(whole, "install tunnel");
-    stub("wg", `case "$*" in "show wg-relay peers") echo PEER= ;; *allowed-ips) printf 'PEER=\\t10.213.0.2/32 fd00::2/128\\n' ;; esac`);
+    stub(
+      "wg",
+      `case "$*" in "show wg-relay peers") echo PEER= ;; *allowed-ips) printf 'PEER=\\t10.213.0.2/32 fd00::2/128\\n' ;; esac`,
+    );
     stub("ip", `case "$*" in *" show "*"::1/128"*) ;; *" show "*) echo there ;; *) [ ! -f "${dir}/no-ipv6" ] ;; esac`);
     writeFileSync(join(dir, "no-ipv6"), "");
     run("heal");
@@ -340,11 +502,20 @@ describe("a tunnel on a proxy", () => {
     const conf = join(dir, "wireguard/wg-relay.conf");
     writeFileSync(conf, `${readFileSync(conf, "utf8")}Endpoint = 203.0.113.5:51820\n`);
     const roamed = (age: number) => {
-      stub("wg", `case "$*" in *latest-handshakes) echo "PEER= $(($(date +%s) - ${age}))" ;; *endpoints) printf 'PEER=\\t203.0.113.6:51820\\n' ;; *allowed-ips) printf 'PEER=\\t10.213.0.2/32 fd00::2/128\\n' ;; "show wg-relay peers") echo PEER= ;; "set "*) echo "wg $*" >>"${dir}/log" ;; esac`);
-      return [driftOf(status(), "relay").filter((each) => /sends to/.test(each)), run("heal").filter((line) => line.startsWith("wg"))];
+      stub(
+        "wg",
+        `case "$*" in *latest-handshakes) echo "PEER= $(($(date +%s) - ${age}))" ;; *endpoints) printf 'PEER=\\t203.0.113.6:51820\\n' ;; *allowed-ips) printf 'PEER=\\t10.213.0.2/32 fd00::2/128\\n' ;; "show wg-relay peers") echo PEER= ;; "set "*) echo "wg $*" >>"${dir}/log" ;; esac`,
+      );
+      return [
+        driftOf(status(), "relay").filter((each) => /sends to/.test(each)),
+        run("heal").filter((line) => line.startsWith("wg")),
+      ];
     };
     expect(roamed(20)).toEqual([[], []]);
-    expect(roamed(400)).toEqual([["wg-relay sends to 203.0.113.6:51820, not to 203.0.113.5:51820"], ["wg set wg-relay peer PEER= endpoint 203.0.113.5:51820"]]);
+    expect(roamed(400)).toEqual([
+      ["wg-relay sends to 203.0.113.6:51820, not to 203.0.113.5:51820"],
+      ["wg set wg-relay peer PEER= endpoint 203.0.113.5:51820"],
+    ]);
   });
 
   it("is told as it is where a power cut left a status empty", () => {
@@ -356,11 +527,17 @@ describe("a tunnel on a proxy", () => {
   it("calls the relay where that was last heard from, once its interface is made again", () => {
     healed(whole, "install tunnel");
     stub("ping", `echo "ping $*" >>"${dir}/log"`);
-    stub("wg", `case "$*" in *latest-handshakes) echo "PEER= $(date +%s)" ;; *endpoints) printf 'PEER=\\t%s\\n' "$(cat "${dir}/endpoint")" ;; "set "*) echo "wg $*" >>"${dir}/log" ;; "show wg-relay peers") echo PEER= ;; esac`);
+    stub(
+      "wg",
+      `case "$*" in *latest-handshakes) echo "PEER= $(date +%s)" ;; *endpoints) printf 'PEER=\\t%s\\n' "$(cat "${dir}/endpoint")" ;; "set "*) echo "wg $*" >>"${dir}/log" ;; "show wg-relay peers") echo PEER= ;; esac`,
+    );
     writeFileSync(join(dir, "endpoint"), "198.51.100.20:40000\n");
     run("heal");
     writeFileSync(join(dir, "endpoint"), "(none)\n");
-    expect(run("call wg-relay")).toEqual(["wg set wg-relay peer PEER= endpoint 198.51.100.20:40000", "ping -n -q -c 1 -W 1 10.213.0.2"]);
+    expect(run("call wg-relay")).toEqual([
+      "wg set wg-relay peer PEER= endpoint 198.51.100.20:40000",
+      "ping -n -q -c 1 -W 1 10.213.0.2",
+    ]);
   });
 });
 
@@ -386,13 +563,20 @@ describe("room for connections", () => {
     [960, 8192, "131072"],
     [1960, 65536, "131072"],
     [3900, 65536, "262144"],
-  ])("is made by memory: %i MB", (megabytes, most, room) => expect(made(megabytes, most)).toEqual([`sysctl -q -w net.netfilter.nf_conntrack_max=${room}`]));
+  ])("is made by memory: %i MB", (megabytes, most, room) =>
+    expect(made(megabytes, most)).toEqual([`sysctl -q -w net.netfilter.nf_conntrack_max=${room}`]),
+  );
 
   it("is never made smaller", () => expect(made(460, 500_000)).toEqual([]));
 
   it("is what it was before when we go, unless somebody else has set it since", () => {
     const back = (now: number) => {
-      run("install filter", bundle({ files: [{ path: `${dir}/etc/proxy.nft`, mode: "0644", content: "delete table inet chatmail_proxy\n" }] }).text);
+      run(
+        "install filter",
+        bundle({
+          files: [{ path: `${dir}/etc/proxy.nft`, mode: "0644", content: "delete table inet chatmail_proxy\n" }],
+        }).text,
+      );
       made(960, 8192);
       writeFileSync(join(dir, tracked), `${now}\n`);
       return run("remove filter").filter((line) => line.startsWith("sysctl"));
@@ -406,24 +590,58 @@ describe("a tunnel that is an egress", () => {
   /** What becomes of the relay's mail while the other side's WireGuard has sent so many bytes at each look. */
   const watched = (received: readonly number[], ping: "answers" | "is filtered") => {
     for (const name of ["etc", "run"]) mkdirSync(join(dir, name), { recursive: true });
-    writeFileSync(join(dir, "etc/wg-hel1.conf"), "TABLE=77\nPRIORITY=4710\nIPV4=10.213.0.1\nIPV6=fd00::1\nPEER_IPV4=10.213.0.2\nPEER_IPV6=fd00::2\nEGRESS=0\nEGRESS_ELSE=nowhere\n");
+    writeFileSync(
+      join(dir, "etc/wg-hel1.conf"),
+      "TABLE=77\nPRIORITY=4710\nIPV4=10.213.0.1\nIPV6=fd00::1\nPEER_IPV4=10.213.0.2\nPEER_IPV6=fd00::2\nEGRESS=0\nEGRESS_ELSE=nowhere\n",
+    );
     writeFileSync(join(dir, "received"), `${received.join("\n")}\n`);
     // Rules that are there, by their words behind `add`; every one is there for both families.
-    stub("ip", `[ "$1" != -d ] || shift; family=$1; case "$2 $3" in "rule show") sed -n "s/^$1 \\(.*priority $5\\).*/\\1 proto kernel/p" "${dir}/rules" 2>/dev/null || true ;; "rule add") shift 3; echo "$family $*" >>"${dir}/rules" ;; "rule del") grep -q "dport 25 lookup 77" "${dir}/rules" || exit 1; grep -v "dport 25 lookup 77" "${dir}/rules" >"${dir}/rest"; mv "${dir}/rest" "${dir}/rules" ;; esac; exit 0`);
+    stub(
+      "ip",
+      `[ "$1" != -d ] || shift; family=$1; case "$2 $3" in "rule show") sed -n "s/^$1 \\(.*priority $5\\).*/\\1 proto kernel/p" "${dir}/rules" 2>/dev/null || true ;; "rule add") shift 3; echo "$family $*" >>"${dir}/rules" ;; "rule del") grep -q "dport 25 lookup 77" "${dir}/rules" || exit 1; grep -v "dport 25 lookup 77" "${dir}/rules" >"${dir}/rest"; mv "${dir}/rest" "${dir}/rules" ;; esac; exit 0`,
+    );
     stub("ping", ping === "answers" ? "exit 0" : "exit 1");
     stub("sysctl", "");
-    stub("wg", `[ "$3" != peers ] || echo "";  [ "$3" = transfer ] || exit 0; line=$(sed -n 1p "${dir}/received"); sed -i 1d "${dir}/received"; printf 'KEY\t%s\t999\n' "$line"`);
+    stub(
+      "wg",
+      `[ "$3" != peers ] || echo "";  [ "$3" = transfer ] || exit 0; line=$(sed -n 1p "${dir}/received"); sed -i 1d "${dir}/received"; printf 'KEY\t%s\t999\n' "$line"`,
+    );
     // The look that finds no number left is the end.
-    stub("sleep", `if grep -q "dport 25 lookup 77" "${dir}/rules"; then echo out >>"${dir}/way"; else echo waits >>"${dir}/way"; fi; [ -s "${dir}/received" ] || kill -TERM $PPID`);
-    spawnSync(join(dir, "lib/hostctl"), ["watch", "wg-hel1"], { encoding: "utf8", env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` }, timeout: 10_000 });
+    stub(
+      "sleep",
+      `if grep -q "dport 25 lookup 77" "${dir}/rules"; then echo out >>"${dir}/way"; else echo waits >>"${dir}/way"; fi; [ -s "${dir}/received" ] || kill -TERM $PPID`,
+    );
+    spawnSync(join(dir, "lib/hostctl"), ["watch", "wg-hel1"], {
+      encoding: "utf8",
+      env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` },
+      timeout: 10_000,
+    });
     return readFileSync(join(dir, "way"), "utf8").trim().split("\n");
   };
 
-  it("is taken though ping is filtered there, as long as its WireGuard is heard", () => expect(watched([500, 500, 532, 532, 564, 564, 564, 596], "is filtered")).toEqual(["waits", "out", "out", "out", "out", "out", "out"]));
+  it("is taken though ping is filtered there, as long as its WireGuard is heard", () =>
+    expect(watched([500, 500, 532, 532, 564, 564, 564, 596], "is filtered")).toEqual([
+      "waits",
+      "out",
+      "out",
+      "out",
+      "out",
+      "out",
+      "out",
+    ]));
 
-  it("is left when nothing is heard for three looks, and taken again with the next word", () => expect(watched([500, 600, 600, 600, 600, 600, 632], "is filtered")).toEqual(["out", "out", "out", "waits", "waits", "out"]));
+  it("is left when nothing is heard for three looks, and taken again with the next word", () =>
+    expect(watched([500, 600, 600, 600, 600, 600, 632], "is filtered")).toEqual([
+      "out",
+      "out",
+      "out",
+      "waits",
+      "waits",
+      "out",
+    ]));
 
-  it("is taken again after its interface has begun to count anew", () => expect(watched([500, 600, 0, 0, 0, 92], "answers")).toEqual(["out", "out", "out", "waits", "out"]));
+  it("is taken again after its interface has begun to count anew", () =>
+    expect(watched([500, 600, 0, 0, 0, 92], "answers")).toEqual(["out", "out", "out", "waits", "out"]));
 });
 
 describe("at boot, before any tunnel is up", () => {
@@ -431,28 +649,50 @@ describe("at boot, before any tunnel is up", () => {
   /** What is asked of ip beside tunnels of these settings; the rules stay from one boot's verb to the next. */
   const loaded = (...tunnels: string[]) => {
     mkdirSync(join(dir, "etc"), { recursive: true });
-    tunnels.forEach((settings, i) => writeFileSync(join(dir, `etc/wg-t${i}.conf`), `TABLE=${i}\nPRIORITY=4710\n${settings}`));
-    stub("ip", `[ "$1" != -d ] || shift
+    tunnels.forEach((settings, i) =>
+      writeFileSync(join(dir, `etc/wg-t${i}.conf`), `TABLE=${i}\nPRIORITY=4710\n${settings}`),
+    );
+    stub(
+      "ip",
+      `[ "$1" != -d ] || shift
 case "$2 $3" in
 "rule show") grep "^$1 .* priority $5 proto" "${dir}/rules" ;;
 "rule add") echo "ip $*" >>"${dir}/log"; echo "$*" | sed 's/protocol kernel/proto kernel/' >>"${dir}/rules" ;;
 "rule del") number=$(grep -nF -e "$1 rule add $(shift 3; echo "$*") " "${dir}/rules" | head -n 1); [ -n "$number" ] && sed -i "\${number%%:*}d" "${dir}/rules" && echo "ip $*" >>"${dir}/log" ;;
 *) exit 1 ;;
-esac`);
+esac`,
+    );
     return run("load-filters").filter((line) => line.startsWith("ip "));
   };
 
   it("the relay's mail has nowhere to go where a tunnel is an egress, and that is said once", () => {
-    const places = ["rule add iif lo ipproto tcp dport 25 lookup main suppress_prefixlength 0 priority 4720 protocol kernel", UNREACHABLE].flatMap((rule) => [`ip -4 ${rule}`, `ip -6 ${rule}`]);
+    const places = [
+      "rule add iif lo ipproto tcp dport 25 lookup main suppress_prefixlength 0 priority 4720 protocol kernel",
+      UNREACHABLE,
+    ].flatMap((rule) => [`ip -4 ${rule}`, `ip -6 ${rule}`]);
     expect(loaded("", "EGRESS=0\nEGRESS_ELSE=nowhere\n", "EGRESS=1\nEGRESS_ELSE=nowhere\n")).toEqual(places);
     expect(loaded()).toEqual([]);
   });
 
   it("the relay's mail keeps the frame of an earlier version's, which networkd would take away, until ours is there", () => {
-    const frame = (protocol: string) => [4, 6].flatMap((family) => ["lookup main suppress_prefixlength 0 priority 4720", "unreachable priority 4810"].map((rule) => `-${family} rule add iif lo ipproto tcp dport 25 ${rule} proto ${protocol}`));
+    const frame = (protocol: string) =>
+      [4, 6].flatMap((family) =>
+        ["lookup main suppress_prefixlength 0 priority 4720", "unreachable priority 4810"].map(
+          (rule) => `-${family} rule add iif lo ipproto tcp dport 25 ${rule} proto ${protocol}`,
+        ),
+      );
     writeFileSync(join(dir, "rules"), `${frame("unspec").join("\n")}\n`);
     const done = loaded("EGRESS=0\nEGRESS_ELSE=nowhere\n");
-    expect(done.map((line) => line.split(" ").slice(1, 4).join(" "))).toEqual(["-4 rule add", "-4 rule del", "-6 rule add", "-6 rule del", "-4 rule add", "-4 rule del", "-6 rule add", "-6 rule del"]);
+    expect(done.map((line) => line.split(" ").slice(1, 4).join(" "))).toEqual([
+      "-4 rule add",
+      "-4 rule del",
+      "-6 rule add",
+      "-6 rule del",
+      "-4 rule add",
+      "-4 rule del",
+      "-6 rule add",
+      "-6 rule del",
+    ]);
     expect(readFileSync(join(dir, "rules"), "utf8").trim().split("\n").sort()).toEqual(frame("kernel").sort());
     expect(loaded()).toEqual([]);
   });
@@ -465,20 +705,30 @@ esac`);
 
 it("hands rules for several lines on by no file that another run would take away", () => {
   for (const place of ["etc", "run", "state"]) mkdirSync(join(dir, place), { recursive: true });
-  writeFileSync(join(dir, "etc/proxy.nft"), 'iifname { "eth0", "eth1" } fib daddr type local tcp dport { 25 } dnat ip to 10.213.0.2\n');
+  writeFileSync(
+    join(dir, "etc/proxy.nft"),
+    'iifname { "eth0", "eth1" } fib daddr type local tcp dport { 25 } dnat ip to 10.213.0.2\n',
+  );
   writeFileSync(join(dir, "state/wans"), "4 192.0.2.9 10.213.0.2 eth1 201 1000 0x1000000\n");
-  stub("ip", `case "$*" in *" rule add "*) echo "ip $*" >>"${dir}/log"; ls "${dir}/run" | sed 's/^/has /' >>"${dir}/log" ;; *"rule show"* | *" show "*) ;; esac`);
+  stub(
+    "ip",
+    `case "$*" in *" rule add "*) echo "ip $*" >>"${dir}/log"; ls "${dir}/run" | sed 's/^/has /' >>"${dir}/log" ;; *"rule show"* | *" show "*) ;; esac`,
+  );
   const done = run("load-filters").filter((line) => /^(ip|has) /.test(line));
-  expect(done).toEqual(["ip -4 rule add from 10.213.0.2 fwmark 0x1000000/0xf000000 lookup 201 priority 1000 protocol kernel"]);
+  expect(done).toEqual([
+    "ip -4 rule add from 10.213.0.2 fwmark 0x1000000/0xf000000 lookup 201 priority 1000 protocol kernel",
+  ]);
 });
 
 describe("forwarding", () => {
-  const DOCKER = "table ip docker {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n\t}\n}";
+  const DOCKER =
+    "table ip docker {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n\t}\n}";
   const KEYS = "net.ipv4.ip_forward = 1\nnet.ipv4.conf.all.rp_filter = 2\n";
   /** As the kernel wants it: with forwarding off it lets redirects in again, whatever the owner had said. */
   const ALL = ["net.ipv4.ip_forward=0", "net.ipv4.conf.all.accept_redirects=0", "net.ipv4.conf.all.rp_filter=0"];
   const WAS = "net.ipv4.ip_forward=0\nnet.ipv4.conf.all.rp_filter=0\nnet.ipv4.conf.all.accept_redirects=0\n";
-  const settings = (name = "zz-chatmail-proxy") => bundle({ files: [{ path: `/etc/sysctl.d/${name}.conf`, mode: "0644", content: KEYS }] });
+  const settings = (name = "zz-chatmail-proxy") =>
+    bundle({ files: [{ path: `/etc/sysctl.d/${name}.conf`, mode: "0644", content: KEYS }] });
   /** A host whose kernel says this, and nft that. */
   const aHost = (ruleset: string, kernel = WAS) => {
     const hostctl = join(dir, "lib/hostctl");
@@ -497,14 +747,20 @@ describe("forwarding", () => {
   };
 
   it("is off again when we go, where it was off before", () => {
-    expect(putBack("", "table inet chatmail_proxy {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n")).toEqual(ALL);
+    expect(
+      putBack(
+        "",
+        "table inet chatmail_proxy {\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n",
+      ),
+    ).toEqual(ALL);
   });
 
   it("is so too where others had rules for it without needing it", () => {
     expect(putBack(DOCKER, DOCKER)).toEqual(ALL);
   });
 
-  it("stays on when somebody else has come to need it", () => expect(putBack("", DOCKER)).toEqual(["net.ipv4.conf.all.rp_filter=0"]));
+  it("stays on when somebody else has come to need it", () =>
+    expect(putBack("", DOCKER)).toEqual(["net.ipv4.conf.all.rp_filter=0"]));
 
   it("stays on when our file gets another name, and the one of before goes", () => {
     aHost("");
@@ -518,7 +774,10 @@ describe("forwarding", () => {
   });
 
   it("leaves redirects to their owner where it was on before us, since we have changed nothing then", () => {
-    expect(putBack("", "", WAS.replace("ip_forward=0", "ip_forward=1"))).toEqual(["net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0"]);
+    expect(putBack("", "", WAS.replace("ip_forward=0", "ip_forward=1"))).toEqual([
+      "net.ipv4.ip_forward=1",
+      "net.ipv4.conf.all.rp_filter=0",
+    ]);
   });
 });
 
@@ -532,22 +791,33 @@ it("is not held up by a lock whose holder is dead, or is another program by now"
 });
 
 describe("the relay's routes for a tunnel", () => {
-  const rules = () => [4, 6].flatMap((family) => readFileSync(join(dir, `rules-${family}`), "utf8").split("\n").filter(Boolean));
+  const rules = () =>
+    [4, 6].flatMap((family) =>
+      readFileSync(join(dir, `rules-${family}`), "utf8")
+        .split("\n")
+        .filter(Boolean),
+    );
   const settings = (place: string, table: number) => {
     for (const name of ["etc", "run"]) mkdirSync(join(dir, name), { recursive: true });
-    writeFileSync(join(dir, "etc/wg-hel1.conf"), `TABLE=${table}\nPRIORITY=4710\nIPV4=10.${place}.0.2\nIPV6=fd${place}::2\nPEER_IPV4=10.${place}.0.1\nPEER_IPV6=fd${place}::1\nSTACK=a/b\n`);
+    writeFileSync(
+      join(dir, "etc/wg-hel1.conf"),
+      `TABLE=${table}\nPRIORITY=4710\nIPV4=10.${place}.0.2\nIPV6=fd${place}::2\nPEER_IPV4=10.${place}.0.1\nPEER_IPV6=fd${place}::1\nSTACK=a/b\n`,
+    );
   };
 
   beforeEach(() => {
     mkdirSync(join(dir, "run"));
     for (const family of [4, 6]) writeFileSync(join(dir, `rules-${family}`), "");
-    stub("ip", `[ "$1" != -d ] || shift
+    stub(
+      "ip",
+      `[ "$1" != -d ] || shift
 rules=${dir}/rules\${1}
 case "$2 $3" in
 "rule show") sed 's/$/ proto kernel/' "$rules" ;;
 "rule add") [ -f ${dir}/refused ] || echo "from \${5%/*} lookup $7" >>"$rules"; [ ! -f ${dir}/quicker ] || exit 2; [ ! -f ${dir}/refused ] || exit 2 ;;
 "rule del") line="from \${5%/*} lookup $7"; grep -qx "$line" "$rules" || exit 2; grep -vx "$line" "$rules" >"$rules.new"; mv "$rules.new" "$rules" ;;
-esac`);
+esac`,
+    );
   });
 
   it("are there once, however often the watch comes by, and go again", () => {

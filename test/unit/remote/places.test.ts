@@ -13,8 +13,15 @@ let root = "";
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "places-"));
   root = join(dir, "root");
-  for (const place of ["bin", "root/usr", "root/etc/systemd/system", "root/var/lib", "root/run", "root/root"]) mkdirSync(join(dir, place), { recursive: true });
-  for (const [name, body] of [["systemctl", ""], ["id", "echo 0"], ["ip", '[ "$1" = link ]'], ["nft", "cat >/dev/null"], ["wg", ""]] as const) {
+  for (const place of ["bin", "root/usr", "root/etc/systemd/system", "root/var/lib", "root/run", "root/root"])
+    mkdirSync(join(dir, place), { recursive: true });
+  for (const [name, body] of [
+    ["systemctl", ""],
+    ["id", "echo 0"],
+    ["ip", '[ "$1" = link ]'],
+    ["nft", "cat >/dev/null"],
+    ["wg", ""],
+  ] as const) {
     writeFileSync(join(dir, "bin", name), `#!/bin/sh\n${body}\n`);
     chmodSync(join(dir, "bin", name), 0o755);
   }
@@ -31,12 +38,21 @@ const here = (text: string) =>
 
 /** Every directory with its mode. */
 const places = () => {
-  const found = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
-  return Object.fromEntries(found.sort().map((path) => [path.slice(root.length), (statSync(path).mode & 0o777).toString(8)]));
+  const found = readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name));
+  return Object.fromEntries(
+    found.sort().map((path) => [path.slice(root.length), (statSync(path).mode & 0o777).toString(8)]),
+  );
 };
 
 /** As on a host whose own umask is strict. */
-const sh = (command: string, input: string) => spawnSync("sh", ["-c", `umask 077; ${command}`], { input, encoding: "utf8", env: { ...process.env, HOME: join(root, "root"), PATH: `${dir}/bin:${process.env.PATH}` } });
+const sh = (command: string, input: string) =>
+  spawnSync("sh", ["-c", `umask 077; ${command}`], {
+    input,
+    encoding: "utf8",
+    env: { ...process.env, HOME: join(root, "root"), PATH: `${dir}/bin:${process.env.PATH}` },
+  });
 
 const hostctl = (verb: string, stdin = "") => {
   const { status, stderr } = sh(`${root}/usr/local/lib/chatmail-proxy/hostctl ${verb}`, stdin);
@@ -60,7 +76,15 @@ describe("directories that others use too", () => {
   it("are made where they are missing, for others too, and go again when we do", () => {
     const before = places();
     const meanwhile = lived();
-    expect(meanwhile).toMatchObject({ "/usr/local": "755", "/usr/local/lib": "755", "/usr/local/lib/chatmail-proxy": "755", "/etc/apt": "755", "/etc/apt/apt.conf.d": "755", "/etc/systemd/system/nftables.service.d": "755", "/root/.ssh": "700" });
+    expect(meanwhile).toMatchObject({
+      "/usr/local": "755",
+      "/usr/local/lib": "755",
+      "/usr/local/lib/chatmail-proxy": "755",
+      "/etc/apt": "755",
+      "/etc/apt/apt.conf.d": "755",
+      "/etc/systemd/system/nftables.service.d": "755",
+      "/root/.ssh": "700",
+    });
     expect(places()).toEqual(before);
   });
 
@@ -85,7 +109,12 @@ describe("directories that others use too", () => {
 
   it("go where an earlier version made them, which noted nothing", () => {
     const before = places();
-    for (const place of ["usr/local/lib/chatmail-proxy", "etc/systemd/system/nftables.service.d", "var/lib/chatmail-proxy/sets"]) mkdirSync(join(root, place), { recursive: true });
+    for (const place of [
+      "usr/local/lib/chatmail-proxy",
+      "etc/systemd/system/nftables.service.d",
+      "var/lib/chatmail-proxy/sets",
+    ])
+      mkdirSync(join(root, place), { recursive: true });
     writeFileSync(join(root, "etc/systemd/system/nftables.service.d/chatmail-proxy.conf"), "");
     lived();
     // Every Debian has this one.
@@ -96,7 +125,11 @@ describe("directories that others use too", () => {
     const script = here(relayScript("chatmail-proxy/prod", [], { outboundCheck: false, udpPorts: [] }));
     // As far as hostctl's own setup.
     sh("sh -s", script.slice(0, script.indexOf(`${root}/usr/local/lib/chatmail-proxy/hostctl prepare`)));
-    expect(places()).toMatchObject({ "/usr/local": "755", "/usr/local/lib": "755", "/usr/local/lib/chatmail-proxy": "755" });
+    expect(places()).toMatchObject({
+      "/usr/local": "755",
+      "/usr/local/lib": "755",
+      "/usr/local/lib/chatmail-proxy": "755",
+    });
     hostctl("uninstall");
     expect(existsSync(join(root, "usr/local"))).toBe(false);
   });

@@ -8,7 +8,9 @@ import { join } from "node:path";
 import { parseRelayFacts } from "../../../components/remote/facts";
 
 const RULESETS = join(__dirname, "rulesets");
-const PARTS = ["rulesets", "firewalls"].map((part) => `. ${join(__dirname, "../../../components/remote/host/linux", part)}.sh`).join("; ");
+const PARTS = ["rulesets", "firewalls"]
+  .map((part) => `. ${join(__dirname, "../../../components/remote/host/linux", part)}.sh`)
+  .join("; ");
 const HOSTS = { proxy: "proxy wg-relay 10.213.1.2 fd6d::2", direct: "proxy - 10.213.1.2 fd6d::2", relay: "relay" };
 
 /** What a host with these rules says of its firewalls: TABLE, CHAIN, HOOK of each. */
@@ -16,16 +18,40 @@ function dropping(printed: string, host: keyof typeof HOSTS = "proxy", iptables 
   const dir = mkdtempSync(join(tmpdir(), "rulesets-"));
   try {
     const [nft = "", ...legacy] = printed.split(/^legacy /m);
-    const saved = (family: string) => legacy.find((part) => part.startsWith(`${family}\n`))?.slice(family.length + 1) ?? "";
-    const commands = { nft, "iptables-legacy-save": saved("ip"), "ip6tables-legacy-save": saved("ip6"), wan: "wan eth0 0", wg: "51820", ...(iptables ? { iptables: "" } : {}) };
+    const saved = (family: string) =>
+      legacy.find((part) => part.startsWith(`${family}\n`))?.slice(family.length + 1) ?? "";
+    const commands = {
+      nft,
+      "iptables-legacy-save": saved("ip"),
+      "ip6tables-legacy-save": saved("ip6"),
+      wan: "wan eth0 0",
+      wg: "51820",
+      ...(iptables ? { iptables: "" } : {}),
+    };
     for (const [name, output] of Object.entries(commands)) {
       writeFileSync(join(dir, `${name}.out`), output);
       writeFileSync(join(dir, name), `#!/bin/sh\ncat ${dir}/${name}.out\n`, { mode: 0o755 });
     }
     mkdirSync(join(dir, "etc"));
-    const { stdout, stderr, status } = spawnSync("sh", ["-euc", `PATH=${dir}:/usr/bin:/bin ETC=${dir}/etc; have() { [ -x "${dir}/$1" ]; }; ${PARTS}; ${more} firewalls ${HOSTS[host]}`], { encoding: "utf8" });
+    const { stdout, stderr, status } = spawnSync(
+      "sh",
+      [
+        "-euc",
+        `PATH=${dir}:/usr/bin:/bin ETC=${dir}/etc; have() { [ -x "${dir}/$1" ]; }; ${PARTS}; ${more} firewalls ${HOSTS[host]}`,
+      ],
+      { encoding: "utf8" },
+    );
     expect([status, stderr]).toEqual([0, ""]);
-    return parseRelayFacts(stdout).firewalls.map((told) => (/^the table (.*) on the \w+ drops what its chain (\S+) \(hook (\w+)\) does not name: let /.exec(told) ?? [told, told]).slice(1).join(", "));
+    return parseRelayFacts(stdout).firewalls.map((told) =>
+      (
+        /^the table (.*) on the \w+ drops what its chain (\S+) \(hook (\w+)\) does not name: let /.exec(told) ?? [
+          told,
+          told,
+        ]
+      )
+        .slice(1)
+        .join(", "),
+    );
   } finally {
     rmSync(dir, { recursive: true });
   }
@@ -43,7 +69,9 @@ const files = readdirSync(RULESETS).map((name) => {
   };
 });
 
-it.each(files)("says what drops ours: $name", ({ printed, host, iptables, drops }) => expect(dropping(printed, host, iptables)).toEqual(drops));
+it.each(files)("says what drops ours: $name", ({ printed, host, iptables, drops }) =>
+  expect(dropping(printed, host, iptables)).toEqual(drops),
+);
 
 const of = (name: string) => files.find((file) => file.name.startsWith(`${name} `))?.printed ?? "";
 
@@ -60,8 +88,13 @@ it("knows the names of a relay's tunnels once they are there", () => {
 });
 
 it("does not take long with thousands of banned addresses", () => {
-  const banned = Array.from({ length: 5000 }, (_, i) => `-A INPUT -s 198.51.${i >> 8}.${i & 255}/32 -j REJECT --reject-with icmp-port-unreachable`);
+  const banned = Array.from(
+    { length: 5000 },
+    (_, i) => `-A INPUT -s 198.51.${i >> 8}.${i & 255}/32 -j REJECT --reject-with icmp-port-unreachable`,
+  );
   const began = Date.now();
-  expect(dropping(["legacy ip", "*filter", ":INPUT ACCEPT [0:0]", ...banned, "-A INPUT -j DROP", "COMMIT", ""].join("\n"))).toEqual(["ip filter of iptables-legacy, INPUT, input"]);
+  expect(
+    dropping(["legacy ip", "*filter", ":INPUT ACCEPT [0:0]", ...banned, "-A INPUT -j DROP", "COMMIT", ""].join("\n")),
+  ).toEqual(["ip filter of iptables-legacy, INPUT, input"]);
   expect(Date.now() - began).toBeLessThan(10_000);
 });

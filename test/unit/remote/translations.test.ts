@@ -8,7 +8,12 @@ import { hostctlProgram } from "../../../components/remote/hostctl";
 
 const FILES = join(__dirname, "translations");
 const OURS = join(__dirname, "../../golden/files");
-const ADDRESSES = ["1: lo    inet 127.0.0.1/8 scope host lo", "2: eth0    inet 192.0.2.140/24 scope global eth0", "2: eth0    inet6 2001:db8:140::2/64 scope global", "3: docker0    inet 172.17.0.1/16 scope global docker0"].join("\n");
+const ADDRESSES = [
+  "1: lo    inet 127.0.0.1/8 scope host lo",
+  "2: eth0    inet 192.0.2.140/24 scope global eth0",
+  "2: eth0    inet6 2001:db8:140::2/64 scope global",
+  "3: docker0    inet 172.17.0.1/16 scope global docker0",
+].join("\n");
 
 /** What each command prints on a host. */
 type Printed = Record<string, string>;
@@ -19,13 +24,21 @@ function hostOf(file: string): Printed {
   return Object.fromEntries(parts.flatMap((part, i) => (i % 2 === 0 ? [[part, parts[i + 1] ?? ""]] : [])));
 }
 
-const without = (printed: Printed, command: string): Printed => Object.fromEntries(Object.entries(printed).filter(([each]) => each !== command));
+const without = (printed: Printed, command: string): Printed =>
+  Object.fromEntries(Object.entries(printed).filter(([each]) => each !== command));
 
 /** Rules of a file, each with the ports of ours that they take. */
 function formsIn(file: string): { title: string; rules: string; takes: string }[] {
   const [, ...parts] = readFileSync(join(FILES, `${file}.txt`), "utf8").split(/^# takes: (.*)\n/m);
-  const title = (rules: string) => rules.split("\n").filter((line) => /^(\t\t(?!type)|-A )/.test(line)).map((line) => line.trim()).join("; ");
-  return parts.flatMap((takes, i) => (i % 2 === 0 ? [{ takes, rules: parts[i + 1] ?? "", title: title(parts[i + 1] ?? "") }] : []));
+  const title = (rules: string) =>
+    rules
+      .split("\n")
+      .filter((line) => /^(\t\t(?!type)|-A )/.test(line))
+      .map((line) => line.trim())
+      .join("; ");
+  return parts.flatMap((takes, i) =>
+    i % 2 === 0 ? [{ takes, rules: parts[i + 1] ?? "", title: title(parts[i + 1] ?? "") }] : [],
+  );
 }
 
 /** hostctl's word on new rules of ours on such a host, while they are armed; undefined where they are loaded. */
@@ -42,10 +55,24 @@ function refused(printed: Printed, ours = "proxy-udp", broken: readonly string[]
     }
     for (const name of broken) programs.set(name, "exit 2");
     for (const [name, text] of programs) writeFileSync(join(dir, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
-    const program = hostctlProgram().replace(/^PROC=.*/m, `PROC=${dir}/proc`).replace(/^main "\$@"$/m, `have() { [ -x "${dir}/$1" ]; }; check_file ${join(OURS, `${ours}.nft`)} 0644 /etc/chatmail-proxy/proxy.nft && load_file ${join(OURS, `${ours}.nft`)} 0644 /etc/chatmail-proxy/proxy.nft`);
-    const { stderr, status } = spawnSync("sh", ["-s"], { input: program, encoding: "utf8", env: { PATH: `${dir}:/usr/bin:/bin` } });
-    const said = stderr.split("\n").filter((line) => line.startsWith("chatmail-proxy: ")).map((line) => line.slice(16));
-    expect([said.length, spawnSync("ls", [join(dir, "loaded")]).status === 0]).toEqual(status === 0 ? [0, true] : [1, false]);
+    const program = hostctlProgram()
+      .replace(/^PROC=.*/m, `PROC=${dir}/proc`)
+      .replace(
+        /^main "\$@"$/m,
+        `have() { [ -x "${dir}/$1" ]; }; check_file ${join(OURS, `${ours}.nft`)} 0644 /etc/chatmail-proxy/proxy.nft && load_file ${join(OURS, `${ours}.nft`)} 0644 /etc/chatmail-proxy/proxy.nft`,
+      );
+    const { stderr, status } = spawnSync("sh", ["-s"], {
+      input: program,
+      encoding: "utf8",
+      env: { PATH: `${dir}:/usr/bin:/bin` },
+    });
+    const said = stderr
+      .split("\n")
+      .filter((line) => line.startsWith("chatmail-proxy: "))
+      .map((line) => line.slice(16));
+    expect([said.length, spawnSync("ls", [join(dir, "loaded")]).status === 0]).toEqual(
+      status === 0 ? [0, true] : [1, false],
+    );
     return said[0];
   } finally {
     rmSync(dir, { recursive: true });
@@ -56,12 +83,42 @@ const ALL = "25, 80, 143, 443, 465, 587, 993";
 
 describe("what others have redirected is named, and nothing of ours is loaded", () => {
   it.each([
-    ["a proxy set up by hand from the guide", "guide", `ports ${ALL} are in use on this host (by nftables, table ip nat, chain prerouting: iif "eth0" tcp dport { ${ALL} } dnat to 10.9.0.2; nftables, table ip6 nat, chain prerouting: `, "If it is a proxy that was set up by hand, take all of its rules out"],
-    ["Docker's published port, by iptables-nft", "docker", 'port 25 is in use on this host (by nftables, table ip nat, chain DOCKER: iifname != "docker0" tcp dport 25 dnat to 172.17.0.2:25)', "publish no such port there"],
-    ["the same where nft does not show what iptables' own modules do", "docker-without-modules", "port 25 is in use on this host (by iptables-nft, table nat, chain DOCKER: -A DOCKER ! -i docker0 -p tcp -m multiport --dports 25,8025 -j DNAT", "publish no such port there"],
-    ["k3s' load balancer and host port, by iptables-legacy", "k3s-legacy", "ports 80, 443 are in use on this host (by iptables-legacy, table nat, chain KUBE-SERVICES: -A KUBE-SERVICES -d 192.0.2.140/32 -p tcp -m comment --comment \"kube-system/traefik:web loadbalancer IP\" -m tcp --dport 80 ", "give it up in Kubernetes"],
-    ["the same by iptables-nft, each once", "k3s-nft", "ports 80, 443 are in use on this host (by nftables, table ip nat, chain KUBE-SERVICES: meta l4proto tcp ip daddr 192.0.2.140 tcp dport 80 jump KUBE-EXT-UQMCRMJZLI3FTLDP; nftables, table ip nat, chain CNI-DN-7a0c34d1b4a7f0b2a51e1: tcp dport 443 dnat to 10.42.0.7:443)", "give it up in Kubernetes"],
-    ["kube-proxy's maps of nftables", "kube-proxy-nft", "ports 80, 993 are in use on this host (by nftables, table ip kube-proxy, chain services: ip daddr . meta l4proto . th dport vmap @service-ips; ", "give it up in Kubernetes"],
+    [
+      "a proxy set up by hand from the guide",
+      "guide",
+      `ports ${ALL} are in use on this host (by nftables, table ip nat, chain prerouting: iif "eth0" tcp dport { ${ALL} } dnat to 10.9.0.2; nftables, table ip6 nat, chain prerouting: `,
+      "If it is a proxy that was set up by hand, take all of its rules out",
+    ],
+    [
+      "Docker's published port, by iptables-nft",
+      "docker",
+      'port 25 is in use on this host (by nftables, table ip nat, chain DOCKER: iifname != "docker0" tcp dport 25 dnat to 172.17.0.2:25)',
+      "publish no such port there",
+    ],
+    [
+      "the same where nft does not show what iptables' own modules do",
+      "docker-without-modules",
+      "port 25 is in use on this host (by iptables-nft, table nat, chain DOCKER: -A DOCKER ! -i docker0 -p tcp -m multiport --dports 25,8025 -j DNAT",
+      "publish no such port there",
+    ],
+    [
+      "k3s' load balancer and host port, by iptables-legacy",
+      "k3s-legacy",
+      'ports 80, 443 are in use on this host (by iptables-legacy, table nat, chain KUBE-SERVICES: -A KUBE-SERVICES -d 192.0.2.140/32 -p tcp -m comment --comment "kube-system/traefik:web loadbalancer IP" -m tcp --dport 80 ',
+      "give it up in Kubernetes",
+    ],
+    [
+      "the same by iptables-nft, each once",
+      "k3s-nft",
+      "ports 80, 443 are in use on this host (by nftables, table ip nat, chain KUBE-SERVICES: meta l4proto tcp ip daddr 192.0.2.140 tcp dport 80 jump KUBE-EXT-UQMCRMJZLI3FTLDP; nftables, table ip nat, chain CNI-DN-7a0c34d1b4a7f0b2a51e1: tcp dport 443 dnat to 10.42.0.7:443)",
+      "give it up in Kubernetes",
+    ],
+    [
+      "kube-proxy's maps of nftables",
+      "kube-proxy-nft",
+      "ports 80, 993 are in use on this host (by nftables, table ip kube-proxy, chain services: ip daddr . meta l4proto . th dport vmap @service-ips; ",
+      "give it up in Kubernetes",
+    ],
   ])("%s", (_what, file, named, cure) => {
     const said = refused(hostOf(file), "proxy-routed") ?? "nothing";
     expect(said.slice(0, named.length)).toBe(named);
@@ -70,15 +127,21 @@ describe("what others have redirected is named, and nothing of ours is loaded", 
   });
 
   it("rules of iptables-legacy that no program there can show", () => {
-    expect(refused(without(hostOf("k3s-legacy"), "iptables-legacy-save"))).toMatch(/^this host has a table nat of iptables-legacy, and no program that shows it whole, .*: apt-get install iptables\. Nothing was loaded$/);
+    expect(refused(without(hostOf("k3s-legacy"), "iptables-legacy-save"))).toMatch(
+      /^this host has a table nat of iptables-legacy, and no program that shows it whole, .*: apt-get install iptables\. Nothing was loaded$/,
+    );
   });
 
   it("rules that awk could not read, with what to look at", () => {
-    expect(refused({ "nft -s -y list ruleset": "" }, "proxy-udp", ["awk"])).toMatch(/^nobody can say whether others' rules on this host take a port that a proxy hands on to the relay: awk failed .* whether awk runs .*, then run pulumi up again\. Nothing was loaded$/);
+    expect(refused({ "nft -s -y list ruleset": "" }, "proxy-udp", ["awk"])).toMatch(
+      /^nobody can say whether others' rules on this host take a port that a proxy hands on to the relay: awk failed .* whether awk runs .*, then run pulumi up again\. Nothing was loaded$/,
+    );
   });
 
   it("rules of iptables-nft that nft shows in part, and no other program there", () => {
-    expect(refused(without(hostOf("docker-without-modules"), "iptables-nft-save -t nat"))).toMatch(/^this host has a table nat of iptables, and no program that shows it whole, /);
+    expect(refused(without(hostOf("docker-without-modules"), "iptables-nft-save -t nat"))).toMatch(
+      /^this host has a table nat of iptables, and no program that shows it whole, /,
+    );
   });
 });
 
@@ -88,7 +151,20 @@ it.each([
 ])("is no obstacle: %s", (_what, file) => expect(refused(hostOf(file))).toBeUndefined());
 
 /** The ports at the beginning of a message. */
-const portsIn = (said: string | undefined) => (said === undefined ? "-" : said.replace(/ (is|are) in use on this host .*/, "").replace(/(^| and )ports? /, "").replace(/(^| and )UDP ports? (.*)/, (_all, and: string, list: string) => `${and === "" ? "" : ", "}${list.split(", ").map((port) => `UDP ${port}`).join(", ")}`));
+const portsIn = (said: string | undefined) =>
+  said === undefined
+    ? "-"
+    : said
+        .replace(/ (is|are) in use on this host .*/, "")
+        .replace(/(^| and )ports? /, "")
+        .replace(
+          /(^| and )UDP ports? (.*)/,
+          (_all, and: string, list: string) =>
+            `${and === "" ? "" : ", "}${list
+              .split(", ")
+              .map((port) => `UDP ${port}`)
+              .join(", ")}`,
+        );
 
 describe("of a rule, the ports that it could take", () => {
   it.each(formsIn("forms"))("as nft shows it: $takes by $title", ({ rules, takes }) => {
@@ -96,18 +172,29 @@ describe("of a rule, the ports that it could take", () => {
   });
 
   it.each(formsIn("legacy-forms"))("as iptables shows it: $takes by $title", ({ rules, takes }) => {
-    expect(portsIn(refused({ "ip -o address show": ADDRESSES, "iptables-legacy-save": rules, "ip6tables-legacy-save": "" }))).toBe(takes);
+    expect(
+      portsIn(refused({ "ip -o address show": ADDRESSES, "iptables-legacy-save": rules, "ip6tables-legacy-save": "" })),
+    ).toBe(takes);
   });
 
   it("is none where it is of a family that ours are not for", () => {
     const { rules = "" } = formsIn("forms").find((form) => form.rules.includes("ip6 daddr 2001:db8:140::2 tcp")) ?? {};
-    expect(refused({ "ip -o address show": ADDRESSES, "nft -s -y list ruleset": rules }, "proxy-direct-ipv4")).toBeUndefined();
-    expect(refused({ "ip -o address show": ADDRESSES, "nft -s -y list ruleset": rules }, "proxy-direct")).toContain("port 25 is in use");
+    expect(
+      refused({ "ip -o address show": ADDRESSES, "nft -s -y list ruleset": rules }, "proxy-direct-ipv4"),
+    ).toBeUndefined();
+    expect(refused({ "ip -o address show": ADDRESSES, "nft -s -y list ruleset": rules }, "proxy-direct")).toContain(
+      "port 25 is in use",
+    );
   });
 
   it("is none for our own table, which is there already", () => {
     const rules = readFileSync(join(OURS, "proxy-udp.nft"), "utf8");
     expect(refused({ "ip -o address show": ADDRESSES, "nft -s -y list ruleset": rules })).toBeUndefined();
-    expect(refused({ "ip -o address show": ADDRESSES, "nft -s -y list ruleset": rules.replaceAll("inet chatmail_proxy", "inet other") })).toContain("in use");
+    expect(
+      refused({
+        "ip -o address show": ADDRESSES,
+        "nft -s -y list ruleset": rules.replaceAll("inet chatmail_proxy", "inet other"),
+      }),
+    ).toContain("in use");
   });
 });

@@ -4,14 +4,28 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { deriveKey, presharedKey, sshKeyPair, wireGuardKeyPair, x25519PublicKey } from "../../../components/tunnel/keys";
+import {
+  deriveKey,
+  presharedKey,
+  sshKeyPair,
+  wireGuardKeyPair,
+  x25519PublicKey,
+} from "../../../components/tunnel/keys";
 
 const SEED = "S".repeat(64);
 
 describe("x25519PublicKey", () => {
   it.each([
-    ["Alice", "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a", "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"],
-    ["Bob", "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb", "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"],
+    [
+      "Alice",
+      "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+      "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
+    ],
+    [
+      "Bob",
+      "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
+      "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
+    ],
   ])("gives %s's public key of RFC 7748, section 6.1", (_who, scalar, point) => {
     expect(x25519PublicKey(Buffer.from(scalar, "hex")).toString("hex")).toBe(point);
   });
@@ -43,7 +57,9 @@ describe("deriveKey", () => {
   });
 
   it("refuses a short seed without printing it", () => {
-    expect(() => deriveKey("hunter2", "tunnel")).toThrow('the seed for "tunnel" has 7 characters; at least 32 are needed');
+    expect(() => deriveKey("hunter2", "tunnel")).toThrow(
+      'the seed for "tunnel" has 7 characters; at least 32 are needed',
+    );
   });
 });
 
@@ -65,8 +81,16 @@ describe("wireGuardKeyPair", () => {
     const [a, b] = [wireGuardKeyPair(SEED, "a"), wireGuardKeyPair(SEED, "b")];
     const shared = (mine: string, theirs: string) =>
       diffieHellman({
-        privateKey: createPrivateKey({ key: Buffer.concat([Buffer.from("302e020100300506032b656e04220420", "hex"), Buffer.from(mine, "base64")]), format: "der", type: "pkcs8" }),
-        publicKey: createPublicKey({ key: Buffer.concat([Buffer.from("302a300506032b656e032100", "hex"), Buffer.from(theirs, "base64")]), format: "der", type: "spki" }),
+        privateKey: createPrivateKey({
+          key: Buffer.concat([Buffer.from("302e020100300506032b656e04220420", "hex"), Buffer.from(mine, "base64")]),
+          format: "der",
+          type: "pkcs8",
+        }),
+        publicKey: createPublicKey({
+          key: Buffer.concat([Buffer.from("302a300506032b656e032100", "hex"), Buffer.from(theirs, "base64")]),
+          format: "der",
+          type: "spki",
+        }),
       });
     expect(shared(a.privateKey, b.publicKey)).toEqual(shared(b.privateKey, a.publicKey));
   });
@@ -93,6 +117,8 @@ describe("sshKeyPair", () => {
   });
 
   it("is in OpenSSH's own format, which OpenSSH 9.2 reads", () => {
-    expect(sshKeyPair(SEED, "host", "c").privateKey).toMatch(/^-----BEGIN OPENSSH PRIVATE KEY-----\n[^]*\n-----END OPENSSH PRIVATE KEY-----\n$/);
+    expect(sshKeyPair(SEED, "host", "c").privateKey).toMatch(
+      /^-----BEGIN OPENSSH PRIVATE KEY-----\n[^]*\n-----END OPENSSH PRIVATE KEY-----\n$/,
+    );
   });
 });
