@@ -79,7 +79,7 @@ export async function removeProxy({
       `pulumi up failed. ${name} is out of ${file}; mend what the lines above say, and run pulumi up again: it removes what is left.`,
     );
   say(
-    `${name} is gone.${byScript ? " Its tunnel's end on the relay is still there: fetch the script and run it on the relay again (README, The relay)." : ""}`,
+    `${name} is gone.${byScript ? " Its tunnel's end on the relay is still there: fetch the script and run it on the relay again (docs/relay.md, By a script)." : ""}`,
   );
 }
 

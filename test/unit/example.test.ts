@@ -48,5 +48,4 @@ it("asks for a command line that is as new as npm's package", () => {
   expect((parse(read("Pulumi.yaml")) as { requiredPulumiVersion: string }).requiredPulumiVersion).toBe(
     `>=${minimumCli}`,
   );
-  expect(read("README.md")).toContain(`${minimumCli.split(".").slice(0, 2).join(".")} or newer`);
 });
