@@ -1,8 +1,13 @@
-// What a run comes to know of a proxy, as plain values: the decisions about records and warnings stand on them.
+// What a run comes to know of a proxy, as plain values: the decisions about records and warnings are made of them.
 import * as pulumi from "@pulumi/pulumi";
+import type { MailDomainArgs } from "./dns/mailDomain";
+import type { DnsZone } from "./dns/zone";
+import { refusal, type HostSeen, type Seen } from "./look";
 import { outputValue } from "./outputValue";
 import type { ProxyRelay } from "./proxyRelay";
-import { reportOn, type ProxyReport, type Seen } from "./report";
+import type { RelayFacts } from "./remote/facts";
+import { failingFamilies, provenAddresses, reportOn, type ProxyReport } from "./report";
+import type { Settings } from "./settings";
 
 export interface Examined {
   readonly addresses: readonly string[];
@@ -10,16 +15,67 @@ export interface Examined {
   readonly report: ProxyReport | undefined;
   /** Addresses of which this run could learn nothing. */
   readonly unknown: readonly string[];
-  /** All of it was tried in this run or an earlier one. */
+  /** All of it was tried. */
   readonly whole: boolean;
-  /** Some of it failed when it was tried last, and wants to be tried again. */
+  /** Some of it failed. */
   readonly failed: boolean;
+  /** Its host is there, and could not be used. */
+  readonly unreached: boolean;
 }
 
-export async function examine(
-  proxy: ProxyRelay,
-  { publish, silent, onRelay }: Pick<Seen, "publish" | "onRelay"> & { readonly silent: boolean },
-): Promise<Examined> {
+/** All proxies, once they are set up. */
+export const examineAll = (
+  proxies: readonly ProxyRelay[],
+  settings: Pick<Settings, "proxies">,
+  seen: Seen,
+  facts: RelayFacts | undefined,
+): Promise<Examined[]> =>
+  Promise.all(
+    proxies.map((proxy, i) =>
+      examine(proxy, {
+        publish: settings.proxies[i]?.publish ?? true,
+        host: seen.proxies.get(proxy.name),
+        onRelay: facts?.firewalls ?? [],
+      }),
+    ),
+  );
+
+/** A preview knows nothing yet of what it would make. */
+export const allKnown = (examined: readonly Examined[]): boolean =>
+  examined.every(({ report }) => report !== undefined) || !pulumi.runtime.isDryRun();
+
+export const reportsOf = (examined: readonly Examined[]): ProxyReport[] =>
+  examined.flatMap(({ report }) => report ?? []);
+
+/** What belongs into the mail domain's records. */
+export function mailDomainArgs(
+  mailDomain: string,
+  zone: DnsZone,
+  proxies: readonly ProxyRelay[],
+  examined: readonly Examined[],
+): MailDomainArgs {
+  const known = allKnown(examined);
+  const reports = reportsOf(examined);
+  return {
+    mailDomain,
+    zone,
+    proven: known ? provenAddresses(reports) : undefined,
+    unexamined: examined.flatMap(({ unknown }) => unknown),
+    own: examined.flatMap(({ addresses }) => addresses),
+    failing: failingFamilies(reports),
+    proxies: proxies.filter((_, i) => !known || examined[i]?.whole),
+  };
+}
+
+interface Examination {
+  readonly publish: boolean;
+  /** Others' firewalls on the relay: sentences. */
+  readonly onRelay: readonly string[];
+  /** What was seen of its host at the beginning. */
+  readonly host: HostSeen | undefined;
+}
+
+async function examine(proxy: ProxyRelay, { publish, onRelay, host }: Examination): Promise<Examined> {
   const of = (address: ProxyRelay["ipv4"]) => (address ? outputValue(address) : Promise.resolve(undefined));
   const [ipv4, ipv6, outside, inside, told] = await Promise.all([
     of(proxy.ipv4),
@@ -32,10 +88,12 @@ export async function examine(
   const brokeOff = told === undefined && !pulumi.runtime.isDryRun();
   const failures = told ?? [];
   const addresses = { ...(ipv4 ? { 4: ipv4 } : {}), ...(ipv6 ? { 6: ipv6 } : {}) };
+  const unreached =
+    host && !host.reachable ? { silent: refusal(host) === undefined, unreachable: host.reason } : undefined;
   // Neither seen from here (no IPv6, say) nor by the proxy, which could not be asked: its set-up failed, or its SSH is shut
   // to this machine though it works.
   const works = Object.values(outside ?? {}).some((view) => view.some(({ answer }) => answer.kind === "answered"));
-  const notAsked = silent ? works : failures.length > 0 && inside === "not asked";
+  const notAsked = unreached ? works : failures.length > 0 && inside === "not asked";
   const unseen = ([4, 6] as const).filter(
     (family) => notAsked && outside?.[family]?.every(({ answer }) => answer.kind === "notFromHere"),
   );
@@ -44,6 +102,7 @@ export async function examine(
     unknown: !publish ? [] : outside ? unseen.flatMap((family) => addresses[family] ?? []) : Object.values(addresses),
     whole: inside !== undefined,
     failed: brokeOff || failures.length > 0,
+    unreached: unreached !== undefined,
     addresses: Object.values(addresses),
     report:
       outside &&
@@ -53,9 +112,9 @@ export async function examine(
         publish,
         addresses,
         outside,
-        inside: silent ? "silent" : (inside ?? "not asked"),
+        inside: unreached ?? inside ?? "not asked",
         onRelay,
-        failures: silent ? [] : failures,
+        failures: unreached ? [] : failures,
       }),
   };
 }

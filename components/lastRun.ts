@@ -18,24 +18,8 @@ const lastRun = z.object({
   zone: z.object({ provider: z.string(), name: z.string(), onDestroy: z.string() }),
   relay: z.object({ setup: z.enum(["ssh", "script", "none"]), hostKey: z.string().optional(), gone: z.boolean() }),
   proxies: z.record(z.string(), machine),
-  looks: z
-    .object({
-      /** By host: when it was asked what it sees (ISO 8601). */
-      at: z.record(z.string(), z.string()),
-      /** Hosts that did not see all well then. */
-      unwell: z.array(z.string()),
-    })
-    .catch({ at: {}, unwell: [] }),
-  attempts: z
-    .object({
-      /** By proxy: when its set-up was last begun anew (ISO 8601). */
-      at: z.record(z.string(), z.string()),
-      /** Proxies whose set-up failed, or that did not work after it. */
-      failed: z.array(z.string()),
-      /** How the proxies reached the relay in that run, whatever became of it. */
-      way: z.enum(["tunnel", "none"]).optional(),
-    })
-    .catch({ at: {}, failed: [] }),
+  /** Proxies whose set-up failed, or has yet to begin since they could not be reached. */
+  failed: z.array(z.string()).catch([]),
   script: z
     .object({
       /** Of the script for the relay, where there is one; and since when it is this one (ISO 8601). */
@@ -67,12 +51,10 @@ export type Before = LastRun & {
   readonly hostKeys: Readonly<Record<string, string>>;
 };
 
-export type Looks = LastRun["looks"];
-export type Attempts = LastRun["attempts"];
 export type ScriptWord = NonNullable<LastRun["script"]>;
 
 /** What follows from the settings alone. */
-export type Standing = Omit<LastRun, "looks" | "attempts" | "script">;
+export type Standing = Omit<LastRun, "failed" | "script">;
 
 export type Wanted = Pick<Settings, "mailDomain" | "dns" | "relay" | "proxies" | "tunnel">;
 

@@ -1,158 +1,242 @@
-// What is there on the hosts before anything is decided: each is asked over SSH, read-only, in previews too. What differs from
-// what was brought in is named, and the next update puts it back.
+// What is there on the hosts before anything is decided: each is asked by one login over SSH, read-only, in previews too. What
+// cannot be reached, or does not let us in, is data. What differs from what was brought in is named, and the next update puts
+// it back.
 import * as pulumi from "@pulumi/pulumi";
 import type { Door } from "./hosts/host";
-import { kindOf } from "./hosts/kindOf";
-import { runOverSsh, type SshAnswer, type SshLogin } from "./hosts/ssh";
+import { kindOf, traitsOf } from "./hosts/kindOf";
+import { runOverSsh, type SshAnswer, type SshLogin, type Unreachable } from "./hosts/ssh";
 import { driftOf, parseHostStatus, type HostStatus } from "./hosts/status";
 import type { Before } from "./lastRun";
 import { outputValue } from "./outputValue";
 import { framed } from "./remote/frame";
-import { askStatus, becomeOf, NOTHING_THERE, type Become } from "./remote/hostctl";
+import { askStatus, becomeOf, hostctlProgram } from "./remote/hostctl";
 import type { ProxySettings, StackSettings } from "./settings";
+import { planTunnel } from "./tunnel/addressPlan";
 
-/** Asks a host what there is on it. */
-export type AskHost = (login: SshLogin, become: Become) => Promise<SshAnswer>;
+/** Runs one command on a host, with the text on its stdin. */
+export type AskHost = (login: SshLogin, command: string, stdin: string) => Promise<SshAnswer>;
 
-const SECONDS = 15;
+/** Seconds for a host's whole answer; what it looks at has limits of its own. */
+const SECONDS = 30;
 
-export const askFromHere: AskHost = (login, become) =>
-  runOverSsh(
-    { ...login, agent: process.env.SSH_AUTH_SOCK },
-    { command: askStatus(become, SECONDS - 3), timeout: SECONDS * 1000 },
-  );
+/** Milliseconds within which a host that does not answer is tried again: one that restarts may well be back by then. */
+const PATIENCE = 10_000;
 
-/** What differs on a host: sentences without a full stop; undefined where that is not known. */
-export type Drift = readonly string[] | undefined;
+export async function askFromHere(login: SshLogin, command: string, stdin: string): Promise<SshAnswer> {
+  const began = Date.now();
+  for (;;) {
+    const answer = await runOverSsh(
+      { ...login, agent: process.env.SSH_AUTH_SOCK },
+      { command, stdin, timeout: (SECONDS + 10) * 1000, loginTimeout: PATIENCE },
+    );
+    const mayCome = !answer.reachable && (answer.why === "silent" || answer.why === "refused");
+    if (!mayCome || Date.now() - began >= PATIENCE) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+/** `answer`: it lets us in, and what it answers makes no sense. */
+export type HostSeen = {
+  /** Which machine it was (Host.machine); undefined of a relay. */
+  readonly machine?: string;
+} & (
+  | { readonly reachable: true; readonly status: HostStatus }
+  | { readonly reachable: false; readonly why: Unreachable | "answer"; /** A sentence. */ readonly reason: string }
+);
+
+/** Why something that answers cannot be used: it does not let us in, or makes no sense. Undefined where nothing answers at all, too. */
+export const refusal = (seen: HostSeen | undefined): string | undefined =>
+  seen && !seen.reachable && LETS_NOBODY_IN.has(seen.why) ? seen.reason : undefined;
+
+const LETS_NOBODY_IN: ReadonlySet<string> = new Set(["hostKey", "login", "answer"]);
 
 export interface Seen {
-  /** By proxy. */
-  readonly proxies: ReadonlyMap<string, Drift>;
-  readonly relay: Drift;
-  /** Proxies whose set-up is to be done again: something differs there, or at their tunnels' ends on the relay. */
-  readonly drifted: ReadonlySet<string>;
+  /** By proxy; one that is yet to be bought, or is given up, is none of them. */
+  readonly proxies: ReadonlyMap<string, HostSeen>;
+  /** Undefined where it is not to be asked. */
+  readonly relay: HostSeen | undefined;
 }
 
 export interface Around {
-  readonly settings: Pick<StackSettings, "proxies" | "relay" | "hostSshPrivateKey" | "relaySshPrivateKey">;
+  readonly settings: Pick<
+    StackSettings,
+    "proxies" | "relay" | "hostSshPrivateKey" | "relaySshPrivateKey" | "tunnel" | "ports" | "udpPorts" | "egress"
+  >;
   readonly before: Before | undefined;
   readonly doors: ReadonlyMap<string, Door>;
-  readonly silent: ReadonlySet<string>;
   /** The stack's own key, with which the servers that it bought are reached. */
   readonly key: () => pulumi.Output<string>;
 }
 
-/** Hosts that were never set up, are given up, or whose SSH does not answer, are not asked; nor those whose set-up failed, which is done again anyhow. */
-export async function lookAround({ settings, before, doors, silent, key }: Around, ask: AskHost): Promise<Seen> {
-  const asked = Promise.all(
-    settings.proxies.map(async (entry): Promise<[string, Drift]> => {
-      const { name } = entry;
-      const door = doors.get(name);
-      const hostKey = door?.hostKey ?? before?.hostKeys[name];
-      if (
-        !door ||
-        hostKey === undefined ||
-        silent.has(name) ||
-        isGone(entry) ||
-        !before?.proxies[name] ||
-        before.attempts.failed.includes(name)
-      )
-        return [name, undefined];
-      const login = {
-        host: door.host,
-        port: door.ports[0] ?? 22,
-        user: door.user,
-        hostKey,
-        privateKey: await valueOf(kindOf(entry).operatorKey ? settings.hostSshPrivateKey : key()),
-      };
-      const status = await statusOf(name, login, ask);
-      return [
-        name,
-        status === undefined ? undefined : status === NOTHING_THERE ? [NOTHING_LEFT] : driftOf(status, "proxy"),
-      ];
-    }),
-  );
-  const [proxies, relay] = await Promise.all([asked, relaysDrift(settings, before, ask)]);
-  const drifted = proxies.flatMap(([name, drift]) =>
-    (drift ?? []).length > 0 || relay?.proxies.has(name) ? [name] : [],
-  );
-  return { proxies: new Map(proxies), relay: relay?.drift, drifted: new Set(drifted) };
+/** Asks one proxy once more. */
+export const lookAgain = (name: string, around: Around, ask: AskHost): Promise<HostSeen | undefined> => {
+  const entry = around.settings.proxies.find((each) => each.name === name);
+  return entry ? proxySeen(entry, around, ask) : Promise.resolve(undefined);
+};
+
+export async function lookAround(around: Around, ask: AskHost): Promise<Seen> {
+  const { settings } = around;
+  const [proxies, relay] = await Promise.all([
+    Promise.all(settings.proxies.map(async (entry) => [entry.name, await proxySeen(entry, around, ask)] as const)),
+    askRelay(settings, relayRequest(settings), ask),
+  ]);
+  return { proxies: new Map(proxies.flatMap(([name, seen]) => (seen ? [[name, seen]] : []))), relay };
 }
 
-async function relaysDrift(
-  { relay, proxies, relaySshPrivateKey }: Around["settings"],
-  before: Before | undefined,
+async function proxySeen(
+  entry: ProxySettings,
+  { settings, before, doors, key }: Around,
   ask: AskHost,
-): Promise<{ readonly drift: readonly string[]; readonly proxies: ReadonlySet<string> } | undefined> {
-  if (!relay.ssh || relay.gone || before?.relay.setup !== "ssh") return undefined;
+): Promise<HostSeen | undefined> {
+  const door = doors.get(entry.name);
+  // That of a server that was bought by a run which did not come to its end is not known; it is set up as a new one.
+  const hostKey = door?.hostKey ?? before?.hostKeys[entry.name];
+  if (!door || hostKey === undefined || isGone(entry)) return undefined;
+  const { platform } = traitsOf(entry);
+  const privateKey = await valueOf(kindOf(entry).operatorKey ? settings.hostSshPrivateKey : key());
+  const logins = door.ports.map((port) => ({ host: door.host, port, user: door.user, hostKey, privateKey }));
+  return { machine: door.machine, ...(await seenBy(logins, platform.program(), proxyRequest(entry, settings), ask)) };
+}
+
+/** What a proxy is asked: lines for hostctl's `status`, and for `confirm`. Pure. */
+export function proxyRequest(
+  entry: ProxySettings,
+  {
+    tunnel,
+    relay,
+    ports,
+    udpPorts,
+    egress,
+  }: Pick<Around["settings"], "tunnel" | "relay" | "ports" | "udpPorts" | "egress">,
+): string[] {
+  const { platform, wan } = traitsOf(entry);
+  const plan = tunnel === "none" ? undefined : planTunnel(entry, tunnel);
+  const at = plan?.relay ?? { ipv4: relay.ipv4 ?? "-", ipv6: relay.ipv6 ?? "-" };
+  const check = egress.includes(entry.name) && relay.outboundCheck !== false ? relay.outboundCheck : "-";
+  return [
+    `through ${plan ? platform.tunnelInterface : "-"} ${at.ipv4} ${at.ipv6} ${check} ${ports.join(" ")}`,
+    ["wan-of", ...(wan ?? [])].join(" "),
+    // A server of ours serves nobody else.
+    ...(kindOf(entry).operatorKey ? freeLines({ tunnel, plan, ports, udpPorts }) : []),
+  ];
+}
+
+/** What nobody else may use on a machine that serves other things too: lines of a request, or of a document. Pure. */
+export function freeLines({
+  tunnel,
+  plan,
+  ports,
+  udpPorts,
+}: Pick<Around["settings"], "tunnel" | "ports" | "udpPorts"> & {
+  readonly plan: ReturnType<typeof planTunnel> | undefined;
+}): string[] {
+  return [
+    ...(plan && tunnel !== "none" ? [`free tunnel ${tunnel.port} ${plan.proxy.ipv4} ${plan.proxy.ipv6}`] : []),
+    ...ports.map((port) => `free tcp ${port}`),
+    ...udpPorts.map(({ from, to }) => `free udp ${from}-${to}`),
+  ];
+}
+
+const relayRequest = ({ relay }: Pick<Around["settings"], "relay">): string[] => [
+  "relay",
+  ...outboundRequest(relay.outboundCheck),
+];
+
+export const outboundRequest = (check: string | false): string[] => (check === false ? [] : [`outbound ${check}`]);
+
+/** Undefined where it is not to be asked: it is set up by a person, or given up. */
+export async function askRelay(
+  { relay, relaySshPrivateKey }: Pick<Around["settings"], "relay" | "relaySshPrivateKey">,
+  request: readonly string[],
+  ask: AskHost,
+): Promise<HostSeen | undefined> {
+  if (!relay.ssh || relay.gone || relay.setup === "script") return undefined;
   const { host, port, user, hostKey } = relay.ssh;
   const login = { host, port, user, hostKey, privateKey: await valueOf(relaySshPrivateKey) };
-  const status = await statusOf("relay", login, ask);
-  if (status === undefined) return undefined;
-  if (status === NOTHING_THERE) return { drift: [NOTHING_LEFT], proxies: new Set(proxies.map(({ name }) => name)) };
-  const byProxy = proxies.map(({ name }) => ({
-    name,
-    drift: driftOf(
-      {
-        ...status,
-        drift: [],
-        sets: Object.fromEntries(
-          Object.entries(status.sets).filter(([set]) => set === `tunnel-${name}` || set === `keys-${name}`),
-        ),
-      },
-      "relay",
-    ),
-  }));
-  return {
-    drift: [...status.drift, ...byProxy.flatMap(({ drift }) => drift)],
-    proxies: new Set(byProxy.flatMap(({ name, drift }) => (drift.length > 0 ? [name] : []))),
-  };
+  return seenBy([login], hostctlProgram(), request, ask);
 }
 
-const NOTHING_LEFT = "nothing of chatmail-proxy is there any more";
-
-/** A machine of somebody's that is dead for good. */
-const isGone = (entry: ProxySettings): boolean => kindOf(entry).identity(kindOf(entry).remember(entry))?.gone ?? false;
-
-/** Undefined where it did not say: it cannot be reached, or has a hostctl of a version that knows no such question. The look is no reason to end a run. */
-async function statusOf(
-  where: string,
-  login: SshLogin,
+/** The first that answers. One that is to get another SSH port answers on the old one. */
+async function seenBy(
+  logins: readonly SshLogin[],
+  program: string,
+  request: readonly string[],
   ask: AskHost,
-): Promise<HostStatus | typeof NOTHING_THERE | undefined> {
-  const answer = await ask(login, becomeOf(login.user));
-  if (!answer.reachable || answer.status !== 0) return undefined;
-  const said = framed(answer.stdout, askStatus("root", SECONDS)).trim();
-  if (said === NOTHING_THERE) return NOTHING_THERE;
-  if (said.startsWith("failed ")) return undefined;
+): Promise<HostSeen> {
+  const all = await Promise.all(
+    logins.map((login) => {
+      const command = askStatus(becomeOf(login.user), SECONDS, request);
+      return ask(login, command, program).then((answer) => statusIn(answer, command));
+    }),
+  );
+  return all.find(({ reachable }) => reachable) ?? (all[0] as HostSeen);
+}
+
+function statusIn(answer: SshAnswer, command: string): HostSeen {
+  if (!answer.reachable) return answer;
+  const said = framed(answer.stdout, command).trim();
   try {
-    return parseHostStatus(said);
+    if (said.startsWith("failed ")) throw new Error(said.slice("failed ".length));
+    return { reachable: true, status: parseHostStatus(said) };
   } catch (error) {
-    await pulumi.log.warn(
-      `${where}: whether it is as it was brought in is not known: ${error instanceof Error ? error.message : String(error)}.`,
-    );
-    return undefined;
+    const reason = error instanceof Error ? error.message : String(error);
+    const complaint = answer.stderr.trim().split("\n").at(-1) ?? "";
+    return {
+      reachable: false,
+      why: "answer",
+      reason: complaint === "" ? reason : complaint.replace(/^chatmail-proxy: /, ""),
+    };
   }
 }
+
+/** A machine of somebody's that is dead permanently. */
+const isGone = (entry: ProxySettings): boolean => kindOf(entry).identity(kindOf(entry).remember(entry))?.gone ?? false;
 
 const valueOf = async (key: pulumi.Output<string> | undefined): Promise<string | undefined> =>
   key && (await outputValue(key));
 
-/** Tells what differs, each in its host's own row. */
+/** The status of a host that was reached. */
+export const statusOf = (seen: HostSeen | undefined): HostStatus | undefined =>
+  seen?.reachable ? seen.status : undefined;
+
+interface Row extends pulumi.Resource {
+  readonly name: string;
+}
+
+/** Tells in a preview what is in the way of an `up`, each in its host's own row; an `up` fails at it by itself. */
+export async function tellConflicts(seen: Seen, rows: readonly Row[]): Promise<void> {
+  if (!pulumi.runtime.isDryRun()) return;
+  for (const row of rows)
+    for (const conflict of statusOf(seen.proxies.get(row.name))?.conflicts ?? [])
+      await pulumi.log.warn(`${row.name}: ${conflict}.`, row);
+}
+
+/** Tells what differs from what an earlier run brought in, each in its host's own row. */
 export async function tellDrift(
   seen: Seen,
-  rows: readonly (pulumi.Resource & { readonly name: string })[],
+  before: Before | undefined,
+  rows: readonly Row[],
   relay: pulumi.Resource | undefined,
 ): Promise<void> {
-  const tell = (where: string, drift: Drift, row: pulumi.Resource | undefined) =>
-    (drift ?? []).length === 0
-      ? undefined
-      : pulumi.log.warn(
-          `${where}: not as it was brought in (${(drift ?? []).join("; ")}). ${pulumi.runtime.isDryRun() ? "pulumi up puts it back" : "This run puts it back"}.`,
-          row,
-        );
+  const known = rows.filter(({ name }) => before?.proxies[name] && !before.failed.includes(name));
+  const tell = async (
+    where: string,
+    status: HostStatus | undefined,
+    row: pulumi.Resource | undefined,
+    sets: string[],
+  ) => {
+    const drift = status ? driftOf(status, sets) : [];
+    if (drift.length === 0) return;
+    const when = pulumi.runtime.isDryRun() ? "pulumi up puts it back" : "This run puts it back";
+    await pulumi.log.warn(`${where}: not as it was brought in (${drift.join("; ")}). ${when}.`, row);
+  };
+  const ends = known.flatMap(({ name }) => [`keys-${name}`, `tunnel-${name}`]);
   await Promise.all([
-    ...rows.map((row) => tell(row.name, seen.proxies.get(row.name), row)),
-    tell("relay", seen.relay, relay),
+    ...known.map((row) => {
+      const status = statusOf(seen.proxies.get(row.name));
+      // A host is one proxy: whatever sets there are, are this one's.
+      return tell(row.name, status, row, [...new Set(["filter", ...Object.keys(status?.sets ?? {})])]);
+    }),
+    ...(before?.relay.setup === "ssh" && relay ? [tell("relay", statusOf(seen.relay), relay, ends)] : []),
   ]);
 }

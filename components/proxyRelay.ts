@@ -3,48 +3,47 @@
 import * as pulumi from "@pulumi/pulumi";
 import { typeOf } from "./dns/recordSets";
 import type { DnsZone } from "./dns/zone";
-import { guardedFilter } from "./filter/guardedFilter";
 import type { ProxyFilter } from "./filter/spec";
 import type { Host } from "./hosts/host";
 import { kindOf } from "./hosts/kindOf";
 import type { ManagementKey } from "./hosts/managementKey";
+import { liveDigest, type HostStatus } from "./hosts/status";
 import { rebootTime } from "./hosts/unattendedUpgrades";
+import { freeLines, proxyRequest, statusOf, type HostSeen } from "./look";
+import { proxyMark, stackMark } from "./ownerMark";
 import { lookFromOutside, type OutsideViews, type Prover } from "./proof/prove";
-import { summary } from "./proof/verdict";
-import type { RelayEnds } from "./relay";
-import { bundle } from "./remote/bundle";
+import type { RelayEnds, TunnelEnd } from "./relay";
+import { failedWith, WELL, type Applied, type Failure } from "./remote/applied";
+import { document, setLines } from "./remote/document";
 import { parseInsideView, parseWan, type InsideView } from "./remote/facts";
-import type { HostCommandArgs } from "./remote/hostCommand";
-import { attemptInstall, hostctlIfThere } from "./remote/hostctl";
-import {
-  failuresOf,
-  step,
-  stepOf,
-  wentWell,
-  type Failure,
-  type Step,
-  type StepArgs,
-  type StepHost,
-} from "./remote/step";
+import { hostCommand, HostDocument, type DocumentHost, type Requirement } from "./remote/hostDocument";
+import { confirm, hostctlIfThere } from "./remote/hostctl";
+import { leaveCommand } from "./remote/leave/leaveCommand";
 import type { ProxySettings, Settings, TunnelSettings } from "./settings";
 import type { TunnelPlan } from "./tunnel/addressPlan";
 import { tunnelSecrets, type TunnelSecrets } from "./tunnel/tunnelSecrets";
 import { endpoint, type Egress } from "./tunnel/wireguard";
 
+/** Whether an SSH server greets on a TCP port, within so many milliseconds. */
+export type SshAnswers = (host: string, port: number, within: number) => Promise<boolean>;
+
+interface TunnelMode {
+  readonly kind: "tunnel";
+  readonly settings: TunnelSettings;
+  readonly plan: TunnelPlan;
+  readonly relay: RelayEnds;
+}
+
 export interface ProxyRelayArgs {
   /** This proxy's entry in the settings. */
   readonly settings: ProxySettings;
   /** What all proxies of the stack share. */
-  readonly shared: Pick<Settings, "mailDomain" | "ports" | "udpPorts" | "adminKeys" | "adminNetworks" | "relay">;
+  readonly shared: Pick<
+    Settings,
+    "mailDomain" | "ports" | "udpPorts" | "adminKeys" | "adminNetworks" | "relay" | "tunnel" | "egress"
+  >;
   /** How the proxy reaches the relay: through a tunnel, or at its public addresses. */
-  readonly way:
-    | {
-        readonly kind: "tunnel";
-        readonly settings: TunnelSettings;
-        readonly plan: TunnelPlan;
-        readonly relay: RelayEnds;
-      }
-    | { readonly kind: "direct"; readonly slot: number };
+  readonly mode: TunnelMode | { readonly kind: "direct"; readonly slot: number };
   /** Defined when the relay's own mail may leave through this proxy. */
   readonly egress: Egress | undefined;
   readonly zone: DnsZone;
@@ -57,15 +56,24 @@ export interface ProxyRelayArgs {
   readonly labels: Record<string, string>;
   /** How the look from outside is made. */
   readonly prove: Prover;
-  /** The host is there and does not answer: nothing is run on it. */
-  readonly silent: boolean;
-  /** When the proxy was asked what it sees: another time, and it is asked again. */
-  readonly asked: string | undefined;
-  /** When this run began. */
-  readonly began: Date;
-  /** When its set-up was last begun anew (attempts.ts): another time, and all of it is done again. */
-  readonly again: string | undefined;
+  readonly sshAnswers: SshAnswers;
+  /** What was seen of its host; undefined where it is not there yet. */
+  readonly seen: HostSeen | undefined;
+  /** Asks its host once more; undefined where it could not be asked at all. */
+  readonly askAgain: (() => Promise<HostSeen | undefined>) | undefined;
+  /** The generation of what is brought in by this run. */
+  readonly fresh: string;
 }
+
+/** Seconds within which new rules must be confirmed over a new SSH connection, or the host goes back. */
+export const CONFIRM_WITHIN = 60;
+
+// Tries until well after the host has gone back by itself, so that its own word on it is heard: 10 s an attempt and
+// 5 s between them when packets are dropped.
+const CONFIRM_ATTEMPTS = 12;
+
+/** Milliseconds. A new server boots within a minute as a rule; cloud-init then restarts sshd once. */
+const FIRST_BOOT = 300_000;
 
 export class ProxyRelay extends pulumi.ComponentResource {
   /** The name in the settings. */
@@ -83,263 +91,351 @@ export class ProxyRelay extends pulumi.ComponentResource {
   readonly outside: pulumi.Output<OutsideViews>;
   /** What the proxy itself sees of the relay. */
   readonly inside: pulumi.Output<InsideView | "not asked">;
-  /** Steps of its set-up that failed, in this run or, where nothing was tried again since, in an earlier one. */
+  /** Steps of its set-up that failed in this run; in a preview, those of the last one. */
   readonly failures: pulumi.Output<readonly Failure[]>;
 
-  constructor(name: string, args: ProxyRelayArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    private readonly args: ProxyRelayArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("chatmail-proxy:index:ProxyRelay", name, {}, opts);
-    const child = { parent: this };
-    const { shared, way, dnsName, settings } = args;
+    const { mode, dnsName } = args;
     this.name = name;
     this.dnsName = dnsName;
 
-    const tunnelPort = way.kind === "tunnel" ? way.settings.port : undefined;
-    const slot = way.kind === "tunnel" ? way.plan.slot : way.slot;
-    const machine: Host = kindOf(settings).open(
-      name,
+    const machine = this.createMachine();
+    this.ipv4 = machine.ipv4;
+    this.ipv6 = machine.ipv6;
+    this.sshHostKey = pulumi.output(machine.reach.hostKey);
+    this.createNames();
+
+    const secrets =
+      mode.kind === "tunnel" ? tunnelSecrets(name, mode.settings.keyGeneration, { parent: this }) : undefined;
+    this.wireGuardPublicKey = secrets?.proxyPublicKey;
+    this.relayPublicKey = secrets?.relayPublicKey;
+
+    const firstContact = this.firstContact(machine);
+    const host = this.bringHost(machine, secrets, firstContact);
+    const relayEnd = secrets ? this.addRelayEnd(machine, secrets, host) : undefined;
+    const config = this.bringConfig(machine, secrets, [host, ...(relayEnd ? [relayEnd] : [])], host);
+    const confirmed = this.confirmConfig(machine, config);
+
+    this.outside = lookFromOutside(args.prove, {
+      ipv4: this.ipv4,
+      ipv6: this.ipv6,
+      ports: args.shared.ports,
+      mailDomain: args.shared.mailDomain,
+      patient: this.absent(machine) === undefined && !(mode.kind === "tunnel" && mode.relay.byHand),
+      after: [confirmed],
+    });
+    this.inside = this.viewOfRelay(machine, config, relayEnd, confirmed);
+    this.failures = failuresOf([
+      [`${name}-server`, firstContact],
+      [`${name}-host`, host],
+      ...(relayEnd ? [[`${name}-relay-end`, relayEnd] as const] : []),
+      [`${name}-config`, config],
+      [`${name}-confirm`, confirmed],
+    ]);
+    this.registerOutputs({
+      ipv4: this.ipv4,
+      ipv6: this.ipv6,
+      dnsName,
+      wireGuardPublicKey: this.wireGuardPublicKey,
+    });
+  }
+
+  /** What the machine said of itself; undefined of one that takes the place of another in this run. */
+  private there(machine: Host): pulumi.Output<HostStatus | undefined> {
+    const { seen } = this.args;
+    return machine.machine.apply((id) => (id === seen?.machine ? statusOf(seen) : undefined));
+  }
+
+  /** The relay cannot be reached, so that this end of the tunnel stays as it is, since both must fit. */
+  private get held(): boolean {
+    const { mode } = this.args;
+    return mode.kind === "tunnel" && mode.relay.silent;
+  }
+
+  private absent(machine: Host): DocumentHost["absent"] {
+    return machine.gone ? "gone" : this.args.seen?.reachable === false ? "silent" : undefined;
+  }
+
+  private documentHost(machine: Host): DocumentHost {
+    const { reach, become, machine: id } = machine;
+    return {
+      reach,
+      become,
+      machine: id,
+      absent: this.absent(machine),
+      there: this.there(machine),
+      fresh: this.args.fresh,
+    };
+  }
+
+  private createMachine(): Host {
+    const { settings, shared, mode, dnsName, egress, key, operatorKey, labels, seen } = this.args;
+    return kindOf(settings).open(
+      this.name,
       {
         settings,
         dnsName,
         // Other servers ask whether a sender's address bears its name, and whether that name leads back to the address.
-        reverseName: args.egress === undefined ? dnsName : shared.mailDomain,
-        key: args.key,
-        operatorKey: args.operatorKey,
-        open: { ports: shared.ports, udpPorts: shared.udpPorts, tunnelPort },
-        frozen: args.silent || (way.kind === "tunnel" && way.relay.silent),
-        rebootTime: rebootTime(slot),
-        labels: args.labels,
+        reverseName: egress === undefined ? dnsName : shared.mailDomain,
+        key,
+        operatorKey,
+        open: {
+          ports: shared.ports,
+          udpPorts: shared.udpPorts,
+          tunnelPort: mode.kind === "tunnel" ? mode.settings.port : undefined,
+        },
+        frozen: seen?.reachable === false || this.held,
+        rebootTime: rebootTime(mode.kind === "tunnel" ? mode.plan.slot : mode.slot),
+        labels,
       },
-      child,
+      { parent: this },
     );
-    this.ipv4 = machine.ipv4;
-    this.ipv6 = machine.ipv6;
-    this.sshHostKey = pulumi.output(machine.reach.hostKey);
-    const absent = machine.gone ? "gone" : args.silent ? "silent" : undefined;
-    const host = {
-      reach: machine.reach,
-      become: machine.become,
-      machine: machine.machine,
-      absent,
-      again: args.again,
-    } as const;
-    // Both ends of a tunnel change in one run, or neither: new keys or ports at one alone would cut it off.
-    const tied =
-      way.kind === "tunnel" && way.relay.silent ? ({ ...host, absent: host.absent ?? "silent" } as const) : host;
-    const { platform } = machine;
-    const take = (suffix: string, what: Omit<StepArgs, keyof StepHost> & Pick<HostCommandArgs, "words">) =>
-      step(`${name}-${suffix}`, { ...host, ...what }, child);
+  }
 
+  private createNames(): void {
+    const { zone, dnsName } = this.args;
     for (const [family, address] of [
       [4, this.ipv4],
       [6, this.ipv6],
     ] as const) {
-      if (address)
-        args.zone.recordSet(
-          `${name}-${typeOf(family)}`,
-          { name: dnsName, type: typeOf(family), values: [address] },
-          child,
-        );
+      const type = typeOf(family);
+      if (address) zone.recordSet(`${this.name}-${type}`, { name: dnsName, type, values: [address] }, { parent: this });
     }
+  }
 
-    // The host: our program on it, packages, what it is like.
-    const tool = stepOf(
-      `${name}-hostctl`,
-      attemptInstall(host.become, args.again, proxyMark(name), way.kind),
+  /** A server that has just been bought answers some time later, or never. */
+  private firstContact(machine: Host): Requirement {
+    const { seen, sshAnswers } = this.args;
+    if (seen || machine.stays || pulumi.runtime.isDryRun()) return { result: pulumi.output(WELL) };
+    const { host, port } = machine.reach;
+    const result = pulumi
+      .all([host, machine.machine])
+      .apply(async ([address]): Promise<Applied> =>
+        (await sshAnswers(address, port, FIRST_BOOT))
+          ? WELL
+          : failedWith(
+              `the new server's SSH (${address}, port ${port}) has not answered within ${FIRST_BOOT / 60_000} minutes. See its console at the provider; if it does not start, remove this proxy and add another`,
+            ),
+      );
+    return { result };
+  }
+
+  /** Our program, packages, units, the tunnel's keys. */
+  private bringHost(machine: Host, secrets: TunnelSecrets | undefined, firstContact: Requirement): HostDocument {
+    const { name, args } = this;
+    const { platform } = machine;
+    const packages = [...platform.packages, ...(machine.rebootTime === undefined ? [] : platform.upgradePackages)];
+    const head = [
+      `setup ${proxyMark(name)}${args.mode.kind === "direct" ? " direct" : ""}`,
+      ...packages.map((each) => `package ${each}`),
+      ["wan-of", ...(machine.wan ?? [])].join(" "),
+    ];
+    const set = "tunnel-keys";
+    return new HostDocument(
+      `${name}-host`,
       {
-        ...host,
+        host: this.documentHost(machine),
+        document: "host",
+        program: platform.program(),
+        content: secrets
+          ? pulumi.secret(
+              pulumi
+                .all([secrets.proxyKeys, this.there(machine)])
+                .apply(([pair, there]) =>
+                  document("host", [
+                    ...head,
+                    ...setLines(set, platform.tunnelKeysSet(pair), { held: this.held, live: liveDigest(there, set) }),
+                  ]),
+                ),
+            )
+          : pulumi.output(document("host", head)),
+        requires: [firstContact, ...this.leaving(machine)],
         attempts: machine.firstContactAttempts,
-        stdin: platform.program(),
-        // A machine that stays gets back what was there before; one that goes may be dead by then.
-        ...(machine.stays ? { undo: hostctlIfThere(host.become, "uninstall", proxyMark(name)) } : {}),
-        after: [],
       },
-      child,
+      { parent: this, aliases: [{ name: `${name}-hostctl` }] },
     );
-    const prepared = take("prepare", {
-      words: [
-        "prepare",
-        ...(way.kind === "direct" ? [way.kind] : []),
-        ...platform.packages,
-        ...(machine.rebootTime === undefined ? [] : platform.upgradePackages),
-      ],
-      after: [tool],
-    });
-    const wan = take("wan", { words: ["wan", ...(machine.wan ?? [])], after: [prepared] });
-    const keys = take("admin-keys", {
-      words: ["admin-keys"],
-      stdin: shared.adminKeys.map((key) => `${key}\n`).join(""),
-      after: [tool],
-    });
-    const upgrades =
-      machine.rebootTime === undefined
-        ? []
-        : [
-            take("upgrades", {
-              words: ["install", "upgrades"],
-              stdin: bundle(platform.upgradesSet(machine.rebootTime)).text,
-              after: [prepared],
-            }),
-          ];
+  }
 
-    // The tunnel's two ends.
-    const secrets = way.kind === "tunnel" ? tunnelSecrets(name, way.settings.keyGeneration, child) : undefined;
-    this.wireGuardPublicKey = secrets?.proxyPublicKey;
-    this.relayPublicKey = secrets?.relayPublicKey;
-    const ends =
-      way.kind === "tunnel" && secrets ? this.tunnel(args, way, { host: tied, machine, secrets, prepared }) : [];
+  /** A machine that stays gets back what was there before; one that goes may be dead by then. */
+  private leaving(machine: Host): Requirement[] {
+    if (!machine.stays) return [];
+    const { name } = this;
+    const resource = leaveCommand(
+      `${name}-leave`,
+      {
+        name,
+        host: this.documentHost(machine),
+        command: hostctlIfThere(machine.become, "uninstall", proxyMark(name)),
+      },
+      { parent: this },
+    );
+    return [{ resource, result: pulumi.output(WELL) }];
+  }
 
-    // The packet filter.
-    const spec: Omit<ProxyFilter, "wan"> = {
+  private addRelayEnd(machine: Host, secrets: TunnelSecrets, host: HostDocument): TunnelEnd | undefined {
+    const { mode, shared, settings, egress, seen } = this.args;
+    if (mode.kind === "direct") return undefined;
+    const { plan, settings: tunnel, relay } = mode;
+    // The family that was asked for, where the proxy has it.
+    const dialled = (
+      shared.relay.dial === "ipv4" ? (this.ipv4 ?? this.ipv6) : (this.ipv6 ?? this.ipv4)
+    ) as pulumi.Output<string>;
+    return relay.addTunnel({
+      proxy: settings.name,
+      interfaceName: plan.relayInterface,
+      held: this.absent(machine) !== undefined,
+      keys: secrets.relayKeys,
+      end: pulumi
+        .all([secrets.proxyPublicKey, dialled, this.ipv4, this.ipv6])
+        .apply(([peerPublicKey, address, ipv4, ipv6]) => ({
+          proxy: settings.name,
+          stack: stackMark(),
+          plan,
+          mtu: tunnel.mtu,
+          peerPublicKey,
+          endpoint: endpoint(address, tunnel.port),
+          ports: shared.ports,
+          udpPorts: shared.udpPorts,
+          publicAddresses: [ipv4, ipv6].flatMap((each) => each ?? []),
+          egress,
+        })),
+      // New ones do not keep the others waiting until their servers have booted.
+      requires: seen ? [host] : [],
+      parent: this,
+    });
+  }
+
+  /** All else that the host is to have; its packet filter last, and armed. */
+  private bringConfig(
+    machine: Host,
+    secrets: TunnelSecrets | undefined,
+    requires: readonly Requirement[],
+    host: HostDocument,
+  ): HostDocument {
+    const { name, args } = this;
+    const { shared, mode } = args;
+    const { platform } = machine;
+    const upgrades = machine.rebootTime;
+    const content = pulumi
+      .all([host.result, this.there(machine), secrets?.relayPublicKey])
+      .apply(([result, there, peerPublicKey]) => {
+        const setOf = (set: string) => ({ held: this.held, live: liveDigest(there, set) });
+        const interfaces = parseWan((there?.wan ?? (result.ok ? result.wan : undefined) ?? []).join("\n"));
+        return document("config", [
+          "admin-keys",
+          ...shared.adminKeys.map((key) => `admin-key ${key}`),
+          ...(machine.stays ? freeLines({ ...shared, plan: mode.kind === "tunnel" ? mode.plan : undefined }) : []),
+          ...(upgrades === undefined ? [] : setLines("upgrades", platform.upgradesSet(upgrades))),
+          ...(mode.kind === "tunnel" && peerPublicKey !== undefined
+            ? setLines(
+                "tunnel",
+                platform.tunnelSet({
+                  plan: mode.plan,
+                  mtu: mode.settings.mtu,
+                  port: mode.settings.port,
+                  peerPublicKey,
+                }),
+                setOf("tunnel"),
+              )
+            : []),
+          ...setLines("filter", platform.filterSet(this.filter(machine), interfaces), {
+            ...setOf("filter"),
+            guarded: CONFIRM_WITHIN,
+          }),
+        ]);
+      });
+    return new HostDocument(
+      `${name}-config`,
+      {
+        host: this.documentHost(machine),
+        document: "config",
+        content,
+        requires,
+      },
+      { parent: this },
+    );
+  }
+
+  private filter(machine: Host): Omit<ProxyFilter, "wan"> {
+    const { shared, mode, egress } = this.args;
+    return {
       closed: machine.closed,
       ssh: { port: machine.reach.port, from: shared.adminNetworks },
       ports: shared.ports,
       udpPorts: shared.udpPorts,
       to:
-        way.kind === "tunnel"
+        mode.kind === "tunnel"
           ? {
               kind: "tunnel",
-              interface: platform.tunnelInterface,
-              port: way.settings.port,
-              mtu: way.settings.mtu,
-              relay: way.plan.relay,
-              egress: args.egress !== undefined,
+              interface: machine.platform.tunnelInterface,
+              port: mode.settings.port,
+              mtu: mode.settings.mtu,
+              relay: mode.plan.relay,
+              egress: egress !== undefined,
             }
           : {
               kind: "direct",
               relay: { ipv4: machine.ipv4 && shared.relay.ipv4, ipv6: machine.ipv6 && shared.relay.ipv6 },
             },
     };
-    const set = wan.stdout.apply((stdout) => platform.filterSet(spec, parseWan(stdout)));
-    // On a machine that serves other things too, a port may be taken.
-    const tunnelled =
-      way.kind === "tunnel" ? [way.settings.port, way.plan.proxy.ipv4, way.plan.proxy.ipv6] : ["-", "-", "-"];
-    const handedOn = [...shared.ports, ...shared.udpPorts.map(({ from, to }) => `${from}-${to}/udp`)];
-    const free = machine.stays ? [take("free", { words: ["free", ...tunnelled, ...handedOn], after: [prepared] })] : [];
-    // The filter, and with it the redirection, only when there is a tunnel to redirect into: a proxy that worked without
-    // one goes on working until then.
-    const filter = guardedFilter(`${name}-filter`, { host: tied, set, after: [wan, ...free, ...ends] }, child);
-    const inForce = filter[2];
-
-    // What an earlier way of reaching the relay left on the host.
-    const kept = [
-      "filter",
-      ...(machine.rebootTime === undefined ? [] : ["upgrades"]),
-      ...(way.kind === "tunnel" ? ["tunnel-keys", "tunnel"] : []),
-    ];
-    const tidy = take("tidy", { words: ["keep", ...kept], after: [inForce] });
-
-    // A look from outside, and one from the proxy.
-    this.outside = lookFromOutside(args.prove, {
-      ipv4: this.ipv4,
-      ipv6: this.ipv6,
-      ports: shared.ports,
-      mailDomain: shared.mailDomain,
-      patient: absent === undefined && !(way.kind === "tunnel" && way.relay.byHand),
-      after: [inForce, ...ends],
-    });
-    const relay =
-      way.kind === "tunnel" ? way.plan.relay : { ipv4: shared.relay.ipv4 ?? "-", ipv6: shared.relay.ipv6 ?? "-" };
-    const check = args.egress === undefined || shared.relay.outboundCheck === false ? "-" : shared.relay.outboundCheck;
-    const through = take("through", {
-      words: [
-        "through",
-        way.kind === "tunnel" ? platform.tunnelInterface : "-",
-        relay.ipv4,
-        relay.ipv6,
-        check,
-        ...shared.ports,
-      ],
-      // When what is seen from outside changes, the proxy is asked again what it sees.
-      stdin: this.outside.apply((views) => summary(views, args.began, args.asked)),
-      // Of a proxy that goes on as it was, though something new could not be brought in, its view counts as well.
-      after: [prepared],
-      behind: [tidy, ...ends].map(({ resource }) => resource),
-    });
-    this.inside = through.stdout.apply((stdout) => (wentWell(stdout) ? parseInsideView(stdout) : "not asked"));
-    this.failures = failuresOf(
-      [tool, prepared, wan, keys, ...upgrades, ...free, ...ends, ...filter, tidy, through],
-      args.began,
-    );
-    this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6, dnsName, wireGuardPublicKey: this.wireGuardPublicKey });
   }
 
-  /** The steps by which both ends come in, the proxy's first. */
-  private tunnel(
-    args: ProxyRelayArgs,
-    way: Extract<ProxyRelayArgs["way"], { kind: "tunnel" }>,
-    parts: TunnelParts,
-  ): Step[] {
-    const { plan, settings: tunnel, relay } = way;
-    const { host, machine, secrets, prepared } = parts;
-    const { shared } = args;
-    const child = { parent: this };
-    const keys = step(
-      `${this.name}-keys`,
+  /** Over a connection of its own, so that rules which would lock the operator out never stay. */
+  private confirmConfig(machine: Host, config: HostDocument): Requirement {
+    const { settings, shared, fresh } = this.args;
+    return hostCommand(
+      `${this.name}-confirm`,
       {
-        ...host,
-        words: ["install", "tunnel-keys"],
-        stdin: pulumi.secret(secrets.proxyKeys.apply((pair) => bundle(machine.platform.tunnelKeysSet(pair)).text)),
-        quiet: true,
-        after: [prepared],
+        host: this.documentHost(machine),
+        line: config.generation.apply((generation) => confirm(machine.become, "config", generation)),
+        stdin: pulumi.output([...proxyRequest(settings, shared), ""].join("\n")),
+        requires: [config],
+        pending: config.generation.apply((generation) => generation === fresh),
+        attempts: CONFIRM_ATTEMPTS,
       },
-      child,
+      { parent: this },
     );
-    const proxyEnd = step(
-      `${this.name}-tunnel`,
-      {
-        ...host,
-        words: ["install", "tunnel"],
-        stdin: secrets.relayPublicKey.apply(
-          (peerPublicKey) =>
-            bundle(machine.platform.tunnelSet({ plan, mtu: tunnel.mtu, port: tunnel.port, peerPublicKey })).text,
-        ),
-        after: [keys],
-      },
-      child,
-    );
-    // The family that was asked for, where the proxy has it.
-    const dialled = (
-      shared.relay.dial === "ipv4" ? (this.ipv4 ?? this.ipv6) : (this.ipv6 ?? this.ipv4)
-    ) as pulumi.Output<string>;
-    const relayEnd = relay.addTunnel(
-      `${this.name}-relay-end`,
-      {
-        proxy: args.settings.name,
-        interfaceName: plan.relayInterface,
-        absent: host.absent && "silent",
-        keys: secrets.relayKeys,
-        end: pulumi
-          .all([secrets.proxyPublicKey, dialled, this.ipv4, this.ipv6])
-          .apply(([peerPublicKey, address, ipv4, ipv6]) => ({
-            proxy: args.settings.name,
-            stack: stackMark(),
-            plan,
-            mtu: tunnel.mtu,
-            peerPublicKey,
-            endpoint: endpoint(address, tunnel.port),
-            ports: shared.ports,
-            udpPorts: shared.udpPorts,
-            publicAddresses: [ipv4, ipv6].flatMap((each) => each ?? []),
-            egress: args.egress,
-          })),
-        after: [proxyEnd],
-        again: host.again,
-      },
-      child,
-    );
-    return [keys, proxyEnd, ...relayEnd];
+  }
+
+  /**
+   * That of the confirmation where the proxy was written to in this run, else that of the look at its beginning; where the
+   * relay's end alone was, the proxy is asked once more.
+   */
+  private viewOfRelay(
+    machine: Host,
+    config: HostDocument,
+    relayEnd: TunnelEnd | undefined,
+    confirmed: Requirement,
+  ): ProxyRelay["inside"] {
+    const { fresh, askAgain } = this.args;
+    return pulumi
+      .all([
+        config.generation,
+        relayEnd ? relayEnd.untouched : true,
+        confirmed.result,
+        this.there(machine),
+        this.outside,
+      ])
+      .apply(async ([generation, untouched, result, status]) => {
+        const written = generation === fresh;
+        const stale = !written && !untouched && !pulumi.runtime.isDryRun();
+        const now = stale ? statusOf(await askAgain?.()) : status;
+        const lines = (written && result.ok ? result.view : undefined) ?? now?.view;
+        return lines ? parseInsideView(lines.join("\n")) : "not asked";
+      });
   }
 }
 
-/** How this stack marks what is its own on a relay that others may use too. */
-export const stackMark = () => `${pulumi.getProject()}/${pulumi.getStack()}`;
-
-/** How a host is marked as a proxy of this stack. */
-const proxyMark = (name: string) => `${stackMark()}/${name}`;
-
-interface TunnelParts {
-  readonly host: StepHost;
-  readonly machine: Host;
-  readonly secrets: TunnelSecrets;
-  readonly prepared: Step;
-}
+const failuresOf = (steps: readonly (readonly [string, Requirement])[]): pulumi.Output<Failure[]> =>
+  pulumi.all(steps.map(([, { result }]) => result)).apply((results) =>
+    results.flatMap((result, i) => {
+      if (result.ok || result.held) return [];
+      const sets = Object.values(result.failed).join("; ");
+      return [{ step: steps[i]?.[0] ?? "", reason: result.reason === "" ? sets : result.reason }];
+    }),
+  );

@@ -1,30 +1,47 @@
-// The relay itself over SSH, as far as all tunnels share it: hostctl on it, what it uses already, the packages it needs.
-// What belongs to one tunnel is in tunnel/relayEnd.ts; a relay that is set up by a script is in relayScript.ts.
+// The relay itself over SSH: hostctl on it, the packages it needs, and the ends of all tunnels. They come in two documents for
+// all proxies together, keys and the rest, since limits on new connections (`ufw limit`, sshd's penalties) count every one of
+// them. A relay that is set up by a script is in relayScript.ts.
 import * as pulumi from "@pulumi/pulumi";
-import { parseRelayFacts, warningsIn, type RelayFacts } from "./remote/facts";
-import { operatorError } from "./operatorError";
-import { hostCommand, remoteCommand, saidBy, type HostCommandArgs } from "./remote/hostCommand";
-import {
-  attemptInstall,
-  becomeOf,
-  hostctlIfThere,
-  hostctlProgram,
-  runWithoutInstalling,
-  type Become,
-} from "./remote/hostctl";
-import { failureOf, failuresOf, step, stepOf, wentWell, type Step } from "./remote/step";
+import { isInPlace, liveDigest, type HostStatus } from "./hosts/status";
+import { stackMark } from "./ownerMark";
+import { appliedSet, WELL, type Applied, type Failure } from "./remote/applied";
+import { bundle } from "./remote/bundle";
+import { document, setLines } from "./remote/document";
+import { HostDocument, type DocumentHost, type Requirement } from "./remote/hostDocument";
+import { becomeOf, hostctlIfThere, hostctlProgram } from "./remote/hostctl";
+import { leaveCommand } from "./remote/leave/leaveCommand";
 import type { RelaySettings } from "./settings";
-import type { TunnelPlan } from "./tunnel/addressPlan";
-import { RelayTunnelEnd, type RelayTunnelEndArgs } from "./tunnel/relayEnd";
+import { keysSet, relayEndSet, type RelayEnd, type TunnelKeys } from "./tunnel/wireguard";
+
+/** One tunnel's end on the relay, as its proxy asks for it. */
+export interface TunnelEndArgs {
+  /** Known without waiting: names of sets and files. */
+  readonly proxy: string;
+  readonly interfaceName: string;
+  readonly end: pulumi.Output<RelayEnd>;
+  readonly keys: pulumi.Output<TunnelKeys>;
+  /** The proxy cannot be reached: its end here stays as it is too, since both must fit. */
+  readonly held: boolean;
+  /** The proxy's own part, where there is one already: while it cannot be brought in, this end stays as it is. */
+  readonly requires: readonly Requirement[];
+  /** The proxy, whose child the end is in the stack. */
+  readonly parent: pulumi.Resource;
+}
+
+/** A tunnel's end that this program brings in. */
+export interface TunnelEnd extends Requirement {
+  /** It was there already, and nothing of it is written in this run. */
+  readonly untouched: pulumi.Output<boolean>;
+}
 
 /** What proxies need of the relay: somewhere to put their tunnels' other ends. */
 export interface RelayEnds {
   /** A person sets up the relay, in their own time. */
   readonly byHand: boolean;
-  /** It does not answer: its ends stay as they are, and so must the proxies'. */
+  /** It cannot be reached: its ends stay as they are, and so must the proxies'. */
   readonly silent: boolean;
-  /** None where the end is not installed by this run, but by a person. */
-  addTunnel(name: string, args: RelayTunnelEndArgs, opts: pulumi.ComponentResourceOptions): readonly Step[];
+  /** Undefined where the end is not brought in by this run, but by a person. */
+  addTunnel(args: TunnelEndArgs): TunnelEnd | undefined;
 }
 
 /** A relay that can be reached over SSH. */
@@ -34,12 +51,12 @@ export interface RelayArgs {
   readonly settings: ReachableRelay;
   /** The operator's private key for the relay; without one the SSH agent is asked. */
   readonly privateKey: pulumi.Output<string> | undefined;
-  /** The tunnels that are to end here. */
-  readonly plans: readonly TunnelPlan[];
-  /** It was there, and does not answer now: what stands on it stays as it is until it does. */
+  /** It was there, and cannot be reached now: what is there stays as it is until it can. */
   readonly silent: boolean;
-  /** When the relay was asked what it has: another time, and it is asked again. */
-  readonly asked: string | undefined;
+  /** What it says of itself; undefined where it was not asked. */
+  readonly there: HostStatus | undefined;
+  /** The generation of what is brought in by this run. */
+  readonly fresh: string;
 }
 
 /** Debian packages that the relay's end of a tunnel needs. */
@@ -48,178 +65,192 @@ export const RELAY_PACKAGES = ["wireguard-tools", "nftables", "iproute2", "iputi
 export class Relay extends pulumi.ComponentResource implements RelayEnds {
   readonly byHand = false;
   readonly silent: boolean;
-  /** What it has; undefined where it could not be asked, which `faults` tells. */
-  readonly facts: pulumi.Output<RelayFacts | undefined>;
-  /** Once it has gone well, tunnels can be installed. */
-  readonly prepared: Step;
-  /** How commands of others reach it. */
-  readonly host: RelayHost;
-  private readonly tool: Step;
-  private readonly look: Step;
+  private readonly host: DocumentHost;
+  private readonly tunnels: TunnelEndArgs[] = [];
+  private readonly documents: Promise<{ readonly keys: HostDocument; readonly ends: HostDocument }>;
+  private installed = false;
 
   constructor(
-    name: string,
+    private readonly name: string,
     private readonly args: RelayArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("chatmail-proxy:index:Relay", name, {}, opts);
-    const child = { parent: this };
-    const host = (this.host = relayHost(args.settings, args.privateKey, args.silent));
+    const { ssh, gone } = args.settings;
     this.silent = args.silent;
-
-    // Again whenever the relay is asked anew: it may have been set back to an earlier day.
-    const again = args.asked;
-    this.tool = stepOf(
-      `${name}-hostctl`,
-      attemptInstall(host.become, again),
-      { ...host, again, attempts: 3, stdin: hostctlProgram(), undo: hostctlIfThere(host.become, "leave"), after: [] },
-      child,
-    );
-
-    // Neither is read there, but a new one is a reason to look again.
-    this.look = step(
-      `${name}-facts`,
-      {
-        ...host,
-        again: undefined,
-        words: ["relay-facts"],
-        stdin: planLines(args.plans) + askedLine(args.asked),
-        after: [],
-        behind: [this.tool.resource],
-      },
-      child,
-    );
-    this.facts = this.look.stdout.apply((stdout) => (wentWell(stdout) ? parseRelayFacts(stdout) : undefined));
-    this.prepared = step(
-      `${name}-prepare`,
-      { ...host, again, words: ["prepare", ...RELAY_PACKAGES], after: [this.tool], behind: [this.look.resource] },
-      child,
-    );
+    this.host = {
+      reach: { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.privateKey },
+      become: becomeOf(ssh.user),
+      absent: gone ? "gone" : args.silent ? "silent" : undefined,
+      there: pulumi.output(args.there),
+      fresh: args.fresh,
+    };
+    // When all proxies have asked for their ends: each is a line of the program, one after the other.
+    this.documents = new Promise((resolve, reject) => {
+      setImmediate(() => {
+        try {
+          resolve(this.install());
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+    });
     this.registerOutputs({});
   }
 
-  addTunnel(name: string, args: RelayTunnelEndArgs, opts: pulumi.ComponentResourceOptions): readonly Step[] {
-    return new RelayTunnelEnd(name, args, this, opts).steps;
+  addTunnel(args: TunnelEndArgs): TunnelEnd {
+    if (this.installed)
+      throw new Error(
+        `${args.proxy}: all proxies of a relay are to be made in one go, with nothing waited for in between`,
+      );
+    this.tunnels.push(args);
+    const { keys, ends } = this.later();
+    const sets = [`keys-${args.proxy}`, `tunnel-${args.proxy}`] as const;
+    return {
+      resource: pulumi.output(this.documents.then((both) => both.ends.resource)),
+      result: pulumi.all([keys.result, ends.result]).apply(([first, second]): Applied => {
+        const one = appliedSet(first, sets[0]);
+        return one.ok ? appliedSet(second, sets[1]) : one;
+      }),
+      untouched: pulumi
+        .all([args.keys, args.end])
+        .apply(
+          ([pair, end]) =>
+            this.host.absent !== undefined ||
+            (isInPlace(this.args.there, sets[0], bundle(keysSet(args.interfaceName, pair)).digest) &&
+              isInPlace(this.args.there, sets[1], bundle(relayEndSet(end)).digest)),
+        ),
+    };
   }
 
-  /** What it has at this very moment: the other facts may be of an earlier run, and since mended. */
-  factsNow(now: Date): pulumi.Output<RelayFacts> {
-    return factsFrom(
-      hostCommand(
-        "relay-facts-now",
-        { ...this.host, words: ["relay-facts"], stdin: askedLine(now.toISOString()) },
-        { parent: this },
-      ),
-    );
-  }
-
-  /** Steps of its own set-up that failed: sentences. */
-  setUpFaults(began: Date): pulumi.Output<string[]> {
-    return failuresOf([this.tool, this.look, this.prepared], began).apply((failures) =>
-      failures.map(({ step: name, reason }) => `its set-up failed at ${name}: ${reason}`),
-    );
-  }
-
-  /**
-   * What is wrong with it: sentences. Its own set-up, which holds up nothing that is there, and its way out on port 25, which
-   * is not for this program to mend. A relay that is not there now is no news.
-   */
-  faults(began: Date): pulumi.Output<readonly string[]> {
+  /** Why its set-up failed: each with its step. */
+  get failures(): pulumi.Output<Failure[]> {
     if (this.host.absent) return pulumi.output([]);
-    const { settings, asked } = this.args;
-    const setUp = this.setUpFaults(began);
-    if (settings.outboundCheck === false) return setUp;
-    const check = step(
-      "relay-outbound",
-      {
-        ...this.host,
-        again: undefined,
-        words: ["outbound", settings.outboundCheck],
-        stdin: askedLine(asked),
-        after: [],
-        behind: [this.prepared.resource],
-      },
-      { parent: this },
+    const { keys, ends } = this.later();
+    return pulumi
+      .all([keys.result, ends.result])
+      .apply((results) =>
+        results.flatMap((result, i) =>
+          result.ok || result.held || result.reason === ""
+            ? []
+            : [{ step: `${this.name}-${i === 0 ? "host" : "tunnels"}`, reason: result.reason }],
+        ),
+      );
+  }
+
+  /** Something of it is written in this run. */
+  get touched(): pulumi.Output<boolean> {
+    if (this.host.absent) return pulumi.output(false);
+    const { keys, ends } = this.later();
+    return pulumi.all([keys.generation, ends.generation]).apply((all) => all.includes(this.args.fresh));
+  }
+
+  private later() {
+    const of = (which: "keys" | "ends") => ({
+      result: pulumi.output(this.documents.then((both) => both[which].result)) as pulumi.Output<Applied>,
+      generation: pulumi.output(this.documents.then((both) => both[which].generation)),
+    });
+    return { keys: of("keys"), ends: of("ends") };
+  }
+
+  private install() {
+    this.installed = true;
+    const { name, host, tunnels } = this;
+    const mark = `${pulumi.getProject()}@${pulumi.getStack()}`;
+    const child = { parent: this };
+    // The order of the settings is no news for the relay.
+    const sorted = [...tunnels].sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
+
+    const whole = leaveCommand(
+      `${name}-leave`,
+      { name, host, command: hostctlIfThere(host.become, "release", stackMark()) },
+      child,
     );
-    return pulumi.all([setUp, reasonsOf(check, began)]).apply((all) => all.flat());
+
+    const keyNames = sorted.map(({ proxy }) => `keys-${proxy}`);
+    const keys = new HostDocument(
+      `${name}-host`,
+      {
+        host,
+        attempts: 3,
+        document: `relay@${mark}`,
+        program: hostctlProgram(),
+        content: pulumi.secret(
+          pulumi.all(sorted.map((tunnel) => pulumi.all([tunnel.keys, ready(tunnel.requires)]))).apply((known) =>
+            document(`relay@${mark}`, [
+              "setup",
+              ...RELAY_PACKAGES.map((each) => `package ${each}`),
+              "independent",
+              ...known.flatMap(([pair, able], i) => {
+                const { interfaceName, held } = sorted[i] as TunnelEndArgs;
+                return setLines(keyNames[i] as string, keysSet(interfaceName, pair), {
+                  held: held || !able,
+                  live: liveDigest(this.args.there, keyNames[i] as string),
+                });
+              }),
+            ]),
+          ),
+        ),
+        requires: [{ resource: whole, result: pulumi.output(WELL) }],
+      },
+      { ...child, aliases: [{ name: `${name}-hostctl` }] },
+    );
+
+    const endNames = sorted.map(({ proxy }) => `tunnel-${proxy}`);
+    const ends = new HostDocument(
+      `${name}-tunnels`,
+      {
+        host,
+        document: `tunnels@${mark}`,
+        content: pulumi
+          .all(
+            sorted.map((tunnel) =>
+              pulumi.all([
+                tunnel.end,
+                ready(tunnel.requires),
+                keys.result.apply((all) => appliedSet(all, `keys-${tunnel.proxy}`).ok),
+              ]),
+            ),
+          )
+          .apply((known) =>
+            document(`tunnels@${mark}`, [
+              "independent",
+              ...known.flatMap(([end, able, keyed], i) =>
+                setLines(endNames[i] as string, relayEndSet(end), {
+                  held: sorted[i]?.held || !able || !(keyed || pulumi.runtime.isDryRun()),
+                  live: liveDigest(this.args.there, endNames[i] as string),
+                }),
+              ),
+            ]),
+          ),
+        requires: [
+          {
+            resource: keys.resource,
+            result: keys.result.apply((result): Applied =>
+              result.ok || result.held || result.reason !== "" ? result : { ok: true },
+            ),
+          },
+        ],
+      },
+      child,
+    );
+    for (const { proxy, parent } of tunnels) this.endOf(proxy, parent, whole);
+    return { keys, ends };
+  }
+
+  /** Does nothing but, when the proxy goes, take its end away. */
+  private endOf(proxy: string, parent: pulumi.Resource, whole: pulumi.Resource) {
+    leaveCommand(
+      `${proxy}-relay-end`,
+      { name: this.name, host: this.host, command: hostctlIfThere(this.host.become, "drop", `tunnel-${proxy}`) },
+      // When the stack goes, all of its ends go at once.
+      { parent, deletedWith: whole },
+    );
   }
 }
 
-/** Why mail does not leave; where only one family is shut, a warning. */
-const reasonsOf = (check: Step, began: Date) =>
-  pulumi.all([check.stdout, failuresOf([check], began)]).apply(async ([said, failures]) => {
-    for (const warning of warningsIn(said)) await pulumi.log.warn(`relay: ${warning}`);
-    return failures.map(({ reason }) => reason);
-  });
-
-type RelayHost = Pick<HostCommandArgs, "reach" | "become" | "absent"> & { readonly become: Become };
-
-function relayHost(
-  { ssh, gone }: ReachableRelay,
-  privateKey: pulumi.Output<string> | undefined,
-  silent = false,
-): RelayHost {
-  return {
-    reach: { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey },
-    become: becomeOf(ssh.user),
-    absent: gone ? "gone" : silent ? "silent" : undefined,
-  };
-}
-
-/** A look at a relay on which nothing is to be installed. */
-export function relayFactsOnly(
-  settings: ReachableRelay,
-  privateKey: pulumi.Output<string> | undefined,
-  asked: string | undefined,
-): pulumi.Output<RelayFacts> {
-  const host = relayHost(settings, privateKey);
-  return factsFrom(
-    remoteCommand(
-      "relay-look",
-      { ...host, attempts: 3, line: runWithoutInstalling(host.become, "relay-facts"), stdin: programLines(asked) },
-      {},
-    ),
-  );
-}
-
-/** Facts without which the run cannot go on. */
-const factsFrom = (look: Parameters<typeof saidBy>[0]): pulumi.Output<RelayFacts> =>
-  saidBy(look).apply((said) => {
-    const reason = failureOf(said);
-    if (reason !== undefined) throw operatorError(`relay: ${reason}`);
-    return parseRelayFacts(said);
-  });
-
-/** The same for its own way out on port 25: why mail does not leave. */
-export function outboundOnly(
-  settings: ReachableRelay,
-  privateKey: pulumi.Output<string> | undefined,
-  asked: string | undefined,
-  began: Date,
-): pulumi.Output<readonly string[]> {
-  if (settings.outboundCheck === false) return pulumi.output([]);
-  const host = relayHost(settings, privateKey);
-  const line = runWithoutInstalling(host.become, "way-out", settings.outboundCheck);
-  return reasonsOf(
-    stepOf(
-      "relay-outbound",
-      line,
-      { ...host, again: undefined, attempts: 3, stdin: programLines(asked), after: [] },
-      {},
-    ),
-    began,
-  );
-}
-
-const programLines = (asked: string | undefined) => `${hostctlProgram()}# ${askedLine(asked)}`;
-
-const askedLine = (asked: string | undefined) => (asked ? `look of ${asked}\n` : "\n");
-
-const planLines = (plans: readonly TunnelPlan[]) =>
-  plans
-    .map(
-      ({ relayInterface, relay, proxy, routingTable }) =>
-        `${relayInterface} ${relay.ipv4} ${relay.ipv6} ${proxy.ipv4} ${proxy.ipv6} ${routingTable}\n`,
-    )
-    .sort()
-    .join("");
+/** A preview takes it that all will go well. */
+const ready = (requires: readonly Requirement[]): pulumi.Output<boolean> =>
+  pulumi.runtime.isDryRun()
+    ? pulumi.output(true)
+    : pulumi.all(requires.map(({ result }) => result)).apply((all) => all.every(({ ok }) => ok));

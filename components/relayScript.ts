@@ -4,13 +4,11 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import type { ScriptWord } from "./lastRun";
 import { outputValue } from "./outputValue";
-import { stackMark } from "./proxyRelay";
-import type { RelayEnds } from "./relay";
-import { RELAY_PACKAGES } from "./relay";
+import { stackMark } from "./ownerMark";
+import { RELAY_PACKAGES, type RelayEnds, type TunnelEndArgs } from "./relay";
 import { bundle } from "./remote/bundle";
 import { HOSTCTL, hostctlProgram, MAKE_PLACE } from "./remote/hostctl";
 import type { RelaySettings, Settings } from "./settings";
-import type { RelayTunnelEndArgs } from "./tunnel/relayEnd";
 import { keysSet, relayEndSet, type RelayEnd, type TunnelKeys } from "./tunnel/wireguard";
 import { handsTurnOn, TURN_UNREACHED } from "./turn";
 
@@ -40,10 +38,10 @@ export class ScriptedRelay implements RelayEnds {
 
   constructor(private readonly wishes: ScriptWishes) {}
 
-  addTunnel(_name: string, { proxy, interfaceName, keys, end, absent }: RelayTunnelEndArgs): [] {
+  addTunnel({ proxy, interfaceName, keys, end, held }: TunnelEndArgs): undefined {
     this.tunnels.push({
       proxy,
-      absent: absent !== undefined,
+      absent: held,
       made: pulumi.all([keys, end]).apply(([pair, own]): ScriptedTunnel => ({
         fit: fitOf(pair, own),
         egress: own.egress !== undefined,
@@ -56,7 +54,6 @@ export class ScriptedRelay implements RelayEnds {
         ],
       })),
     });
-    return [];
   }
 
   /** The script; secret. */

@@ -5,7 +5,7 @@ import { judge, type FamilyVerdict, type Inside, type OutsideView } from "./proo
 import type { ScriptWord } from "./lastRun";
 import { FETCH_SCRIPT } from "./relayScript";
 import type { InsideView } from "./remote/facts";
-import type { Failure } from "./remote/step";
+import type { Failure } from "./remote/applied";
 import { HOSTCTL } from "./remote/hostctl";
 
 export interface ProxyReport {
@@ -39,7 +39,7 @@ export interface Seen {
 }
 
 export function reportOn({ name, dnsName, publish, addresses, outside, inside, onRelay, failures }: Seen): ProxyReport {
-  const view = typeof inside === "string" ? undefined : inside;
+  const view = typeof inside === "string" || "unreachable" in inside ? undefined : inside;
   const families = ([4, 6] as const).flatMap((family) => {
     const address = addresses[family];
     return address === undefined

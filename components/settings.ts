@@ -10,9 +10,11 @@ import {
   formatComplaints,
   neededTokens,
   operatorKeys,
-  type Complaint,
+  OWN_LINE,
 } from "./settings/check";
 import type { Settings } from "./settings/schema";
+import type { Egress } from "./tunnel/wireguard";
+import type { Complaint } from "./settings/complaint";
 import { HETZNER_TOKEN, type Token } from "./settings/token";
 
 export type { ProxySettings, RelaySettings, Settings, TunnelSettings } from "./settings/schema";
@@ -72,6 +74,12 @@ export function readSettings(agent: Agent): StackSettings {
       token: pulumi.secret(tokenText(HETZNER_TOKEN) ?? ""),
     },
   };
+}
+
+/** Its part in the way out of the relay's own mail, where it has one. */
+export function egressOf(name: string, { egress }: Pick<Settings, "egress">): Egress | undefined {
+  const proxies = egress.filter((each) => each !== OWN_LINE);
+  return proxies.includes(name) ? { place: proxies.indexOf(name), ownLine: egress.includes(OWN_LINE) } : undefined;
 }
 
 /** Throws a RunError that lists them all; does nothing when there is none. */

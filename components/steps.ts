@@ -6,7 +6,7 @@ import { kindOf, type Machine } from "./hosts/kindOf";
 import { standingAfter, type Before, type LastRun, type Standing, type Wanted } from "./lastRun";
 import { HOSTCTL } from "./remote/hostctl";
 import type { ProxySettings } from "./settings";
-import type { Complaint } from "./settings/check";
+import type { Complaint } from "./settings/complaint";
 
 /** Complaints about settings that need a step in between, which each of them tells. */
 export function checkAgainst(before: Before | undefined, settings: Wanted): Complaint[] {

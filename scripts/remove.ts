@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { knockFromHere } from "../components/proof/knock";
+import { sshAnswersFromHere } from "../components/proof/sshAnswers";
 import { readArguments, USAGE } from "./remove/arguments";
 import { readHistory } from "./remove/history";
 import { removeProxy } from "./remove/remove";
@@ -28,7 +28,7 @@ async function main(args: readonly string[]): Promise<void> {
           .status ?? 1,
       ),
     history: () => Promise.resolve(historyOf(stack)),
-    knock: knockFromHere,
+    sshAnswers: sshAnswersFromHere,
     say: (line) => void process.stdout.write(`${line}\n`),
     progress: (line) => void (process.stdout.isTTY ? process.stdout.write(`\r${line}  `) : undefined),
     now: () => new Date(),

@@ -1,21 +1,11 @@
 // The driver's errands as resources: a small program of ours that the command provider runs on the operator's machine.
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { inTheProject } from "../projectProgram";
 import type { FarewellJob, SetJob } from "./driver/job";
 import type { Farewell } from "./zone";
 
-/**
- * No shell, so that it is the same on Windows; relative paths, since the provider runs in the project's directory, which
- * is another one on another machine.
- */
-const INTERPRETER = ["node", "--require", "sucrase/register/ts", "components/dns/driver/main.ts"];
-
-const common = {
-  interpreter: INTERPRETER,
-  // What a person wants to see goes to stderr; stdout is not used.
-  logging: command.local.Logging.Stderr,
-  addPreviousOutputInEnv: false,
-};
+const common = inTheProject("components/dns/driver/main.ts");
 
 /** A record set. What is wanted stands in `create` too, so that a preview shows it; secrets stand on stdin alone. */
 export function recordSetCommand(

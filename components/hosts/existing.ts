@@ -3,7 +3,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { Platform } from "../platforms/platform";
-import type { Reach } from "../remote/hostCommand";
+import type { Reach } from "../remote/hostDocument";
 import { becomeOf, type Become } from "../remote/hostctl";
 import { anyProxy } from "../settings/anyProxy";
 import { list, object } from "../settings/object";
@@ -51,13 +51,19 @@ export const existingMachine = <Name extends string>(
   token: undefined,
   operatorKey: true,
   reverseDns: false,
-  traits: existingTraits,
+  traits: (entry) => existingTraits(entry, platform),
   doors: (entries) =>
     Promise.resolve(
       new Map(
         entries.map((proxy) => [
           proxy.name,
-          { host: doorOf(proxy), ports: [proxy.ssh.port], user: proxy.ssh.user, hostKey: proxy.ssh.hostKey },
+          {
+            machine: keyWithoutComment(proxy.ssh.hostKey),
+            host: doorOf(proxy),
+            ports: [proxy.ssh.port],
+            user: proxy.ssh.user,
+            hostKey: proxy.ssh.hostKey,
+          },
         ]),
       ),
     ),
@@ -75,11 +81,13 @@ export const existingMachine = <Name extends string>(
         ],
 });
 
-function existingTraits({ ssh, ipv4, ipv6, closed, autonomousSystem }: ExistingProxy): Traits {
+function existingTraits({ ssh, ipv4, ipv6, wan, closed, autonomousSystem }: ExistingProxy, platform: Platform): Traits {
   const addresses = [ipv4, ipv6].flatMap((address) => address ?? []);
   return {
     sshPort: ssh.port,
     sshHost: ssh.host,
+    platform,
+    wan,
     autonomousSystem,
     closed,
     rebootTime: () => undefined,

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { cloudFirewallRules } from "../filter/cloudFirewall";
 import { sshKeyPair } from "../tunnel/keys";
 import { debian } from "../platforms/debian";
-import type { Reach } from "../remote/hostCommand";
+import type { Reach } from "../remote/hostDocument";
 import { anyProxy } from "../settings/anyProxy";
 import { object } from "../settings/object";
 import { HETZNER_TOKEN } from "../settings/token";
@@ -63,6 +63,7 @@ const AUTONOMOUS_SYSTEMS: Readonly<Record<string, number>> = {
 function hetznerTraits({ location, sshPort, rebootTime }: HetznerProxy): Traits {
   return {
     sshPort,
+    platform: debian,
     autonomousSystem: AUTONOMOUS_SYSTEMS[location],
     closed: true,
     rebootTime: (byDefault) => rebootTime ?? byDefault,
@@ -89,6 +90,7 @@ async function hetznerDoors(
             [
               name,
               {
+                machine: String(server.id),
                 host: server.ipv4Address,
                 ports: [...new Set([sshPort, Number(server.labels.sshport ?? STANDARD_SSH_PORT)])],
                 user: "root",

@@ -5,9 +5,9 @@ import type { z } from "zod";
 import type { OpenPorts } from "../filter/cloudFirewall";
 import type { Platform } from "../platforms/platform";
 import type { Become } from "../remote/hostctl";
-import type { Reach } from "../remote/hostCommand";
+import type { Reach } from "../remote/hostDocument";
 import type { AnyProxy } from "../settings/anyProxy";
-import type { Complaint } from "../settings/check";
+import type { Complaint } from "../settings/complaint";
 import type { Token } from "../settings/token";
 import type { ManagementKey } from "./managementKey";
 
@@ -92,6 +92,9 @@ export type SchemaOf<Output> = z.ZodType<Output> & z.core.$ZodTypeDiscriminable;
 export interface Traits {
   /** TCP port of its SSH. */
   readonly sshPort: number;
+  readonly platform: Platform;
+  /** Interfaces towards the internet, where they are given; else they are found. */
+  readonly wan?: readonly string[] | undefined;
   /** Where its SSH is, where a setting says so. */
   readonly sshHost?: string | undefined;
   /** The number of the network that it stands in, where that is known. */
@@ -107,6 +110,8 @@ export interface Traits {
 }
 
 export interface Door {
+  /** Which machine it is: what Host.machine says of it. */
+  readonly machine: string;
   readonly host: string;
   /** An answer at any of them will do. */
   readonly ports: readonly number[];

@@ -1,8 +1,7 @@
 // From a proxy's entry in the settings, or from what is remembered of it, to its kind of host. Pure.
 import type { z } from "zod";
-import type { ProxySettings } from "../settings";
 import type { HostKind, Traits } from "./host";
-import { KINDS } from "./kinds";
+import { KINDS, type ProxySettings } from "./kinds";
 
 /** What is remembered of a host. */
 export type Machine = z.output<(typeof KINDS)[number]["remembered"]>;

@@ -1,5 +1,5 @@
 // Which network each proxy stands in: several proxies help against the loss of one network only if they stand in several.
-import type { ProxySettings } from "../settings";
+import type { ProxySettings } from "./kinds";
 import { traitsOf } from "./kindOf";
 
 /** A sentence when all of several published proxies are known to stand in one autonomous system. */

@@ -21,6 +21,8 @@ export interface SshCommand {
   readonly stdin?: string;
   /** Milliseconds for all of it: connecting, logging in, running. */
   readonly timeout: number;
+  /** Milliseconds for connecting and logging in; by default as long as for all of it. */
+  readonly loginTimeout?: number;
 }
 
 /**
@@ -40,9 +42,12 @@ export type SshAnswer =
   | { readonly reachable: false; readonly why: Unreachable; /** A sentence. */ readonly reason: string };
 
 /** Logs in, runs one command to its end, and logs out. Never throws for what the host or the network does. */
-export async function runOverSsh(login: SshLogin, { command, stdin = "", timeout }: SshCommand): Promise<SshAnswer> {
+export async function runOverSsh(
+  login: SshLogin,
+  { command, stdin = "", timeout, loginTimeout = timeout }: SshCommand,
+): Promise<SshAnswer> {
   const client = new Client();
-  const answer = await askOver(client, login, { command, stdin, timeout });
+  const answer = await askOver(client, login, { command, stdin, timeout, loginTimeout });
   client.removeAllListeners().on("error", () => undefined);
   if (answer.reachable) client.end();
   // Of who does not talk no farewell is to be expected either.
@@ -53,22 +58,22 @@ export async function runOverSsh(login: SshLogin, { command, stdin = "", timeout
 function askOver(
   client: Client,
   login: SshLogin,
-  { command, stdin, timeout }: Required<SshCommand>,
+  { command, stdin, timeout, loginTimeout }: Required<SshCommand>,
 ): Promise<SshAnswer> {
   return new Promise<SshAnswer>((resolve) => {
     const failed = (why: Unreachable, reason: string) => resolve({ reachable: false, why, reason });
     let stage: "connecting" | "hostKey" | "login" | "running" = "connecting";
     let offered: string | undefined;
-    const timer = setTimeout(() => {
+    const expired = (after: number) => () => {
       const [why, what] = {
         connecting: ["silent", "nothing answers"],
         hostKey: ["refused", "no SSH server greets"],
         login: ["slow", "the login does not come to an end"],
         running: ["slow", "it has not answered"],
       }[stage] as [Unreachable, string];
-      failed(why, `${what} within ${timeout / 1000} s`);
-    }, timeout);
-    timer.unref();
+      failed(why, `${what} within ${after / 1000} s`);
+    };
+    let timer = setTimeout(expired(loginTimeout), loginTimeout).unref();
     client.on("close", () => {
       clearTimeout(timer);
       failed(
@@ -91,6 +96,8 @@ function askOver(
     client.on("handshake", () => void (stage = "login"));
     client.on("ready", () => {
       stage = "running";
+      clearTimeout(timer);
+      timer = setTimeout(expired(timeout), timeout).unref();
       client.exec(command, (error, channel) => {
         if (error) return failed("broken", withoutDot(error.message));
         const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];

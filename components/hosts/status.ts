@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 const set = z.object({
-  /** installing, armed, confirmed, reverted; none: nothing was ever brought in to its end. */
+  /** installing, armed, confirmed, reverted; none: nothing was ever brought in completely. */
   state: z.string(),
   /** SHA-256 of what was brought in last (bundle.ts). */
   digest: z.string(),
@@ -10,16 +10,45 @@ const set = z.object({
   drift: z.array(z.string()),
 });
 
+const document = z.object({
+  /** SHA-256 of the document that was brought in last (document.ts). */
+  digest: z.string(),
+  /** Which bringing-in it was: a word that the program chose. */
+  generation: z.string(),
+  /** applied; armed: waits for confirmation; confirmed. */
+  state: z.string(),
+});
+
+/** Lines of facts, for remote/facts.ts; null where nobody asked. */
+const lines = z.array(z.string()).nullable();
+
 const status = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
+  /** Operating system and kernel, for people. */
+  system: z.string(),
   /** PROJECT/STACK/NAME of the proxy that this host is; empty on a relay, and where nothing was ever set up. */
   owner: z.string(),
-  /** What differs of our own program there: sentences without a full stop. */
+  /** What differs of our own program there, and of the keys that may log in: sentences without a full stop. */
   drift: z.array(z.string()),
   sets: z.record(z.string(), set),
+  documents: z.record(z.string(), document),
   /** How often this host has put something back by itself, and what last: COUNT TIME WHAT. */
   healed: z.number().int(),
   lastHealed: z.string(),
+  /** What of others is in the way of what was asked after: sentences. */
+  conflicts: z.array(z.string()),
+  view: lines,
+  wan: lines,
+  relay: lines,
+  outbound: lines,
+  /** Why it should be rebooted; empty where it need not. */
+  reboot: z.string(),
+  /** Its clock: seconds since 1970. */
+  clock: z.number(),
+  /** Bytes on the file system that our state is on. */
+  disk: z.object({ free: z.number(), of: z.number() }),
+  /** Connections that it keeps track of, and how many it can: NOW MOST; empty where that is not known. */
+  tracked: z.string(),
 });
 
 export type HostStatus = z.output<typeof status>;
@@ -43,18 +72,64 @@ export function parseHostStatus(text: string): HostStatus {
   return parsed;
 }
 
-/** All that differs on a host from what was brought in: sentences without a full stop; none where all is as it was left. */
-export function driftOf({ owner, drift: own, sets }: HostStatus, kind: "proxy" | "relay"): string[] {
-  if (kind === "proxy" && owner === "") return ["nothing of chatmail-proxy is set up there any more"];
+/**
+ * All that differs on a host from what was brought in: sentences without a full stop; none where all is as it was left.
+ * `expected`: sets that were brought in by this stack; others' are not ours to speak of.
+ */
+export function driftOf(
+  { drift: own, sets }: Pick<HostStatus, "drift" | "sets">,
+  expected: readonly string[],
+): string[] {
+  const missing = expected.filter((name) => (sets[name]?.state ?? "none") === "none");
+  if (expected.length > 0 && missing.length === expected.length) return ["nothing of chatmail-proxy is there any more"];
   return [
     ...own,
-    ...Object.entries(sets).flatMap(([name, { state, drift }]) => [
-      ...(state === "reverted"
-        ? [`the set "${name}" was taken back, since nobody confirmed it`]
-        : state === "installing"
-          ? [`the set "${name}" was not brought in to its end`]
-          : []),
-      ...drift,
-    ]),
+    ...expected.flatMap((name) => {
+      const { state = "none", drift = [] } = sets[name] ?? {};
+      return [...(STATES[state] ? [`the set "${name}" ${STATES[state]}`] : []), ...drift];
+    }),
   ];
 }
+
+const STATES: Readonly<Record<string, string>> = {
+  none: "is not there any more",
+  reverted: "was taken back, since nobody confirmed it",
+  installing: "was not brought in completely",
+};
+
+/** What a document on a host is made of there. */
+export interface DocumentOnHost {
+  readonly name: string;
+  /** The sets that it brings in. */
+  readonly sets: readonly string[];
+  /** SHA-256 of the document that is wanted. */
+  readonly digest: string;
+}
+
+/**
+ * Which bringing-in of a document is wanted: the one that the host has, where it has the very document and nothing of it
+ * differs; else a new one. A host that failed, was reset, or was changed by others is so written to again, and no other.
+ */
+export function generationOf(
+  { name, sets, digest }: DocumentOnHost,
+  there: HostStatus | undefined,
+  fresh: string,
+): string {
+  const known = there?.documents[name];
+  if (!there || known?.digest !== digest || !SETTLED.has(known.state)) return fresh;
+  const differs = sets.some((each) => {
+    const { state = "none", drift = [] } = there.sets[each] ?? {};
+    return state !== "confirmed" || drift.length > 0;
+  });
+  return differs || there.drift.length > 0 ? fresh : known.generation;
+}
+
+const SETTLED: ReadonlySet<string> = new Set(["applied", "confirmed"]);
+
+/** Whether a set is in place, and nothing of it differs. */
+export const isInPlace = (there: HostStatus | undefined, set: string, digest: string): boolean =>
+  liveDigest(there, set) === digest && there?.sets[set]?.drift.length === 0;
+
+/** Digest of a set that is in place; undefined where it is not. */
+export const liveDigest = (there: HostStatus | undefined, set: string): string | undefined =>
+  there?.sets[set]?.state === "confirmed" ? there.sets[set].digest : undefined;

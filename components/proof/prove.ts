@@ -2,7 +2,7 @@
 // nobody else's records.
 import * as pulumi from "@pulumi/pulumi";
 import type { Family } from "../addresses";
-import { wentWell, type Step } from "../remote/step";
+import type { Requirement } from "../remote/hostDocument";
 import { probe, type ProbePatience, type ProbeTarget } from "./probe";
 import type { OutsideView } from "./verdict";
 
@@ -31,14 +31,14 @@ export interface ProofArgs {
   /** Whether it is worth waiting for an answer. */
   readonly patient: boolean;
   /** Comes first. Where it did not go well, nothing is waited for. */
-  readonly after: readonly Step[];
+  readonly after: readonly Requirement[];
 }
 
 export function lookFromOutside(prove: Prover, args: ProofArgs): pulumi.Output<OutsideViews> {
   return pulumi
-    .all([args.ipv4, args.ipv6, pulumi.all(args.after.map(({ stdout }) => stdout))])
+    .all([args.ipv4, args.ipv6, pulumi.all(args.after.map(({ result }) => result))])
     .apply(async ([ipv4, ipv6, outcomes]) => {
-      const patient = args.patient && outcomes.every(wentWell);
+      const patient = args.patient && outcomes.every(({ ok }) => ok);
       const look = (address: string | undefined) =>
         address === undefined ? undefined : prove({ address, ports: args.ports, mailDomain: args.mailDomain, patient });
       const [four, six] = await Promise.all([look(ipv4), look(ipv6)]);

@@ -19,7 +19,15 @@ export interface FamilyVerdict {
 export type OutsideView = readonly PortAnswer[];
 
 /** What could be learnt from the proxy itself: its view, or why there is none. */
-export type Inside = InsideView | "not asked" | "silent";
+export type Inside = InsideView | "not asked" | Unreached;
+
+/** Its SSH cannot be used from here, so that nothing is changed on it. */
+export interface Unreached {
+  /** Nothing answers there; else something does, and does not let us in. */
+  readonly silent: boolean;
+  /** Why: a sentence. */
+  readonly unreachable: string;
+}
 
 /** `onRelay`: others' firewalls there that may drop what comes through the tunnel: sentences. */
 export function judge(
@@ -28,7 +36,8 @@ export function judge(
   inside: Inside,
   onRelay: readonly string[] = [],
 ): FamilyVerdict {
-  const view = typeof inside === "string" ? undefined : inside;
+  const unreached = typeof inside !== "string" && "unreachable" in inside ? inside : undefined;
+  const view = typeof inside === "string" || "unreachable" in inside ? undefined : inside;
   const relay = view?.ports.filter((seen) => seen.family === family) ?? [];
   const openInside = new Set(relay.filter(({ open }) => open).map(({ port }) => port));
   const ports = (kind: PortAnswer["answer"]["kind"]) =>
@@ -50,14 +59,16 @@ export function judge(
 
   const notFromHere = outside.length > 0 && unseen.length === outside.length;
   const onTheWay = wordsOfTheWay(family, outside);
-  if (answered.length === 0 && inside === "silent" && !notFromHere) {
+  if (answered.length === 0 && unreached && !notFromHere) {
     return failed([
-      "neither the relay's ports nor the proxy's own SSH answer: is the machine up? Nothing was changed on it in this run",
+      unreached.silent
+        ? "neither the relay's ports nor the proxy's own SSH answer: is the machine up? Nothing was changed on it in this run"
+        : `the relay's ports do not answer, and ${sshText(unreached)}`,
       ...onTheWay,
     ]);
   }
   // It works, and yet what this run was to change on it is not changed.
-  const unasked = inside === "silent" ? [SSH_SILENT] : [];
+  const unasked = unreached ? [sshText(unreached)] : [];
   if (answered.length === 0 && view?.tunnel === "silent") {
     return failed([
       "no WireGuard handshake from the relay: does its network let UDP out to the tunnel's port, and is the relay up?",
@@ -80,12 +91,9 @@ export function judge(
     const known = view
       ? `the proxy itself reaches the relay on ${portList([...openInside])}`
       : "and the proxy was not asked";
-    const neither =
-      inside === "silent"
-        ? [
-            "neither can its ports be looked at from here, nor does its SSH answer: nothing was changed on it in this run",
-          ]
-        : [];
+    const neither = unreached
+      ? ["neither can its ports be looked at from here, nor does its SSH answer: nothing was changed on it in this run"]
+      : [];
     return withFaults(neither, {
       ...passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); ${known}`]),
       proven: view !== undefined,
@@ -150,27 +158,10 @@ const WAY: Readonly<Record<string, (family: Family) => string>> = {
   EPERM: () => "a firewall of this machine forbids it, or the proxy's provider does",
 };
 
-/**
- * What was seen, in the short form by which a host knows that something has changed since it was asked last. Where all is
- * well it says the same at every time, and so it does of what cannot be seen from here; what does not answer is asked after in
- * every run. `asked`: when the host is asked, as far as it is asked at all: once a day.
- */
-export function summary(views: Readonly<Partial<Record<Family, OutsideView>>>, now: Date, asked?: string): string {
-  const families = ([4, 6] as const).flatMap((family) => (views[family] ? [{ family, view: views[family] }] : []));
-  const lines = families.map(
-    ({ family, view }) => `IPv${family}: ${view.map(({ port, answer }) => `${port} ${answer.kind}`).join(", ")}`,
-  );
-  const kinds = new Set(
-    families.flatMap(({ view }) =>
-      view.filter(({ port, answer }) => !(port === 25 && answer.kind === "silent")).map(({ answer }) => answer.kind),
-    ),
-  );
-  const again = kinds.has("silent") || kinds.has("refused") ? now.toISOString() : undefined;
-  return [...lines, ...(again ? [`asked: ${again}`] : []), ...(asked ? [`look of ${asked}`] : []), ""].join("\n");
-}
-
-const SSH_SILENT =
-  "its SSH does not answer from here (adminNetworks, a ban by fail2ban, a limit on new connections such as `ufw limit`, sshd?), so nothing was changed on it in this run";
+const sshText = ({ silent, unreachable }: Unreached): string =>
+  silent
+    ? "its SSH does not answer from here (adminNetworks, a ban by fail2ban, a limit on new connections such as `ufw limit`, sshd?), so nothing was changed on it in this run"
+    : `its SSH cannot be used from here: ${unreachable}. Nothing was changed on it in this run`;
 
 const passed = (notes: string[]): FamilyVerdict => ({ proven: true, notOffered: false, faults: [], notes });
 

@@ -9,7 +9,7 @@ export const HOSTCTL = "/usr/local/lib/chatmail-proxy/hostctl";
 /** Operating systems that hostctl exists for. */
 export type System = "linux" | "freebsd";
 
-const SHARED = ["common", "json", "attempt", "owner", "sets", "through", "endpoint", "adminKeys", "status"];
+const SHARED = ["common", "json", "owner", "sets", "document", "through", "endpoint", "adminKeys", "status"];
 const PARTS: Record<System, readonly string[]> = {
   linux: [
     ...SHARED,
@@ -56,41 +56,16 @@ export function hostctlProgram(system: System = "linux"): string {
   ].join("\n");
 }
 
-/**
- * Seconds after which a verb is ended on the host. The provider waits for a running command without end; the slowest
- * verb waits for a new server's cloud-init and apt.
- */
-const TIME_LIMIT = 1800;
-
 /** Who the commands on a host run as: root itself, or a user with sudo that asks nothing. */
 export type Become = "root" | "sudo";
 
 /** `user`: who logs in. */
 export const becomeOf = (user: string): Become => (user === "root" ? "root" : "sudo");
 
-/** The command that runs a verb of hostctl. Arguments are words of ours: names, numbers, addresses; never secrets. */
-export const hostctl = (become: Become, ...words: Words): string => asRoot(become, verb(words));
-
-const verb = (words: Words) => `timeout ${TIME_LIMIT} ${HOSTCTL} ${plain(words)}`;
-
-/**
- * The same, for a verb whose failure is told on stdout and does not end the run. `again`: another value than last time
- * makes another command, which is run though nothing else has changed.
- */
-export const attemptHostctl = (become: Become, again: string | undefined, ...words: Words): string =>
-  // A machine that was installed anew, or set back to an earlier day, is set up again by the next run.
-  asRoot(
-    become,
-    `[ -x ${HOSTCTL} ] || { echo "failed chatmail-proxy is not on this machine any more"; exit 0; }; ${HOSTCTL} ${attempt(TIME_LIMIT, again, words)}`,
-  );
-
-type Words = readonly (string | number)[];
-
-const attempt = (limit: number, again: string | undefined, words: Words) =>
-  plain(["attempt", limit, again ?? "-", ...words]);
+type Words = readonly string[];
 
 function plain(words: Words): string {
-  const odd = words.find((word) => !/^[\w./:@=-]+$/.test(String(word)));
+  const odd = words.find((word) => !/^[\w./:@=-]+$/.test(word));
   if (odd !== undefined) throw new Error(`not a plain command line: ${JSON.stringify(odd)} in it would need quotes`);
   return words.join(" ");
 }
@@ -99,36 +74,45 @@ function plain(words: Words): string {
 const PROGRAM_END = "# end\n";
 
 /**
- * The command that installs hostctl from stdin and sets up its units; see attemptHostctl. `owner`: the host is that proxy from
- * then on (PROJECT/STACK/NAME), which may do without a tunnel; a relay is nobody's.
+ * The command that takes hostctl from the first lines of stdin, and lets it bring in the document in the rest. It always
+ * succeeds; what failed is in the answer (applied.ts).
  */
-export const attemptInstall = (
-  become: Become,
-  again: string | undefined,
-  owner?: string,
-  way: "tunnel" | "direct" = "tunnel",
-): string =>
-  // No limit: FreeBSD's timeout would wait for the guard that this starts.
+export const bring = (become: Become, document: string, generation: string): string =>
   asRoot(
     become,
-    `{ ${BRING}; } || { echo "failed hostctl could not be written to ${dir(HOSTCTL)}; is the disk full?"; exit 0; }; ${HOSTCTL}.new ${attempt(0, again, ["setup", ...(owner === undefined ? [] : [owner]), ...(way === "direct" ? [way] : [])])}`,
+    `{ ${PROGRAM_FROM_STDIN}; } || { ${answerFailed(`hostctl did not arrive completely, or could not be written to ${dir(HOSTCTL)}; is the disk full?`)}; exit 0; }; ${HOSTCTL}.new ${plain(["apply", document, generation])}`,
   );
 
-/** The command that runs a verb of the program on stdin, and leaves nothing on the host. */
-export const runWithoutInstalling = (become: Become, ...words: Words) =>
-  asRoot(become, `timeout ${TIME_LIMIT} sh -s ${plain(words)}`);
+/** The command that brings in the document on stdin, by the hostctl that is there. */
+export const apply = (become: Become, document: string, generation: string): string =>
+  asRoot(become, ifThere(plain(["apply", document, generation])));
 
-/** The command that asks a host what there is on it (hosts/status.ts), for SECONDS at the most. */
-export const askStatus = (become: Become, seconds: number) =>
-  asRoot(become, `if [ -x ${HOSTCTL} ]; then timeout ${seconds} ${HOSTCTL} status; else echo ${NOTHING_THERE}; fi`);
+/** The command that confirms, over its own connection, what `apply` has armed, and answers the request on stdin. */
+export const confirm = (become: Become, document: string, generation: string): string =>
+  asRoot(become, ifThere(plain(["confirm", document, generation])));
 
-/** What a host says on which nothing of ours is installed. */
-export const NOTHING_THERE = "missing";
+// A machine that was installed again, or reset to an earlier day, is set up again by the next run.
+const ifThere = (words: string) =>
+  `[ -x ${HOSTCTL} ] || { ${answerFailed("chatmail-proxy is not on this machine any more")}; exit 0; }; ${HOSTCTL} ${words}`;
+
+/** Shell that prints why there is no answer (applied.ts); `reason` has no quotes in it. */
+const answerFailed = (reason: string) => `echo "failed ${reason}"`;
+
+/**
+ * The command that asks a host what there is on it (hosts/status.ts), for SECONDS at the most. The program is on stdin, so
+ * that it leaves nothing there, and asks the same of a host with nothing of ours, or with an older version. `request`: lines.
+ */
+export function askStatus(become: Become, seconds: number, request: Words): string {
+  const lines = request.map((line) => plain(line.split(" ")));
+  return asRoot(become, `timeout ${seconds} sh -s status "${lines.join(";")}"`);
+}
 
 /** The command that runs a verb for leaving; a host on which hostctl is gone already has nothing to leave. */
-export function hostctlIfThere(become: Become, ...words: string[]): string {
-  return asRoot(become, `[ ! -x ${HOSTCTL} ] || ${verb(words)}`);
-}
+export const hostctlIfThere = (become: Become, ...words: string[]): string =>
+  asRoot(become, `[ ! -x ${HOSTCTL} ] || timeout ${LEAVING_LIMIT} ${HOSTCTL} ${plain(words)}`);
+
+/** Seconds. The provider waits for a running command without end. */
+const LEAVING_LIMIT = 1800;
 
 const dir = (path: string) => path.slice(0, path.lastIndexOf("/"));
 
@@ -143,10 +127,8 @@ function above(path: string): string[] {
   return path === "/usr" ? [] : [...above(dir(path)), path];
 }
 
-// Beside the one that is there: only when it has found that the host is the right one does it take its place.
-const BRING = `${MAKE_PLACE} && umask 077 && cat >${HOSTCTL}.new && { tail -n 1 ${HOSTCTL}.new | grep -qx "# end" || { echo "chatmail-proxy: hostctl arrived cut off; nothing was changed" >&2; false; }; } && chmod 755 ${HOSTCTL}.new`;
-
-/** The command of a step that is held back. */
-export const HOLD = `sh -c '${inFrame("echo held")}'`;
+// Line by line, since all else would read on into the document, which holds keys. Beside the one that is there: only when it
+// has found that the host is the right one does it take its place.
+const PROGRAM_FROM_STDIN = `${MAKE_PLACE} && umask 077 && while IFS= read -r line; do printf "%s\\n" "$line" || break; [ "$line" != "# end" ] || break; done >${HOSTCTL}.new && tail -n 1 ${HOSTCTL}.new | grep -qx "# end" && chmod 755 ${HOSTCTL}.new`;
 
 const asRoot = (become: Become, script: string) => `${become === "sudo" ? "sudo -n " : ""}sh -c '${inFrame(script)}'`;

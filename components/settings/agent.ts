@@ -1,6 +1,6 @@
 // The operator's SSH agent: whether there is one, and whether it answers.
 import { connect } from "node:net";
-import type { Complaint } from "./check";
+import type { Complaint } from "./complaint";
 
 /** The command that takes a key from its file; PowerShell knows no "<". */
 export const setFromFile = (key: string, platform: string = process.platform): string =>

@@ -6,15 +6,10 @@ import { planComplaints } from "../tunnel/addressPlan";
 import { rangeText, type PortRange } from "../filter/spec";
 import { setFromFile } from "./agent";
 import { proxyOutline } from "./anyProxy";
+import type { Complaint } from "./complaint";
 import { CHATMAIL_PORTS, settingsSchema, type ProxySettings, type Settings } from "./schema";
 import { HETZNER_TOKEN, type Token } from "./token";
 import { port, portRange, shown } from "./values";
-
-/** Something wrong with one setting: `key` as in the stack file (`proxies[1].name`), `text` goes on from there. */
-export interface Complaint {
-  readonly key: string;
-  readonly text: string;
-}
 
 export type Checked = { settings: Settings } | { complaints: Complaint[] };
 

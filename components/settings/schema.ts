@@ -114,5 +114,5 @@ export const settingsSchema = object("the settings", {
 
 export type Settings = z.output<typeof settingsSchema>;
 export type RelaySettings = Settings["relay"];
-export type ProxySettings = Settings["proxies"][number];
+export type { ProxySettings } from "../hosts/kinds";
 export type TunnelSettings = z.output<typeof tunnelKeys>;

@@ -1,5 +1,5 @@
 // Secrets with which providers' own plugins log in. Pure.
-import type { Complaint } from "./check";
+import type { Complaint } from "./complaint";
 
 /** The plugin reads it itself, from the configuration or the environment; what is checked here it would refuse late and in other words. */
 export interface Token {

@@ -2,7 +2,7 @@
 import { networkOf, overlap, within, type Range } from "../addresses";
 import { NO_CLIENTS } from "../filter/relay";
 import type { RelayFacts } from "../remote/facts";
-import type { Complaint } from "../settings/check";
+import type { Complaint } from "../settings/complaint";
 import type { TunnelPlan } from "./addressPlan";
 
 /** `stack`: this stack, as its tunnels are marked on the relay. */

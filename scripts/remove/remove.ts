@@ -13,7 +13,7 @@ export interface Removal {
   /** The stack's last runs; undefined when they cannot be had: then the whole time is waited, by the file's own TTL. */
   readonly history?: () => Promise<readonly Update[] | undefined>;
   /** Whether SSH answers there. */
-  readonly knock: (host: string, port: number) => Promise<boolean>;
+  readonly sshAnswers: (host: string, port: number) => Promise<boolean>;
   readonly say: (line: string) => void;
   /** Shows a line that the next one takes the place of. */
   readonly progress: (line: string) => void;
@@ -27,7 +27,7 @@ export async function removeProxy({
   file,
   up,
   history,
-  knock,
+  sshAnswers,
   say,
   progress,
   now,
@@ -67,7 +67,7 @@ export async function removeProxy({
   }
 
   const { door } = standing(readFileSync(file, "utf8"), name);
-  if (door && !(await knock(door.host, door.port))) {
+  if (door && !(await sshAnswers(door.host, door.port))) {
     throw new Error(
       `${name} is out of DNS, and resolvers have forgotten its address; but its SSH (${door.host}, port ${door.port}) does not answer, and what was set up there is to be undone. When it answers again, run this again. If that machine is gone for good, add gone: true to its entry, and run this again.`,
     );

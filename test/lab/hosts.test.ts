@@ -111,7 +111,7 @@ describe("an existing machine and a relay where root may not log in", () => {
       );
       await the.sh("relay", "sysctl -w net.ipv6.conf.default.disable_ipv6=0");
       expect(failed(await the.up(asAdmin))).toMatch(
-        /deb1: its set-up failed at deb1-prepare: IPv6 is switched off in this host's kernel \(net\.ipv6\.conf\.default\.disable_ipv6=1, which each new interface gets\)/,
+        /deb1: its set-up failed at deb1-host: IPv6 is switched off in this host's kernel \(net\.ipv6\.conf\.default\.disable_ipv6=1, which each new interface gets\)/,
       );
     } finally {
       for (const host of HOSTS) await the.sh(host, "sysctl -w net.ipv6.conf.default.disable_ipv6=0");
@@ -364,18 +364,15 @@ describe("UDP ports", () => {
 
   it("are found where a service of the owner's has one, and not for our own tunnel", async () => {
     const free = () =>
-      the.sh(
-        "deb1",
-        "/usr/local/lib/chatmail-proxy/hostctl free - - - 5550-5560/udp 51820-51820/udp 2>&1 && echo free",
-        "any",
-      );
-    expect(await free()).toBe("free");
+      the.sh("deb1", "/usr/local/lib/chatmail-proxy/hostctl status 'free udp 5550-5560;free udp 51820-51820'");
+    const inTheWay = async () => (JSON.parse(await free()) as { conflicts: string[] }).conflicts.join();
+    expect(await inTheWay()).toBe("");
     const server = await the.lab.spawn("deb1", ["systemd-socket-activate", "--datagram", "-l", "5556", "cat"], {
       stdio: "ignore",
     });
     try {
       await waitFor("the server", 10, async () => (await the.sh("deb1", "ss -Hlun 'sport = :5556'")) !== "");
-      expect(await free()).toMatch(
+      expect(await inTheWay()).toMatch(
         /UDP port 5556 is in use on this host \(by systemd-socket[^)]*\), and a proxy hands it on to the relay/,
       );
     } finally {
@@ -408,7 +405,7 @@ describe("an existing machine that is one stack's proxy", () => {
       }),
     );
     expect(output).toContain(
-      "deb2: its set-up failed at deb2-hostctl: this machine is a proxy of the stack chatmail-proxy/lab already",
+      "deb2: its set-up failed at deb2-host: this machine is a proxy of the stack chatmail-proxy/lab already",
     );
     expect(await the.sh("relay", "ls /etc/wireguard")).not.toContain("deb2");
     succeeded(await second.pulumi("destroy", "--yes", "--skip-preview"));

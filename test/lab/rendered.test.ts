@@ -1,7 +1,8 @@
 // The texts that we render, read by the programs that they are for, in the versions that the hosts have.
 import { CASES } from "../golden/cases";
+import { document, setLines } from "../../components/remote/document";
 import { hostctlProgram } from "../../components/remote/hostctl";
-import { theLab, type TheLab } from "./theLab";
+import { succeeded, theLab, type TheLab } from "./theLab";
 
 jest.setTimeout(200_000);
 
@@ -75,36 +76,48 @@ describe("hostctl", () => {
       timeout: 30_000,
     });
 
-  it("changes nothing when a bundle arrives cut off", async () => {
+  const apply = async (stdin: string) =>
+    JSON.parse((await hostctl("apply config 2026-01-01T00:00:00Z", stdin)).stdout) as { ok: boolean; reason?: string };
+  const filter = (content: string) =>
+    document(
+      "config",
+      setLines(
+        "filter",
+        { files: [{ path: "/etc/chatmail-proxy/proxy.nft", mode: "0644", content }] },
+        { guarded: 60 },
+      ),
+    ).text;
+
+  it("changes nothing when a document arrives cut off", async () => {
     const before = await the.sh("hel1", "nft -s list ruleset; cat /etc/chatmail-proxy/proxy.nft");
-    const { status, stderr } = await hostctl(
-      "arm filter 60",
-      "file 0644 /etc/chatmail-proxy/proxy.nft\n|table inet chatmail_proxy\n",
-    );
-    expect([status, stderr]).toEqual([1, expect.stringContaining("arrived cut off; nothing was changed")]);
+    const whole = filter("table inet chatmail_proxy\n");
+    expect(await apply(whole.slice(0, whole.lastIndexOf("end document")))).toEqual({
+      ok: false,
+      reason: expect.stringContaining("cut off") as string,
+      failed: {},
+    });
     expect(await the.sh("hel1", "nft -s list ruleset; cat /etc/chatmail-proxy/proxy.nft")).toBe(before);
   });
 
   it("refuses rules that nft refuses, and leaves the old ones in force", async () => {
     const before = await the.sh("hel1", "nft -s list ruleset");
-    const { status, stderr } = await hostctl(
-      "arm filter 60",
-      "file 0644 /etc/chatmail-proxy/proxy.nft\n|table inet chatmail_proxy { chain x { nonsense } }\nend 0\n",
-    );
-    expect([status, stderr]).toEqual([
-      1,
-      expect.stringContaining("nft refuses the new /etc/chatmail-proxy/proxy.nft; the old rules are still in force"),
-    ]);
+    expect(await apply(filter("table inet chatmail_proxy { chain x { nonsense } }\n"))).toMatchObject({
+      ok: false,
+      reason: expect.stringContaining(
+        "nft refuses the new /etc/chatmail-proxy/proxy.nft; the old rules are still in force",
+      ) as string,
+    });
     expect(await the.sh("hel1", "nft -s list ruleset")).toBe(before);
     expect(await the.sh("hel1", "systemctl is-active chatmail-proxy-revert-filter.timer", "any")).toBe("inactive");
   });
 
   it("does not confirm what it does not hold", async () => {
-    const { status, stderr } = await hostctl("confirm filter 60 final", "0123\n");
-    expect([status, stderr]).toEqual([
-      1,
-      expect.stringContaining("this host holds other rules than those to be confirmed"),
-    ]);
+    const { stdout } = await hostctl("confirm config 2026-01-01T00:00:01Z", "");
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      reason: expect.stringContaining("another configuration than the one to be confirmed") as string,
+    });
+    succeeded(await the.up());
   });
 
   it("keeps two runs apart", async () => {

@@ -9,6 +9,7 @@ import type { HostStatus } from "../../components/hosts/status";
 import type { AskHost } from "../../components/look";
 import type { Meaning } from "../../components/sshHosts";
 import { frame } from "../../components/remote/frame";
+import { hostsAfter, type Hosts } from "./hostsAfter";
 import { run, type Expectations, type Run } from "./engine";
 
 export const HOST_KEY = `ssh-ed25519 ${"A".repeat(68)}`;
@@ -33,26 +34,44 @@ export interface StackCase {
   readonly resolves?: Readonly<Record<string, Meaning>>;
   /** Hosts whose SSH port does not answer. */
   readonly silent?: readonly string[];
-  /** What hosts say of themselves, by address (hosts/status.ts); others do not answer. */
+  /** Ports on which no host's SSH answers. */
+  readonly refusedPorts?: readonly number[];
+  /** What hosts say of themselves (hosts/status.ts) other than what the run before has left there, by address. */
   readonly seen?: Readonly<Record<string, Partial<HostStatus>>>;
+  /** What hosts say otherwise when they are asked a second time in a run, by address. */
+  readonly again?: Readonly<Record<string, Partial<HostStatus>>>;
+  /** Hosts that answer otherwise, by address. */
+  readonly answers?: Readonly<Record<string, SshAnswer>>;
   /** Is told whenever a host is asked. */
   readonly asked?: (...question: Parameters<AskHost>) => void;
-  /** Servers that were bought before. */
+  /** Whether the SSH of a server that was just bought answers; by default it does. */
+  readonly boots?: boolean;
+  /** Servers that were bought before; by default those of the run before. */
   readonly servers?: readonly Record<string, unknown>[];
   /** What a proxy sees through the tunnel, as hostctl prints it; by default every port answers. */
   readonly inside?: string;
-  /** What single commands print instead, by name: `failed REASON` for a step that failed. */
+  /** What single commands answer instead, by name: `failed REASON`, or `failed SET: REASON` for one of several sets. */
   readonly prints?: Readonly<Record<string, string>>;
   /** What the relay says of itself. */
   readonly relayFacts?: string;
-  /** When it runs; by default always the same. */
+  /** When it runs; by default always the same, and a day and an hour after the run before. */
   readonly now?: Date;
-  /** The stack's outputs of the last run; by default there was none. */
+  /** The run before this one: what stands, what it left word of, and what the hosts keep of it. */
+  readonly after?: StackRun;
+  /** The stack's outputs of the last run, where they are not those of `after`. */
   readonly before?: Record<string, unknown>;
-  /** What it says when it is asked once more. */
-  readonly relayFactsNow?: string;
+  /** Why mail does not leave the relay, or what to say of it: `fault SENTENCE`, `warning SENTENCE`. */
+  readonly outbound?: readonly string[];
   /** DNS providers, where the stack has another one than Hetzner Cloud. */
   readonly dns?: Partial<DnsWorld>;
+}
+
+export interface StackRun extends Run {
+  /** What hosts say of themselves after it, by address. */
+  readonly hosts: Hosts;
+  readonly ranAt: Date;
+  /** Servers that there are after it. */
+  readonly servers: readonly Record<string, unknown>[];
 }
 
 export const allAnswer = ({ ports }: ProbeTarget): OutsideView =>
@@ -84,7 +103,7 @@ export const rrset = (name: string, type: string, values: string[], labels: Reco
 
 export const OURS = { "managed-by": "chatmail-proxy", stack: "test" };
 
-export function aStack(stack: StackCase = {}): Promise<Run> {
+export async function aStack(stack: StackCase = {}): Promise<StackRun> {
   const proxies = (stack.proxies ?? ["hel1"]).map((proxy) =>
     typeof proxy === "string" ? { name: proxy, host: "hetzner", location: "hel1" } : proxy,
   );
@@ -109,8 +128,11 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
     ),
   ) as Record<string, string>;
   const look = stack.outside ?? allAnswer;
-  return run({
+  const ranAt = stack.now ?? (stack.after ? new Date(stack.after.ranAt.getTime() + 25 * 3600 * 1000) : NOW);
+  const asked = new Map<string, number>();
+  const made = await run({
     config,
+    state: stack.after?.state,
     secretKeys: stack.secretKeys ?? ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:dnsSecret"],
     expectations: expectations(stack),
     preview: stack.preview ?? false,
@@ -118,31 +140,70 @@ export function aStack(stack: StackCase = {}): Promise<Run> {
       main({
         agent: () => Promise.resolve(stack.agent ?? { kind: "answers", keys: 1 }),
         prove: (target) => Promise.resolve(look(target)),
-        knock: (host) => Promise.resolve(!stack.silent?.includes(host)),
-        ask: (login, become) => {
-          stack.asked?.(login, become);
-          return Promise.resolve(answerOf(stack.seen?.[login.host]));
+        sshAnswers: () => Promise.resolve(stack.boots ?? true),
+        ask: (login, command, stdin) => {
+          stack.asked?.(login, command, stdin);
+          if (stack.refusedPorts?.includes(login.port))
+            return Promise.resolve({ reachable: false, why: "refused", reason: "the connection is refused" });
+          const times = (asked.get(login.host) ?? 0) + 1;
+          asked.set(login.host, times);
+          return Promise.resolve(answerOf(login.host, stack, times));
         },
         dns: { ...NO_DNS, ...stack.dns },
         reverse: (address) => Promise.resolve(stack.reverse?.[address]),
         resolve: (host) => Promise.resolve(stack.resolves?.[host] ?? { addresses: [], aliases: [] }),
-        now: () => stack.now ?? NOW,
+        now: () => ranAt,
         fail: () => undefined,
       }),
   });
+  const servers = made.registered
+    .filter(({ type }) => type === "hcloud:index/server:Server")
+    .map(({ name, inputs: { labels } }) => ({
+      id: `${name}-id`,
+      ipv4Address: addressOf(name.replace(/-server$/, ""), "ipv4"),
+      labels: labels,
+    }));
+  return stack.preview
+    ? { ...made, ranAt, hosts: stack.after?.hosts ?? {}, servers: stack.after?.servers ?? [] }
+    : { ...made, ranAt, hosts: hostsAfter(made, stack.after), servers };
 }
 
-const answerOf = (seen: Partial<HostStatus> | undefined): SshAnswer =>
-  seen
-    ? {
-        reachable: true,
-        status: 0,
-        stderr: "",
-        stdout: frame(
-          JSON.stringify({ version: 1, owner: "", drift: [], sets: {}, healed: 0, lastHealed: "", ...seen }),
-        ),
-      }
-    : { reachable: false, why: "silent", reason: "nobody there" };
+/** What a host says on which nothing of ours is. */
+export const BARE_STATUS: HostStatus = {
+  version: 2,
+  system: "Debian GNU/Linux 13 (trixie), kernel 6.12.48",
+  owner: "",
+  drift: [],
+  sets: {},
+  documents: {},
+  healed: 0,
+  lastHealed: "",
+  conflicts: [],
+  view: null,
+  wan: ["wan eth0 1"],
+  relay: null,
+  outbound: null,
+  reboot: "",
+  clock: 1_795_000_000,
+  disk: { free: 1e9, of: 2e10 },
+  tracked: "",
+};
+
+function answerOf(host: string, stack: StackCase, times: number): SshAnswer {
+  if (stack.silent?.includes(host)) return { reachable: false, why: "silent", reason: "nothing answers within 10 s" };
+  const facts = { relay: (stack.relayFacts ?? RELAY_FACTS).split("\n"), outbound: [...(stack.outbound ?? [])] };
+  const known = stack.after?.hosts[host];
+  const view = known?.documents.config ? (stack.inside ?? INSIDE).split("\n") : null;
+  const status = {
+    ...BARE_STATUS,
+    ...facts,
+    ...known,
+    view,
+    ...stack.seen?.[host],
+    ...(times > 1 ? stack.again?.[host] : {}),
+  };
+  return stack.answers?.[host] ?? { reachable: true, status: 0, stderr: "", stdout: frame(JSON.stringify(status)) };
+}
 
 const NOW = new Date("2026-11-24T03:00:00Z");
 
@@ -159,14 +220,12 @@ const NO_DNS: DnsWorld = {
 
 function expectations({
   rrsets = [],
-  servers = [],
+  after,
+  servers = after?.servers ?? [],
   inside = INSIDE,
-  relayFacts = RELAY_FACTS,
-  relayFactsNow = relayFacts,
-  before = {},
+  before = after?.outputs ?? {},
   prints = {},
 }: StackCase): Expectations {
-  const stdout: Record<string, string> = { through: inside, "relay-facts": relayFacts, wan: "wan eth0 1" };
   return {
     calls: {
       "hcloud:index/getZoneRrsets:getZoneRrsets": () => ({ rrsets }),
@@ -174,7 +233,10 @@ function expectations({
       "pulumi:pulumi:readStackOutputs": () => ({ outputs: before }),
     },
     resources: {
-      "random:index/randomPassword:RandomPassword": ({ name }) => ({ result: name.padEnd(64, "x") }),
+      "random:index/randomPassword:RandomPassword": ({ name, inputs }) => {
+        const { generation = "1" } = (inputs.keepers ?? {}) as { generation?: string };
+        return { result: name.padEnd(64, generation === "1" ? "x" : generation) };
+      },
       "hcloud:index/sshKey:SshKey": () => ({}),
       "hcloud:index/primaryIp:PrimaryIp": ({ name, inputs }) => ({ ipAddress: addressOf(name, String(inputs.type)) }),
       "hcloud:index/firewall:Firewall": () => ({}),
@@ -182,10 +244,16 @@ function expectations({
       "hcloud:index/rdns:Rdns": () => ({}),
       "hcloud:index/zoneRrset:ZoneRrset": () => ({}),
       "command:local:Command": () => ({ stdout: "", stderr: "" }),
-      "command:remote:Command": ({ name, inputs }) => {
-        if (name === "relay-facts-now") return { stdout: frame(relayFactsNow), stderr: "" };
-        const verb = /(?:hostctl(?: attempt \d+ \S+)?|sh -s) ([\w-]+)/.exec(String(inputs.create))?.[1] ?? "";
-        return { stdout: frame(verb === "" ? "held" : (prints[name] ?? stdout[verb] ?? "")), stderr: "" };
+      "command:remote:Command": ({ name, inputs, before: old }) => {
+        // The provider then keeps what the last one said.
+        if (inputs.create === undefined) return old ?? { stdout: "", stderr: "" };
+        const verb = /hostctl(?:\.new)? (apply|confirm) /.exec(inputs.create as string)?.[1];
+        const well = verb === "confirm" ? { ok: true, view: inside.split("\n") } : { ok: true, wan: ["wan eth0 1"] };
+        const failed = /^failed (?:([a-z]+-\w+): )?(.*)$/s.exec(prints[name] ?? "");
+        const answer = failed
+          ? { ok: false, reason: failed[1] ? "" : failed[2], failed: failed[1] ? { [failed[1]]: failed[2] } : {} }
+          : well;
+        return { stdout: frame(JSON.stringify(answer)), stderr: "" };
       },
     },
   };

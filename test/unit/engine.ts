@@ -1,5 +1,6 @@
 // A stand-in for Pulumi's engine and providers in unit tests: it records every registration as it goes over the wire,
 // with inputs, secrets and options, and takes note of whatever no test expects, since a throw inside a mock can get lost.
+import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import * as settings from "@pulumi/pulumi/runtime/settings";
 import { outputValue } from "../../components/outputValue";
@@ -29,11 +30,27 @@ export interface Registered {
   };
 }
 
+/** What stands after a run: by type and name. */
+export type State = ReadonlyMap<string, Standing>;
+
+interface Standing {
+  readonly id: string;
+  /** With secrets unwrapped. */
+  readonly inputs: Record<string, unknown>;
+  /** What the provider computed. */
+  readonly outputs: Record<string, unknown>;
+}
+
+interface NewResource {
+  readonly name: string;
+  readonly inputs: Record<string, unknown>;
+  /** What the provider computed the last time; undefined where there was none yet. */
+  readonly before: Record<string, unknown> | undefined;
+}
+
 export interface Expectations {
   /** What a provider answers for a new resource of a type: its computed outputs. Other types are unexpected. */
-  readonly resources: Readonly<
-    Record<string, (resource: { name: string; inputs: Record<string, unknown> }) => Record<string, unknown>>
-  >;
+  readonly resources: Readonly<Record<string, (resource: NewResource) => Record<string, unknown>>>;
   /** What an invoke answers. Other invokes are unexpected. */
   readonly calls: Readonly<Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>>>;
 }
@@ -43,6 +60,10 @@ export interface Run {
   readonly warnings: readonly string[];
   readonly errors: readonly string[];
   readonly outputs: Record<string, unknown>;
+  /** What stands after it. A preview changes nothing. */
+  readonly state: State;
+  /** Resources that it made or changed, by name; in a preview those that an update would, as far as is known. */
+  readonly changed: readonly string[];
   /** The one resource of this name and type; fails when there is none, or several. */
   one(type: string, name: string): Registered;
 }
@@ -53,6 +74,8 @@ export interface RunOptions {
   readonly secretKeys: readonly string[];
   readonly expectations: Expectations;
   readonly preview?: boolean;
+  /** What stands before it; by default nothing. */
+  readonly state?: State;
   readonly program: () => Promise<pulumi.Inputs>;
 }
 
@@ -75,8 +98,16 @@ export const PROJECT = "chatmail-proxy";
 export const STACK = "test";
 
 /** Runs a program to its end, all registrations included. */
-export async function run({ config, secretKeys, expectations, preview = false, program }: RunOptions): Promise<Run> {
+export async function run({
+  config,
+  secretKeys,
+  expectations,
+  preview = false,
+  state = new Map(),
+  program,
+}: RunOptions): Promise<Run> {
   const registered: Registered[] = [];
+  const stack: Stack = { before: state, after: new Map(), changed: [] };
   const unexpected: string[] = [];
   const logs = { warnings: [] as string[], errors: [] as string[] };
   // The SDK takes a stack for every resource and promise; mapping those back to the sources is most of a test's time.
@@ -92,13 +123,26 @@ export async function run({ config, secretKeys, expectations, preview = false, p
     .spyOn(pulumi.log, "error")
     .mockImplementation((message) => Promise.resolve(void logs.errors.push(message)));
   try {
-    await pulumi.runtime.setMocks(mocks(expectations, unexpected, preview), PROJECT, STACK, preview, "organization");
+    await pulumi.runtime.setMocks(
+      mocks(expectations, unexpected, preview, registered, stack),
+      PROJECT,
+      STACK,
+      preview,
+      "organization",
+    );
     recordRequests(registered);
     pulumi.runtime.setAllConfig(config, [...secretKeys]);
     const outputs: Record<string, unknown> | undefined = await outputValue(pulumi.output(await program()));
     await (settings as unknown as { waitForRPCs(): Promise<void> }).waitForRPCs();
     if (unexpected.length > 0) throw new Error(`the program asked for what no test expects: ${unexpected.join(", ")}`);
-    return { registered, ...logs, outputs: outputs ?? {}, one: (type, name) => one(registered, type, name) };
+    return {
+      registered,
+      ...logs,
+      outputs: outputs ?? {},
+      state: preview ? state : stack.after,
+      changed: stack.changed.sort(),
+      one: (type, name) => one(registered, type, name),
+    };
   } finally {
     Error.stackTraceLimit = limit;
     places.mockRestore();
@@ -107,7 +151,19 @@ export async function run({ config, secretKeys, expectations, preview = false, p
   }
 }
 
-function mocks(expectations: Expectations, unexpected: string[], preview: boolean): pulumi.runtime.Mocks {
+interface Stack {
+  readonly before: State;
+  readonly after: Map<string, Standing>;
+  readonly changed: string[];
+}
+
+function mocks(
+  expectations: Expectations,
+  unexpected: string[],
+  preview: boolean,
+  registered: readonly Registered[],
+  stack: Stack,
+): pulumi.runtime.Mocks {
   return {
     newResource({ type, name, inputs, custom }) {
       const typed = inputs as Record<string, unknown>;
@@ -117,10 +173,23 @@ function mocks(expectations: Expectations, unexpected: string[], preview: boolea
         unexpected.push(`resource ${type} ${name}`);
         return { id: `${name}-id`, state: typed };
       }
-      // A preview knows neither ID nor computed outputs of what is new.
-      return preview
-        ? { id: undefined, state: typed }
-        : { id: `${name}-id`, state: { ...typed, ...answer({ name, inputs: typed }) } };
+      const key = `${type} ${name}`;
+      const before = stack.before.get(key);
+      const request = registered.findLast((each) => each.type === type && each.name === name);
+      const ignored = before ? (request?.options.ignoreChanges ?? []) : [];
+      const wanted = withOld(request?.inputs ?? typed, before?.inputs ?? {}, ignored);
+      const sent = withOld(typed, before?.inputs ?? {}, ignored);
+      if (before && isDeepStrictEqual(before.inputs, wanted)) {
+        stack.after.set(key, before);
+        return { id: before.id, state: { ...sent, ...before.outputs } };
+      }
+      stack.changed.push(name);
+      const id = before?.id ?? `${name}-id`;
+      // A preview knows no computed outputs of what is new or changes, and no ID of what is new.
+      if (preview) return { id: before?.id, state: sent };
+      const outputs = answer({ name, inputs: sent, before: before?.outputs });
+      stack.after.set(key, { id, inputs: wanted, outputs });
+      return { id, state: { ...sent, ...outputs } };
     },
     call({ token, inputs }) {
       const answer = expectations.calls[token];
@@ -129,6 +198,12 @@ function mocks(expectations: Expectations, unexpected: string[], preview: boolea
     },
   };
 }
+
+/** Inputs as the engine hands them on to the provider: those that are ignored stay as they were. */
+const withOld = (inputs: Record<string, unknown>, old: Record<string, unknown>, ignored: readonly string[]) => ({
+  ...Object.fromEntries(Object.entries(inputs).filter(([key]) => !ignored.includes(key))),
+  ...Object.fromEntries(Object.entries(old).filter(([key]) => ignored.includes(key))),
+});
 
 // The mocks are shown neither options nor which inputs are secret: both are read from the request itself.
 function recordRequests(registered: Registered[]): void {

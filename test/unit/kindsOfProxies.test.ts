@@ -3,6 +3,7 @@ import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers, OURS, RELAY_FACTS, rr
 import type { ProbeTarget } from "../../components/proof/probe";
 import type { OutsideView } from "../../components/proof/verdict";
 import type { Registered, Run } from "./engine";
+import { broughtBy, setIn } from "./hostsAfter";
 
 const COMMAND = "command:remote:Command";
 const RRSET = "hcloud:index/zoneRrset:ZoneRrset";
@@ -20,6 +21,10 @@ const SSH = { host: "192.168.77.10", hostKey: HOST_KEY };
 const commands = (run: Run, start = "") =>
   run.registered.filter(({ type, name }) => type === COMMAND && name.startsWith(start));
 const text = (resource: Registered) => String(resource.inputs.stdin);
+/** The lines of a document before its sets. */
+const head = (run: Run, command: string) => broughtBy(run.one(COMMAND, command)).head;
+const filter = (run: Run, proxy: string) => setIn(run, `${proxy}-config`, "filter");
+const relayEnd = (run: Run, proxy: string) => setIn(run, "relay-tunnels", `tunnel-${proxy}`);
 const values = (run: Run, name: string) =>
   (run.one(RRSET, name).inputs.records as { value: string }[]).map(({ value }) => value);
 const has = (run: Run, name: string) => run.registered.some((resource) => resource.name === name);
@@ -43,9 +48,7 @@ describe("a proxy on an existing machine", () => {
         settings,
         secretKeys: ["hcloud:token", "chatmail-proxy:relaySshKey", "chatmail-proxy:hostSshKey"],
       });
-      for (const { name, inputs, secrets } of commands(run, "deb1-").filter(
-        ({ name }) => !name.startsWith("deb1-relay-end"),
-      )) {
+      for (const { name, inputs, secrets } of commands(run, "deb1-")) {
         expect([name, inputs.connection]).toEqual([
           name,
           expect.objectContaining({ host: "198.51.100.130", user: "root", hostKey: HOST_KEY, privateKey: operator }),
@@ -57,31 +60,57 @@ describe("a proxy on an existing machine", () => {
 
   it("gets back what was there before, when the proxy goes", async () => {
     const run = await aStack({ proxies });
-    expect(run.one(COMMAND, "deb1-hostctl").inputs.delete).toContain("hostctl uninstall");
+    const { inputs, secrets } = run.one("command:local:Command", "deb1-leave");
+    expect(inputs).toMatchObject({ delete: "leave deb1", triggers: [HOST_KEY] });
+    expect(secrets).toContain("stdin");
+    expect(JSON.parse(String(inputs.stdin))).toMatchObject({
+      name: "deb1",
+      login: { host: "198.51.100.130", port: 22, user: "root", hostKey: HOST_KEY },
+      command: expect.stringContaining("hostctl uninstall chatmail-proxy/test/deb1") as string,
+    });
+    // All of it is taken back before that.
+    expect(run.one(COMMAND, "deb1-host").dependsOn).toContain("deb1-leave");
+    expect(has(await aStack(), "hel1-leave")).toBe(false);
   });
 
   it("keeps what others have on it: only what is ours is filtered, and its updates are not ours", async () => {
     const run = await aStack({ proxies });
-    expect(text(run.one(COMMAND, "deb1-filter"))).not.toContain("hook input");
-    expect(text(run.one(COMMAND, "deb1-filter"))).toContain("hook forward priority filter; policy accept;");
-    expect(has(run, "deb1-upgrades")).toBe(false);
+    expect(filter(run, "deb1")).not.toContain("hook input");
+    expect(filter(run, "deb1")).toContain("hook forward priority filter; policy accept;");
+    expect(Object.keys(broughtBy(run.one(COMMAND, "deb1-config")).sets)).toEqual(["tunnel", "filter"]);
     const closed = await aStack({ proxies: [{ ...deb1, closed: true }] });
-    expect(text(closed.one(COMMAND, "deb1-filter"))).toContain("hook input priority filter; policy drop;");
+    expect(filter(closed, "deb1")).toContain("hook input priority filter; policy drop;");
   });
 
   it("gets no packages for updates that are its owner's business", async () => {
-    expect((await aStack({ proxies })).one(COMMAND, "deb1-prepare").inputs.create).not.toContain("unattended-upgrades");
-    expect((await aStack()).one(COMMAND, "hel1-prepare").inputs.create).toContain("unattended-upgrades");
+    expect(head(await aStack({ proxies }), "deb1-host")).not.toContain("package unattended-upgrades");
+    expect(head(await aStack(), "hel1-host")).toContain("package unattended-upgrades");
   });
 
-  it("is asked whether the ports are free before any rule is loaded", async () => {
-    const run = await aStack({ proxies });
-    expect(run.one(COMMAND, "deb1-free").inputs.create).toMatch(
-      /hostctl attempt 1800 - free 51820 10\.213\.\S+ fd6d:\S+ 25 80 143 443 465 587 993 \)/,
-    );
-    expect(run.one(COMMAND, "deb1-filter").dependsOn).toContain("deb1-free");
-    const udp = await aStack({ proxies, settings: { udpPorts: [3478, "50000-50999"] } });
-    expect(udp.one(COMMAND, "deb1-free").inputs.create).toMatch(/ 993 3478-3478\/udp 50000-50999\/udp \)/);
+  it("is asked whether the ports are free: in the look, before any rule is loaded, and with the confirmation", async () => {
+    const asked = async (settings: Record<string, unknown>) => {
+      let request: string[] = [];
+      const run = await aStack({
+        proxies,
+        settings,
+        asked: ({ host }, command) => {
+          if (host === "198.51.100.130") request = (/ status "([^"]*)"/.exec(command)?.[1] ?? "").split(";");
+        },
+      });
+      return { run, request };
+    };
+    const { run, request } = await asked({});
+    const free = [
+      expect.stringMatching(/^free tunnel 51820 10\.213\.\S+ fd6d:\S+$/) as string,
+      ...[25, 80, 143, 443, 465, 587, 993].map((port) => `free tcp ${port}`),
+    ];
+    for (const lines of [request, head(run, "deb1-config"), text(run.one(COMMAND, "deb1-confirm")).split("\n")])
+      expect(lines.filter((line) => line.startsWith("free "))).toEqual(free);
+    const udp = await asked({ udpPorts: [3478, "50000-50999"] });
+    expect(head(udp.run, "deb1-config").slice(-2)).toEqual(["free udp 3478-3478", "free udp 50000-50999"]);
+    expect(udp.request.slice(-2)).toEqual(["free udp 3478-3478", "free udp 50000-50999"]);
+    // A server of ours serves nobody else.
+    expect(JSON.stringify(commands(await aStack(), "hel1-"))).not.toMatch(/\nfree (tcp|udp|tunnel)/);
   });
 
   it("may have one family alone, by which the relay then dials", async () => {
@@ -91,20 +120,29 @@ describe("a proxy on an existing machine", () => {
     expect(values(run, "mail-domain-AAAA")).toEqual(["2001:db8:d000::130"]);
     expect(has(run, "mail-domain-A")).toBe(false);
     expect(has(run, "deb1-A")).toBe(false);
-    expect(text(run.one(COMMAND, "deb1-relay-end"))).toContain("|Endpoint = [2001:db8:d000::130]:51820");
-    expect(run.one(COMMAND, "deb1-hostctl").inputs.connection).toMatchObject({ host: "192.0.2.9" });
+    expect(relayEnd(run, "deb1")).toContain("|Endpoint = [2001:db8:d000::130]:51820");
+    expect(run.one(COMMAND, "deb1-host").inputs.connection).toMatchObject({ host: "192.0.2.9" });
   });
 
   it("has its interface given where it cannot be found", async () => {
     const run = await aStack({ proxies: [{ ...deb1, wan: ["ens3", "he-ipv6"] }] });
-    expect(run.one(COMMAND, "deb1-wan").inputs.create).toMatch(/hostctl attempt 1800 - wan ens3 he-ipv6 \)/);
+    expect(head(run, "deb1-host")).toContain("wan-of ens3 he-ipv6");
+    expect(text(run.one(COMMAND, "deb1-confirm"))).toContain("\nwan-of ens3 he-ipv6\n");
   });
 
-  it("that is gone for good is asked nothing any more, not even when it leaves", async () => {
-    const run = await aStack({ proxies: [hel1, { ...deb1, gone: true }] });
-    for (const { name, options } of commands(run, "deb1-").filter(({ name }) => !name.startsWith("deb1-relay-end"))) {
-      expect([name, options.retainOnDelete, options.ignoreChanges.includes("stdin")]).toEqual([name, true, true]);
-    }
+  it("that is lost permanently is asked nothing any more, not even when it leaves", async () => {
+    const hosts: string[] = [];
+    const run = await aStack({ proxies: [hel1, { ...deb1, gone: true }], asked: ({ host }) => void hosts.push(host) });
+    expect(hosts).toEqual([SSH.host]);
+    for (const { name, options, inputs } of commands(run, "deb1-"))
+      expect([name, options.retainOnDelete, options.ignoreChanges, inputs.create]).toEqual([
+        name,
+        true,
+        expect.arrayContaining(["create", "stdin", "connection"]),
+        undefined,
+      ]);
+    expect(run.one("command:local:Command", "deb1-leave").options.retainOnDelete).toBe(true);
+    expect(run.one("command:local:Command", "deb1-relay-end").options.retainOnDelete).toBe(false);
     expect(commands(run, "hel1-").some(({ options }) => options.retainOnDelete)).toBe(false);
   });
 });
@@ -122,14 +160,14 @@ describe("a machine that is there and does not answer", () => {
 
   it("has nothing run on it, so that the run goes on to take it out of the records, and fails by its name", async () => {
     const run = await aStack(stack);
-    for (const { name, options } of commands(run, "deb1-").filter(({ name }) => !name.startsWith("deb1-relay-end"))) {
-      expect([
+    expect(commands(run, "deb1-")).toHaveLength(3);
+    for (const { name, inputs, options } of commands(run, "deb1-"))
+      expect([name, inputs.create, options.ignoreChanges, options.retainOnDelete]).toEqual([
         name,
-        options.ignoreChanges.includes("stdin"),
-        options.ignoreChanges.includes("triggers"),
-        options.retainOnDelete,
-      ]).toEqual([name, true, false, false]);
-    }
+        undefined,
+        ["create", "stdin", "delete", "connection", "logging"],
+        false,
+      ]);
     expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
     expect(run.errors).toEqual([
       expect.stringContaining("deb1 (198.51.100.130): neither the relay's ports nor the proxy's own SSH answer"),
@@ -137,9 +175,46 @@ describe("a machine that is there and does not answer", () => {
   });
 
   it("keeps its other end on the relay as well, lest the two no longer fit", async () => {
-    const run = await aStack(stack);
-    expect(run.one(COMMAND, "deb1-relay-end").options.ignoreChanges).toContain("stdin");
-    expect(run.one(COMMAND, "hel1-relay-end").options.ignoreChanges).toEqual([]);
+    const after = await aStack({ ...stack, silent: [], outside: allAnswer });
+    const settings = { tunnel: { keyGeneration: 2 } };
+    const run = await aStack({ ...stack, after, settings });
+    for (const [command, set] of [
+      ["relay-host", "keys"],
+      ["relay-tunnels", "tunnel"],
+    ] as const) {
+      expect(broughtBy(run.one(COMMAND, command)).sets).toMatchObject({
+        [`${set}-deb1`]: "keep",
+        [`${set}-hel1`]: expect.anything() as unknown,
+      });
+      expect(Object.values(broughtBy(run.one(COMMAND, command)).sets).filter((each) => each === "keep")).toHaveLength(
+        1,
+      );
+    }
+    expect(run.changed.filter((name) => /^(deb1|hel1|relay)-(host|config|confirm|tunnels)$/.test(name))).toEqual([
+      "hel1-config",
+      "hel1-confirm",
+      "hel1-host",
+      "relay-host",
+      "relay-tunnels",
+    ]);
+    // And comes in with the proxy's own, when that answers again.
+    const next = await aStack({ ...stack, after: run, settings, silent: [], outside: allAnswer });
+    expect(Object.values(broughtBy(next.one(COMMAND, "relay-host")).sets)).not.toContain("keep");
+    expect(next.changed.filter((name) => /^(deb1|hel1|relay)-(host|config|confirm|tunnels)$/.test(name))).toEqual([
+      "deb1-config",
+      "deb1-confirm",
+      "deb1-host",
+      "relay-host",
+      "relay-tunnels",
+    ]);
+    expect(next.errors).toEqual([]);
+  });
+
+  it("changes nothing at all on the relay where nothing else changes", async () => {
+    const after = await aStack({ ...stack, silent: [], outside: allAnswer, rrsets: [] });
+    const run = await aStack({ ...stack, after });
+    expect(run.changed.filter((name) => !name.startsWith("mail-domain"))).toEqual([]);
+    expect(Object.keys(broughtBy(run.one(COMMAND, "relay-tunnels")).sets)).toEqual(["tunnel-deb1", "tunnel-hel1"]);
   });
 
   it("is told even where mail gets through: what was to change on it has not changed", async () => {
@@ -170,16 +245,86 @@ describe("a machine that is there and does not answer", () => {
     expect(commands(run, "hel1-").some(({ options }) => options.ignoreChanges.length > 0)).toBe(false);
   });
 
-  it("is found among bought servers too, by this stack's labels", async () => {
+  it("is found among bought servers too, by this stack's labels and the host key that the last run knew", async () => {
+    const after = await aStack({ proxies: [hel1] });
+    const run = await aStack({ ...stack, proxies: [hel1], after, silent: ["203.0.113.120"] });
+    const { inputs, options } = run.one(COMMAND, "hel1-confirm");
+    expect([inputs.create, options.ignoreChanges.includes("stdin")]).toEqual([undefined, true]);
+    // A server that is made again is another machine, and set up in any case.
+    expect(options.ignoreChanges).not.toContain("triggers");
+    expect(run.changed.filter((name) => /^(hel1|relay)-/.test(name))).toEqual([]);
+  });
+});
+
+describe("a machine that answers, and does not let us in", () => {
+  const stack: StackCase = { proxies: [hel1, deb1] };
+  const refuses = (why: "login" | "hostKey", reason: string): StackCase => ({
+    ...stack,
+    answers: { "198.51.100.130": { reachable: false, why, reason } },
+  });
+
+  it.each([
+    ["login", "it refuses the login as root (publickey)"],
+    ["hostKey", "it has another host key than ssh.hostKey says"],
+  ] as const)("(%s) is named with the reason, in a preview too, and nothing runs on it", async (why, reason) => {
+    const after = await aStack(stack);
+    const run = await aStack({ ...refuses(why, reason), after });
+    expect(run.errors).toEqual([
+      expect.stringContaining(
+        `deb1 (198.51.100.130): its SSH cannot be used from here: ${reason}. Nothing was changed on it in this run`,
+      ),
+    ]);
+    expect(run.changed).toEqual([]);
+    for (const { name, inputs } of commands(run, "deb1-")) expect([name, inputs.create]).toEqual([name, undefined]);
+    // Its mail gets through: it stays in the records.
+    expect(values(run, "mail-domain-A")).toContain("198.51.100.130");
+    const preview = await aStack({ ...refuses(why, reason), after, preview: true });
+    expect([preview.errors, preview.changed]).toEqual([[], []]);
+    expect(preview.warnings.join()).toContain(`deb1 (198.51.100.130): its SSH cannot be used from here: ${reason}`);
+  });
+
+  it("is told before it was ever set up too, while the others are", async () => {
+    const run = await aStack({ ...refuses("login", "it refuses the login as root (publickey)"), outside: allAnswer });
+    expect(run.errors.join()).toContain(
+      "deb1 (198.51.100.130): its SSH cannot be used from here: it refuses the login",
+    );
+    expect(commands(run, "hel1-").every(({ inputs }) => inputs.create !== undefined)).toBe(true);
+    expect(broughtBy(run.one(COMMAND, "relay-tunnels")).sets).toMatchObject({ "tunnel-deb1": "keep" });
+  });
+
+  it("goes on where an answer makes no sense, and says so", async () => {
+    const after = await aStack(stack);
     const run = await aStack({
       ...stack,
-      proxies: [hel1],
-      silent: ["203.0.113.120"],
-      servers: [{ ipv4Address: "203.0.113.120", labels: { ...OURS, proxy: "hel1" } }],
+      after,
+      answers: { "198.51.100.130": { reachable: true, status: 0, stdout: "This account is a menu.", stderr: "" } },
     });
-    expect(run.one(COMMAND, "hel1-through").options.ignoreChanges).toContain("stdin");
-    // A server that is made anew is another machine, and set up in any case.
-    expect(run.one(COMMAND, "hel1-through").options.ignoreChanges).not.toContain("triggers");
+    expect(run.errors.join()).toContain(
+      "deb1 (198.51.100.130): its SSH cannot be used from here: its answer did not arrive",
+    );
+    expect(run.changed).toEqual([]);
+  });
+});
+
+describe("a server that was just bought", () => {
+  it("and never answers is named, with what to do, and holds up nobody else", async () => {
+    const run = await aStack({ proxies: [hel1, deb1], boots: false });
+    expect(run.errors).toEqual([
+      expect.stringContaining(
+        "  - hel1: its set-up failed at hel1-server: the new server's SSH (203.0.113.120, port 22) has not answered within 5 minutes. See its console at the provider; if it does not start, remove this proxy and add another\n",
+      ),
+    ]);
+    expect(commands(run, "hel1-").map(({ inputs }) => inputs.create)).toEqual([undefined, undefined, undefined]);
+    expect(commands(run, "deb1-").every(({ inputs }) => inputs.create !== undefined)).toBe(true);
+    expect(run.outputs.lastRun).toMatchObject({ failed: ["hel1"] });
+    const next = await aStack({ proxies: [hel1, deb1], after: run });
+    expect(next.errors).toEqual([]);
+    expect(commands(next, "hel1-").every(({ inputs }) => inputs.create !== undefined)).toBe(true);
+    expect(next.changed.filter((name) => name.startsWith("deb1"))).toEqual([]);
+  });
+
+  it("is not waited for by a preview", async () => {
+    expect((await aStack({ boots: false, preview: true })).warnings.join()).not.toContain("5 minutes");
   });
 });
 
@@ -192,14 +337,15 @@ describe("direct forwarding", () => {
   it("needs neither tunnel nor keys, and nothing on the relay", async () => {
     const run = await aStack(direct);
     // Without a tunnel the host need not carry IPv6.
-    expect(run.one(COMMAND, "hel1-prepare").inputs.create).toContain(" prepare direct wireguard-tools");
+    expect(head(run, "hel1-host")).toEqual(
+      expect.arrayContaining(["setup chatmail-proxy/test/hel1 direct", "package nftables"]),
+    );
     expect(run.errors).toEqual([]);
     expect(
-      run.registered
-        .filter(({ name }) => /relay|tunnel|keys$|psk|preshared/.test(name) && name !== "hel1-admin-keys")
-        .map(({ name }) => name),
+      run.registered.filter(({ name }) => /relay|tunnel|keys$|psk|preshared/.test(name)).map(({ name }) => name),
     ).toEqual([]);
-    expect(text(run.one(COMMAND, "hel1-filter"))).toContain("dnat ip6 to 2001:db8:5::7");
+    expect(broughtBy(run.one(COMMAND, "hel1-host")).sets).toEqual({});
+    expect(filter(run, "hel1")).toContain("dnat ip6 to 2001:db8:5::7");
     expect(values(run, "mail-domain-A")).toEqual(["203.0.113.120"]);
   });
 
@@ -207,17 +353,22 @@ describe("direct forwarding", () => {
     const run = await aStack(direct);
     const rules = run.one("hcloud:index/firewall:Firewall", "hel1-firewall").inputs.rules as { protocol: string }[];
     expect(rules.some(({ protocol }) => protocol === "udp")).toBe(false);
-    expect(run.one(COMMAND, "hel1-tidy").inputs.create).toMatch(/hostctl attempt 1800 - keep filter upgrades \)/);
-    expect((await aStack()).one(COMMAND, "hel1-tidy").inputs.create).toMatch(
-      /hostctl attempt 1800 - keep filter upgrades tunnel-keys tunnel \)/,
-    );
+    // What no document names goes with the confirmation.
+    const sets = (of: Run) =>
+      ["hel1-host", "hel1-config"].flatMap((name) => Object.keys(broughtBy(of.one(COMMAND, name)).sets));
+    expect(sets(run)).toEqual(["upgrades", "filter"]);
+    expect(sets(await aStack())).toEqual(["tunnel-keys", "upgrades", "tunnel", "filter"]);
+    const changed = await aStack({ ...direct, after: await aStack() });
+    expect(changed.changed).toEqual(expect.arrayContaining(["hel1-config", "hel1-confirm", "hel1-host"]));
   });
 
   it("warns that clients share an address, with the relay's own limit where it can be asked", async () => {
     expect((await aStack(direct)).warnings).toContainEqual(
       expect.stringContaining("Postfix then counts them as one client (50 on port 25 unless set otherwise)"),
     );
+    const looks: string[] = [];
     const asked = await aStack({
+      asked: ({ host }, command) => void (host === SSH.host && looks.push(command)),
       settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7" } },
       relayFacts: `${RELAY_FACTS}\npostfix smtpd_client_connection_count_limit 1000`,
     });
@@ -225,33 +376,28 @@ describe("direct forwarding", () => {
       expect.stringContaining("smtpd_client_connection_count_limit = 1000 on this relay"),
     );
     // Asked, and nothing left there.
-    expect(asked.one(COMMAND, "relay-look").inputs.create).toContain("( timeout 1800 sh -s relay-facts )");
-    expect(commands(asked, "relay-").map(({ name }) => name)).toEqual(["relay-look", "relay-outbound"]);
+    expect(looks).toEqual([
+      expect.stringContaining('( timeout 30 sh -s status "relay;outbound gmail-smtp-in.l.google.com" )'),
+    ]);
+    expect(asked.registered.filter(({ name }) => name.startsWith("relay-"))).toEqual([]);
   });
 
   it("tries the relay's own way out where it can be asked, and tells a fault of it as with a tunnel", async () => {
     const stack = (relay: Record<string, unknown>): StackCase => ({
       settings: { tunnel: "none", relay: { ssh: SSH, ipv4: "198.51.100.7", ...relay } },
     });
-    const prints = {
-      "relay-outbound": "failed 2026-11-24T03:01:00Z this relay cannot reach mx.example.net on port 25",
-    };
-    const run = await aStack({ ...stack({ outboundCheck: "mx.example.net" }), prints });
-    const { inputs } = run.one(COMMAND, "relay-outbound");
-    expect(inputs.create).toContain("( timeout 1800 sh -s way-out mx.example.net )");
+    const outbound = ["fault this relay cannot reach mx.example.net on port 25"];
+    const looks: string[] = [];
+    const asked: StackCase["asked"] = ({ host }, command) => void (host === SSH.host && looks.push(command));
+    const run = await aStack({ ...stack({ outboundCheck: "mx.example.net" }), outbound, asked });
+    expect(looks).toEqual([expect.stringContaining('sh -s status "relay;outbound mx.example.net" )')]);
     expect(run.errors).toEqual([
-      expect.stringContaining(
-        "  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T03:01:00Z)\n",
-      ),
+      expect.stringContaining("  - relay: this relay cannot reach mx.example.net on port 25\n"),
     ]);
-    const again = await aStack({
-      ...stack({ outboundCheck: "mx.example.net" }),
-      before: run.outputs,
-      now: new Date("2026-11-24T03:05:00Z"),
-    });
-    expect(text(again.one(COMMAND, "relay-outbound"))).not.toBe(inputs.stdin);
+    looks.length = 0;
     for (const relay of [{ outboundCheck: false }, { gone: true }])
-      expect(has(await aStack(stack(relay)), "relay-outbound")).toBe(false);
+      expect((await aStack({ ...stack(relay), asked })).errors).toEqual([]);
+    expect(looks).toEqual([expect.stringContaining('sh -s status "relay" )')]);
   });
 
   it("does without a look at the relay while it does not answer, and goes on", async () => {
@@ -262,7 +408,7 @@ describe("direct forwarding", () => {
     expect(commands(run, "relay-")).toEqual([]);
     expect(run.warnings).toContainEqual(
       expect.stringContaining(
-        `The relay's SSH (${SSH.host}) does not answer from here, so nothing on it is looked at in this run`,
+        `The relay (${SSH.host}) cannot be reached by SSH from here (nothing answers within 10 s), so nothing on it is looked at in this run`,
       ),
     );
     expect(run.errors).toEqual([]);
@@ -283,10 +429,8 @@ describe("direct forwarding", () => {
 
   it("forwards the families that both have", async () => {
     const run = await aStack({ ...direct, settings: { tunnel: "none", relay: { ipv4: "198.51.100.7" } } });
-    expect(text(run.one(COMMAND, "hel1-filter"))).not.toContain("dnat ip6");
-    expect(run.one(COMMAND, "hel1-through").inputs.create).toMatch(
-      /hostctl attempt 1800 - through - 198\.51\.100\.7 - - 25 /,
-    );
+    expect(filter(run, "hel1")).not.toContain("dnat ip6");
+    expect(text(run.one(COMMAND, "hel1-confirm"))).toMatch(/^through - 198\.51\.100\.7 - - 25 /m);
   });
 });
 
@@ -300,19 +444,17 @@ describe("egress", () => {
 
   it("goes through the proxies in the order given, each with its place on the relay", async () => {
     const run = await aStack(stack({ egress: ["ash1", "hel1"] }));
-    expect(text(run.one(COMMAND, "ash1-relay-end"))).toContain("|EGRESS=0\n|EGRESS_ELSE=nowhere\n");
-    expect(text(run.one(COMMAND, "hel1-relay-end"))).toContain("|EGRESS=1\n|EGRESS_ELSE=nowhere\n");
+    expect(relayEnd(run, "ash1")).toContain("|EGRESS=0\n|EGRESS_ELSE=nowhere\n");
+    expect(relayEnd(run, "hel1")).toContain("|EGRESS=1\n|EGRESS_ELSE=nowhere\n");
     const last = await aStack(stack({ egress: ["hel1", "relay"] }));
-    expect(text(last.one(COMMAND, "hel1-relay-end"))).toContain("|EGRESS=0\n|EGRESS_ELSE=own-line\n");
-    expect(text(last.one(COMMAND, "ash1-relay-end"))).not.toContain("EGRESS");
+    expect(relayEnd(last, "hel1")).toContain("|EGRESS=0\n|EGRESS_ELSE=own-line\n");
+    expect(relayEnd(last, "ash1")).not.toContain("EGRESS");
   });
 
   it("lets port 25 out of those proxies alone, under the mail domain's name", async () => {
     const run = await aStack(stack({ egress: "ash1" }));
-    expect(text(run.one(COMMAND, "ash1-filter"))).toContain(
-      'iifname "wg-relay" oifname { "eth0" } tcp dport 25 masquerade',
-    );
-    expect(text(run.one(COMMAND, "hel1-filter"))).not.toContain("masquerade");
+    expect(filter(run, "ash1")).toContain('iifname "wg-relay" oifname { "eth0" } tcp dport 25 masquerade');
+    expect(filter(run, "hel1")).not.toContain("masquerade");
     const names = run.registered
       .filter(({ type }) => type === "hcloud:index/rdns:Rdns")
       .map(({ name, inputs }) => [name, inputs.dnsPtr]);
@@ -333,13 +475,13 @@ describe("egress", () => {
 
   it("changes nothing outbound where it is not asked for", async () => {
     const run = await aStack(stack({}));
-    for (const name of ["hel1-filter", "ash1-filter"]) expect(text(run.one(COMMAND, name))).not.toContain("masquerade");
-    expect(run.one(COMMAND, "hel1-through").inputs.create).toMatch(/ - 25 80 /);
+    for (const name of ["hel1", "ash1"]) expect(filter(run, name)).not.toContain("masquerade");
+    expect(text(run.one(COMMAND, "hel1-confirm"))).toMatch(/^through .* - 25 80 /m);
   });
 
   it("names a provider that blocks port 25, and fails the run for it", async () => {
     const run = await aStack(stack({ egress: "ash1" }, `${INSIDE}\noutbound 4 shut`));
-    expect(run.one(COMMAND, "ash1-through").inputs.create).toContain(" gmail-smtp-in.l.google.com 25 ");
+    expect(text(run.one(COMMAND, "ash1-confirm"))).toMatch(/^through .* gmail-smtp-in.l.google.com 25 /m);
     expect(run.errors.join()).toContain("ash1: no other mail server's port 25 answers from there over IPv4");
   });
 
@@ -632,8 +774,8 @@ describe("who may log in, and where", () => {
       sourceIps: string[];
     }[];
     expect(rules.find(({ port }) => port === "2222")?.sourceIps).toEqual(["0.0.0.0/0", "::/0"]);
-    expect(text(run.one(COMMAND, "hel1-filter"))).toContain("|\t\tip saddr { 198.51.100.0/24 } tcp dport 2222 accept");
-    expect(run.one(COMMAND, "hel1-filter").inputs.connection).toMatchObject({ port: 2222 });
+    expect(filter(run, "hel1")).toContain("|\t\tip saddr { 198.51.100.0/24 } tcp dport 2222 accept");
+    expect(run.one(COMMAND, "hel1-config").inputs.connection).toMatchObject({ port: 2222 });
     const server = run.one("hcloud:index/server:Server", "hel1-server");
     expect(JSON.stringify(server.inputs.userData)).toContain("Port 2222");
     // Another port for one that lives means another server: it counts at the first boot alone.
@@ -656,8 +798,8 @@ describe("UDP ports", () => {
       "3478",
       "50000-50999",
     ]);
-    expect(text(run.one(COMMAND, "hel1-filter"))).toContain("elements = { 3478, 50000-50999 }");
-    expect(text(run.one(COMMAND, "hel1-relay-end"))).toContain("udp dport { 3478, 50000-50999 } accept");
+    expect(filter(run, "hel1")).toContain("elements = { 3478, 50000-50999 }");
+    expect(relayEnd(run, "hel1")).toContain("udp dport { 3478, 50000-50999 } accept");
   });
 });
 
@@ -673,15 +815,15 @@ describe("a proxy on an existing FreeBSD machine", () => {
   it("goes the same steps, with FreeBSD's own program, rules and tunnel", async () => {
     const run = await aStack({ proxies: [bsd1] });
     expect(run.errors).toEqual([]);
-    expect(text(run.one(COMMAND, "bsd1-hostctl"))).toContain("sysrc");
-    expect(text(run.one(COMMAND, "bsd1-hostctl"))).not.toContain("systemctl");
-    expect(run.one(COMMAND, "bsd1-prepare").inputs.create).toMatch(/hostctl attempt 1800 - prepare \)/);
-    const rules = text(run.one(COMMAND, "bsd1-filter"));
+    expect(text(run.one(COMMAND, "bsd1-host"))).toContain("sysrc");
+    expect(text(run.one(COMMAND, "bsd1-host"))).not.toContain("systemctl");
+    expect(head(run, "bsd1-host")).toEqual(["setup chatmail-proxy/test/bsd1", "wan-of"]);
+    const rules = filter(run, "bsd1");
     expect(rules).toContain("rdr on eth0 inet proto tcp");
     // Its default: what nobody named is shut, as in the guide.
     expect(rules).toMatch(/^\|block /m);
-    expect(text(run.one(COMMAND, "bsd1-tunnel"))).toContain("INTERFACE=wg5182");
-    expect(run.one(COMMAND, "bsd1-through").inputs.create).toContain("hostctl attempt 1800 - through wg5182 ");
+    expect(setIn(run, "bsd1-config", "tunnel")).toContain("INTERFACE=wg5182");
+    expect(text(run.one(COMMAND, "bsd1-confirm"))).toMatch(/^through wg5182 /m);
     expect(values(run, "mail-domain-A")).toEqual(["198.51.100.131"]);
   });
 });

@@ -1,12 +1,10 @@
 import { standingAfter, standingDespite } from "../../components/lastRun";
-import { unwellHosts, whenToLook } from "../../components/looks";
 import { checkSettings, formatComplaints } from "../../components/settings/check";
 import type { Settings } from "../../components/settings/schema";
 import { checkAgainst, leftBehind } from "../../components/steps";
 import type { ProbeTarget } from "../../components/proof/probe";
 import type { OutsideView } from "../../components/proof/verdict";
 import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers } from "./aStack";
-import type { Run } from "./engine";
 
 const OTHER_KEY = `ssh-ed25519 ${"B".repeat(68)}`;
 const HETZNER = { name: "hel1", host: "hetzner", location: "hel1" };
@@ -34,8 +32,7 @@ function settingsOf(raw: Raw): Settings {
 
 const after = (raw: Raw) => ({
   ...standingAfter(settingsOf(raw)),
-  looks: { at: {}, unwell: [] },
-  attempts: { at: {}, failed: [] },
+  failed: [],
   published: ["203.0.113.120"],
   addresses: {},
   hostKeys: {},
@@ -199,24 +196,6 @@ describe("what the last run leaves behind, and nobody here can take away", () =>
   });
 });
 
-describe("a host is asked what it sees", () => {
-  const T = (hours: number) => new Date(Date.UTC(2026, 10, 24, hours));
-  const looks = (unwell: string[] = []) => ({ at: { hel1: T(0).toISOString() }, unwell });
-
-  it.each<[string, Parameters<typeof whenToLook>, Date]>([
-    ["when it never was", [undefined, ["hel1"], T(5)], T(5)],
-    ["not again on the same day", [looks(), ["hel1"], T(23)], T(0)],
-    ["again on another day", [looks(), ["hel1"], T(24)], T(24)],
-    ["not again in a preview on another day", [looks(), ["hel1"], T(25), { preview: true }], T(0)],
-    ["again when it was not well", [looks(["hel1"]), ["hel1"], T(1)], T(1)],
-    ["not again for another's sake", [looks(["ash1"]), ["hel1"], T(1)], T(0)],
-  ])("%s", (_when, args, at) => expect(whenToLook(...args)).toEqual({ hel1: at.toISOString() }));
-
-  it("and so is the relay when something was found on it", () => {
-    expect([unwellHosts([], true), unwellHosts([], false)]).toEqual([["relay"], []]);
-  });
-});
-
 describe("a run", () => {
   const moved = [{ ...HETZNER, location: "ash" }];
 
@@ -235,54 +214,73 @@ describe("a run", () => {
   });
 
   it("does not need the relay's SSH for what is not the relay's", async () => {
-    const before = (await aStack()).outputs;
-    const run = await aStack({ before, silent: ["192.168.77.10"], now: new Date(Date.UTC(2026, 10, 30)) });
+    const after = await aStack();
+    const run = await aStack({ after, silent: ["192.168.77.10"], settings: { adminKeys: [HOST_KEY] } });
     expect(run.warnings).toContainEqual(
       expect.stringContaining(
-        "The relay's SSH (192.168.77.10) does not answer from here, so nothing is changed on it in this run",
+        "The relay (192.168.77.10) cannot be reached by SSH from here (nothing answers within 10 s), so this run changes nothing on it",
       ),
     );
-    for (const name of ["relay-facts", "relay-prepare", "hel1-relay-end"])
-      expect([name, run.one(COMMAND, name).options.ignoreChanges]).toEqual([
+    for (const name of ["relay-host", "relay-tunnels"]) {
+      const { inputs, options } = run.one(COMMAND, name);
+      expect([name, inputs.create, options.ignoreChanges]).toEqual([
         name,
+        undefined,
         expect.arrayContaining(["create", "stdin", "connection"]),
       ]);
-    expect(run.one(COMMAND, "hel1-through").options.ignoreChanges).toEqual([]);
+    }
+    expect(run.errors).toEqual([]);
+    expect(run.changed).toEqual(["hel1-config", "hel1-confirm"]);
   });
 
-  it("asks again what only the hosts can see, after a run in which that was not well, and not a third time", async () => {
+  it("sees again what only the hosts can see, in previews too, and runs nothing on them for that", async () => {
     const EGRESS = { settings: { egress: "hel1" } };
-    const asked = (run: Run) => [
-      run.one(COMMAND, "hel1-through").inputs.stdin,
-      run.one(COMMAND, "relay-facts").inputs.stdin,
-    ];
-    const at = (minutes: number) => ({ now: new Date(Date.UTC(2026, 10, 24, 3, minutes)) });
-    const first = await aStack({ ...EGRESS, ...at(0), inside: `${INSIDE}\noutbound 4 shut\noutbound 6 open` });
-    const second = await aStack({ ...EGRESS, ...at(1), before: first.outputs });
-    const third = await aStack({ ...EGRESS, ...at(2), before: second.outputs });
-    expect(asked(second)[0]).not.toBe(asked(first)[0]);
-    expect(asked(third)).toEqual(asked(second));
-    // The relay's part was well.
-    expect(asked(second)[1]).toBe(asked(first)[1]);
-    const dead = await aStack({ ...at(0), outside: noneAnswers, inside: INSIDE.replaceAll("open", "shut") });
-    expect(asked(await aStack({ ...at(1), before: dead.outputs }))[1]).not.toBe(asked(dead)[1]);
+    const shut = `${INSIDE}\noutbound 4 shut\noutbound 6 open`;
+    const SHUT = "no other mail server's port 25 answers from there over IPv4";
+    const first = await aStack({ ...EGRESS, inside: shut });
+    expect(first.warnings.join()).toContain(SHUT);
+    const again = await aStack({ ...EGRESS, after: first, inside: shut, preview: true });
+    expect([again.changed, again.warnings.join()]).toEqual([[], expect.stringContaining(SHUT)]);
+    const open = await aStack({ ...EGRESS, after: first, inside: `${INSIDE}\noutbound 4 open\noutbound 6 open` });
+    expect([open.changed, open.warnings.join()]).toEqual([[], expect.not.stringContaining(SHUT)]);
+    // A relay on which nothing runs.
+    const dead = await aStack({
+      after: await aStack(),
+      outside: noneAnswers,
+      inside: INSIDE.replaceAll("open", "shut"),
+    });
+    expect([dead.changed, dead.errors.join()]).toEqual([
+      [],
+      expect.stringContaining("are postfix, dovecot and nginx running"),
+    ]);
   });
 
-  it("shows no change in a preview 25 hours later where nothing has changed, and an update looks again", async () => {
+  it("shows no change 25 hours later where nothing has changed, from a home without IPv6", async () => {
     const proxies = ["hel1", { name: "deb1", host: "linux", ipv4: "192.0.2.140", ssh: { hostKey: OTHER_KEY } }];
-    // A home without IPv6, as most are.
     const outside = (target: ProbeTarget): OutsideView =>
       target.address.includes(":")
         ? target.ports.map((port) => ({ port, answer: { kind: "notFromHere" } }))
         : allAnswer(target);
     const stack = { proxies, outside, settings: { egress: "hel1" } };
-    const inputs = (run: Run) => run.registered.map(({ name, inputs: each }) => [name, each]);
-    const first = await aStack({ ...stack, now: new Date("2026-11-24T23:30:00Z") });
-    const tomorrow = new Date("2026-11-26T00:30:00Z");
-    expect(inputs(await aStack({ ...stack, before: first.outputs, now: tomorrow, preview: true }))).toEqual(
-      inputs(await aStack({ ...stack, before: first.outputs, now: new Date("2026-11-24T23:31:00Z"), preview: true })),
+    const first = await aStack(stack);
+    for (const preview of [true, false]) {
+      const run = await aStack({ ...stack, after: first, preview });
+      expect(run.ranAt.getTime() - first.ranAt.getTime()).toBe(25 * 3600 * 1000);
+      expect([run.changed, run.errors]).toEqual([[], []]);
+    }
+  });
+
+  it("of an earlier version left more words than are read today", async () => {
+    const { outputs } = await aStack();
+    const lastRun = {
+      ...(outputs.lastRun as Raw),
+      failed: undefined,
+      looks: { at: { hel1: "2026-11-24T03:00:00.000Z" }, unwell: [] },
+      attempts: { at: {}, failed: ["hel1"] },
+    };
+    await expect(aStack({ before: { ...outputs, lastRun }, proxies: moved })).rejects.toThrow(
+      'proxies[0].location: was "hel1" until now.',
     );
-    expect(inputs(await aStack({ ...stack, before: first.outputs, now: tomorrow }))).not.toEqual(inputs(first));
   });
 
   it("has no objection where the last one left no word, or one of another version", async () => {

@@ -2,11 +2,12 @@
 import type { HostKind } from "../../components/hosts/host";
 import type { ProxySettings } from "../../components/settings";
 import { networkAdvice } from "../../components/hosts/networks";
-import { findDoors, silentHosts } from "../../components/hosts/silentHosts";
+import { findDoors } from "../../components/hosts/doors";
 import { checkSettings } from "../../components/settings/check";
 import { rented } from "./rentedKind";
 import { aStack, HOST_KEY, type StackCase } from "./aStack";
 import type { Run } from "./engine";
+import { setIn } from "./hostsAfter";
 
 jest.mock("../../components/hosts/kinds", () => {
   const { KINDS } = jest.requireActual<typeof import("../../components/hosts/kinds")>("../../components/hosts/kinds");
@@ -108,12 +109,12 @@ describe("a host of a fourth kind", () => {
     expect(has(run, "test:hosts:RentedHost")).toBe(true);
     // Reached with the stack's key, which nobody registers at Hetzner Cloud for it.
     expect([has(run, "hcloud:index/server:Server"), has(run, "hcloud:index/sshKey:SshKey")]).toEqual([false, false]);
-    expect(run.one(COMMAND, "rent1-hostctl").inputs.connection).toMatchObject({
+    expect(run.one(COMMAND, "rent1-host").inputs.connection).toMatchObject({
       host: rent1.ipv4,
       port: 2200,
       dialErrorLimit: 7,
     });
-    expect(String(run.one(COMMAND, "rent1-upgrades").inputs.stdin)).toContain("05:00");
+    expect(setIn(run, "rent1-config", "upgrades")).toContain("05:00");
     expect(run.outputs.published).toEqual([rent1.ipv4]);
     expect(run.one(RRSET, "mail-domain-A").inputs.records).toMatchObject([{ value: rent1.ipv4 }]);
     expect(run.warnings).toContainEqual(expect.stringContaining("adminNetworks has no effect on rent1:"));
@@ -134,25 +135,37 @@ describe("a host of a fourth kind", () => {
     expect(networkAdvice(entries(rent1, hel1))).toBeUndefined();
   });
 
-  it("is found silent where its kind says that it stands, and not before it exists", async () => {
-    const knocks: string[] = [];
-    const proxies = entries(rent1, rent2, { ...rent1, name: "rent3", contract: "new", ipv4: "203.0.113.79" }, deb1);
-    const silent = async (answers: string[]) =>
-      silentHosts(await findDoors(proxies, { stack: "test" }), (host, port) =>
-        Promise.resolve(knocks.push(`${host}:${port}`) > 0 && answers.includes(`${host}:${port}`)),
-      );
-    expect(await silent(["rent1.test.example.net:22", "198.51.100.130:22"])).toEqual(new Set(["rent2"]));
-    expect(
-      (await aStackOf([rent1], {}, { silent: ["rent1.test.example.net"] })).one(COMMAND, "rent1-filter").options
-        .ignoreChanges,
-    ).toContain("create");
-    expect(knocks.sort()).toEqual([
-      "198.51.100.130:22",
-      "rent1.test.example.net:22",
-      "rent1.test.example.net:2200",
-      "rent2.test.example.net:22",
-      "rent2.test.example.net:2200",
+  it("is looked for where its kind says that it stands, on each of its ports, and not before it exists", async () => {
+    const fresh = { ...rent1, name: "rent3", contract: "new", ipv4: "203.0.113.79" };
+    expect([...(await findDoors(entries(rent1, rent2, fresh, deb1), { stack: "test" })).keys()].sort()).toEqual([
+      "deb1",
+      "rent1",
+      "rent2",
     ]);
+    const doors: string[] = [];
+    const asked: StackCase["asked"] = ({ host, port, user }) => void doors.push(`${user}@${host}:${port}`);
+    const run = await aStackOf([rent1, rent2, fresh, deb1], {}, { silent: ["rent1.test.example.net"], asked });
+    expect(doors.sort()).toEqual([
+      "root@192.168.77.10:22",
+      "root@198.51.100.130:22",
+      "root@rent1.test.example.net:22",
+      "root@rent1.test.example.net:2200",
+      "root@rent2.test.example.net:22",
+      "root@rent2.test.example.net:2200",
+    ]);
+    const runs = ["rent1", "rent2", "rent3", "deb1"].map((name) => run.one(COMMAND, `${name}-config`));
+    expect(runs.map(({ inputs }) => inputs.create !== undefined)).toEqual([false, true, true, true]);
+  });
+
+  it("that answers on one of its ports is reached: it may be about to get another one", async () => {
+    const after = await aStackOf([rent1]);
+    const known = { ...after.hosts, "rent1.test.example.net": after.hosts[rent1.ipv4] };
+    const run = await aStackOf(
+      [rent1],
+      {},
+      { after: { ...after, hosts: known as typeof after.hosts }, refusedPorts: [2200] },
+    );
+    expect([run.errors, run.changed]).toEqual([[], []]);
   });
 });
 

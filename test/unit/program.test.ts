@@ -1,13 +1,16 @@
 import { presharedKey, sshKeyPair, wireGuardKeyPair } from "../../components/tunnel/keys";
-import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers, OURS, RELAY_FACTS, rrset } from "./aStack";
+import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers, OURS, RELAY_FACTS, rrset, type StackCase } from "./aStack";
 import { UNKNOWN, type Registered, type Run } from "./engine";
+import { broughtBy, setIn } from "./hostsAfter";
 
 const COMMAND = "command:remote:Command";
+const LOCAL = "command:local:Command";
 const RRSET = "hcloud:index/zoneRrset:ZoneRrset";
 const SERVER = "hcloud:index/server:Server";
 const FIREWALL = "hcloud:index/firewall:Firewall";
 
 const rows = (run: Run, type: string) => run.registered.filter((resource) => resource.type === type);
+const leaving = (run: Run) => rows(run, LOCAL).filter(({ inputs }) => String(inputs.delete).startsWith("leave "));
 const values = (resource: Registered) => (resource.inputs.records as { value: string }[]).map(({ value }) => value);
 
 describe("a stack with one proxy", () => {
@@ -104,12 +107,18 @@ describe("a stack with one proxy", () => {
 
   it("reaches the server with the management key, and the relay with the operator's agent, both by a pinned host key", () => {
     const commands = rows(run, COMMAND);
-    expect(commands.length).toBeGreaterThan(10);
+    expect(commands.map(({ name }) => name).sort()).toEqual([
+      "hel1-config",
+      "hel1-confirm",
+      "hel1-host",
+      "relay-host",
+      "relay-tunnels",
+    ]);
     const management = sshKeyPair("management-key".padEnd(64, "x"), "ssh management key", "chatmail-proxy");
     const host = sshKeyPair("hel1-host-key".padEnd(64, "x"), "ssh host key", "hel1");
     for (const { name, inputs } of commands) {
       const connection = inputs.connection as Record<string, unknown>;
-      const onRelay = name.startsWith("relay") || name.startsWith("hel1-relay-end");
+      const onRelay = name.startsWith("relay");
       // Exactly the provider's fields: an unknown one makes it print the private key.
       expect(Object.keys(connection).sort()).toEqual([
         "dialErrorLimit",
@@ -137,38 +146,90 @@ describe("a stack with one proxy", () => {
   });
 
   it("installs all on a machine anew when it is another machine", () => {
-    for (const { name, inputs, options } of rows(run, COMMAND).filter(
-      ({ name }) => name.startsWith("hel1") && !name.startsWith("hel1-relay-end"),
-    )) {
+    for (const { name, inputs, options } of rows(run, COMMAND).filter(({ name }) => name.startsWith("hel1"))) {
       expect([name, inputs.triggers, options.deleteBeforeReplace]).toEqual([name, ["hel1-server-id"], true]);
       // Nothing to undo there: the machine goes as a whole, and may be dead by then.
       expect(inputs).not.toHaveProperty("delete");
     }
   });
 
-  it("takes its things off the relay again", () => {
-    const undone = rows(run, COMMAND)
-      .filter(({ inputs }) => inputs.delete !== undefined)
-      .map(({ name, inputs }) => [name, /hostctl (remove \S+|leave|uninstall)/.exec(String(inputs.delete))?.[1]]);
-    expect(Object.fromEntries(undone as [string, string][])).toEqual({
-      "relay-hostctl": "leave",
-      "hel1-relay-end-keys": "remove keys-hel1",
-      "hel1-relay-end": "remove tunnel-hel1",
+  it("is few things in the stack: at most 5 commands for a proxy, and at most 20 resources for a bought one", () => {
+    const own = run.registered.filter(
+      ({ name, type }) => name.startsWith("hel1") && !type.startsWith("chatmail-proxy:"),
+    );
+    expect(own.filter(({ type }) => type === COMMAND).length).toBeLessThanOrEqual(5);
+    expect(own.length).toBeLessThanOrEqual(20);
+  });
+
+  it("takes its things off the relay again, from the operator's machine, and does nothing until then", () => {
+    const jobs = leaving(run).map(({ name, inputs, options }) => {
+      const job = JSON.parse(String(inputs.stdin)) as { name: string; login: { host: string }; command: string };
+      const verb = /hostctl (drop \S+|release \S+|uninstall \S+)/.exec(job.command)?.[1];
+      return [name, inputs.create, job.name, job.login.host, verb, options.deletedWith];
+    });
+    expect(jobs.sort()).toEqual([
+      ["hel1-relay-end", undefined, "relay", "192.168.77.10", "drop tunnel-hel1", "relay-leave"],
+      ["relay-leave", undefined, "relay", "192.168.77.10", "release chatmail-proxy/test", ""],
+    ]);
+    // Which must be there still when the relay is let go.
+    expect(run.one(COMMAND, "relay-host").dependsOn).toContain("relay-leave");
+  });
+
+  it("brings the program with the first document alone, and is told by each which one it is", () => {
+    const documents = Object.fromEntries(
+      ["hel1-host", "hel1-config", "relay-host", "relay-tunnels"].map((name) => {
+        const { name: document, generation, withProgram, sets } = broughtBy(run.one(COMMAND, name));
+        return [name, [document, generation, withProgram, Object.keys(sets)]];
+      }),
+    );
+    const generation = "2026-11-24T03:00:00.000Z";
+    expect(documents).toEqual({
+      "hel1-host": ["host", generation, true, ["tunnel-keys"]],
+      "hel1-config": ["config", generation, false, ["upgrades", "tunnel", "filter"]],
+      "relay-host": ["relay@chatmail-proxy@test", generation, true, ["keys-hel1"]],
+      "relay-tunnels": ["tunnels@chatmail-proxy@test", generation, false, ["tunnel-hel1"]],
     });
   });
 
+  it("sets up the host before what is brought to it, with the packages that it needs", () => {
+    expect(broughtBy(run.one(COMMAND, "hel1-host")).head).toEqual([
+      "setup chatmail-proxy/test/hel1",
+      ...["wireguard-tools", "nftables", "iproute2", "procps", "unattended-upgrades"].map((name) => `package ${name}`),
+      "wan-of",
+    ]);
+    expect(broughtBy(run.one(COMMAND, "relay-host")).head).toEqual([
+      "setup",
+      ...["wireguard-tools", "nftables", "iproute2", "iputils-ping", "procps"].map((name) => `package ${name}`),
+      "independent",
+    ]);
+    expect(run.one(COMMAND, "hel1-config").dependsOn).toContain("hel1-host");
+    expect(run.one(COMMAND, "relay-tunnels").dependsOn).toContain("relay-host");
+  });
+
   it("redirects only when both ends of the tunnel are there, by rules that a second connection confirms", () => {
-    expect(run.one(COMMAND, "hel1-filter").inputs.create).toMatch(/hostctl attempt 1800 - arm filter 60 \)/);
-    expect(run.one(COMMAND, "hel1-filter-confirm").dependsOn).toContain("hel1-filter");
-    expect(run.one(COMMAND, "hel1-filter-in-force").dependsOn).toContain("hel1-filter-confirm");
-    expect(run.one(COMMAND, "hel1-filter").dependsOn).toEqual(
-      expect.arrayContaining(["hel1-tunnel", "hel1-relay-end"]),
+    const { sets } = broughtBy(run.one(COMMAND, "hel1-config"));
+    expect(Object.entries(sets).map(([name, set]) => [name, set !== "keep" && set.guarded])).toEqual([
+      ["upgrades", false],
+      ["tunnel", false],
+      ["filter", true],
+    ]);
+    expect(String(run.one(COMMAND, "hel1-config").inputs.stdin)).toContain("\nset filter guarded 60\n");
+    expect(run.one(COMMAND, "hel1-config").dependsOn).toEqual(
+      expect.arrayContaining(["hel1-host", "relay-host", "relay-tunnels"]),
     );
-    expect(run.one(COMMAND, "hel1-through").dependsOn).toContain("hel1-filter-in-force");
+    const confirm = run.one(COMMAND, "hel1-confirm");
+    expect(confirm.inputs.create).toContain(" confirm config 2026-11-24T03:00:00.000Z ) ".trimEnd());
+    expect(confirm.dependsOn).toEqual(expect.arrayContaining(["hel1-config", "relay-tunnels"]));
+  });
+
+  it("asks with the confirmation what the proxy then sees of the relay", () => {
+    expect(run.one(COMMAND, "hel1-confirm").inputs.stdin).toBe(
+      ["through wg-relay 10.213.109.6 fd6d:6169:6c70::2d06 - 25 80 143 443 465 587 993", "wan-of", ""].join("\n"),
+    );
   });
 
   it("keeps trying to confirm until well after the host has gone back by itself", () => {
-    const { dialErrorLimit, perDialTimeout } = run.one(COMMAND, "hel1-filter-confirm").inputs.connection as Record<
+    const { dialErrorLimit, perDialTimeout } = run.one(COMMAND, "hel1-confirm").inputs.connection as Record<
       string,
       number
     >;
@@ -186,7 +247,7 @@ describe("a stack with one proxy", () => {
       labels: OURS,
     });
     expect(run.one(RRSET, "mail-domain-A").dependsOn).toEqual(
-      expect.arrayContaining(["hel1-server", "hel1-relay-end", "hel1-ipv4"]),
+      expect.arrayContaining(["hel1-server", "hel1-confirm", "hel1-relay-end", "hel1-ipv4"]),
     );
   });
 
@@ -223,7 +284,10 @@ describe("a stack with one proxy", () => {
   });
 
   it("adds the operator's keys on the proxy", () =>
-    expect(run.one(COMMAND, "hel1-admin-keys").inputs.stdin).toBe(`${HOST_KEY}\n`));
+    expect(broughtBy(run.one(COMMAND, "hel1-config")).head).toEqual(["admin-keys", `admin-key ${HOST_KEY}`]));
+
+  it("takes them away again where the settings have none", async () =>
+    expect(broughtBy((await aStack()).one(COMMAND, "hel1-config")).head).toEqual(["admin-keys"]));
 });
 
 describe("the proxies' own names", () => {
@@ -273,7 +337,7 @@ describe("the family by which the relay dials", () => {
         settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, dial } },
       });
       return ["hel1", "deb1"].map(
-        (proxy) => /\|Endpoint = (\S+)/.exec(String(run.one(COMMAND, `${proxy}-relay-end`).inputs.stdin))?.[1],
+        (proxy) => /\|Endpoint = (\S+)/.exec(setIn(run, "relay-tunnels", `tunnel-${proxy}`))?.[1],
       );
     };
     expect(await ends("ipv6")).toEqual(["[2001:db8:c000:78::1]:51820", "198.51.100.130:51820"]);
@@ -316,10 +380,40 @@ describe("secrets", () => {
     expect([...seen].sort()).toEqual([...secrets].sort());
   });
 
-  it("go to the hosts by commands whose output is not shown", async () => {
-    const run = await aStack();
-    for (const { name, inputs } of rows(run, COMMAND).filter(({ secrets }) => secrets.includes("stdin")))
-      expect([name, inputs.logging]).toEqual([name, "none"]);
+  it("go to the hosts on stdin alone, by command lines that all may see", async () => {
+    const run = await aStack({ settings: { relaySshKey: operator } });
+    const secrets = [...wireGuard, ...ssh, body(operator), seed("hel1-proxy-key"), seed("hel1-host-key")];
+    const commands = rows(run, COMMAND);
+    for (const { name, inputs, secrets: marked } of commands) {
+      const lines = [inputs.create, inputs.delete, inputs.triggers].map(String).join();
+      expect([name, secrets.filter((each) => lines.includes(each))]).toEqual([name, []]);
+      expect([name, marked.filter((path) => !["stdin", "connection"].includes(path))]).toEqual([name, []]);
+      // What they say is data for us, and never a secret; it is not shown. What goes wrong is.
+      expect([name, inputs.logging]).toEqual([name, "stderr"]);
+    }
+    expect(
+      commands
+        .filter(({ secrets: marked }) => marked.includes("stdin"))
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(["hel1-host", "relay-host"]);
+  });
+
+  it("are in no message, whatever fails", async () => {
+    const run = await aStack({
+      settings: { relaySshKey: operator },
+      outside: noneAnswers,
+      prints: { "hel1-host": "failed no network", "relay-host": "failed keys-hel1: the disk is full" },
+    });
+    expect(run.errors).toHaveLength(1);
+    const told = [
+      ...run.warnings,
+      ...run.errors,
+      JSON.stringify(run.outputs.readme),
+      JSON.stringify(run.outputs.lastRun),
+    ];
+    for (const secret of [...wireGuard, ...ssh, body(operator), seed("hel1-proxy-key")])
+      expect(told.join("\n")).not.toContain(secret);
   });
 
   it("come from passwords without special characters, never from an ID", async () => {
@@ -380,9 +474,29 @@ describe("adding and removing a proxy", () => {
 
   it("leaves the other proxy's resources as they are, in whatever order they stand", async () => {
     const alone = of(await aStack({ proxies: ["hel1"] }), "hel1");
-    expect(alone.length).toBeGreaterThan(20);
+    expect(alone.length).toBeGreaterThan(14);
     expect(of(await aStack({ proxies: ["hel1", "ash1"] }), "hel1")).toEqual(alone);
     expect(of(await aStack({ proxies: ["ash1", "hel1"] }), "hel1")).toEqual(alone);
+  });
+
+  it("writes nothing to the other proxy", async () => {
+    const first = await aStack();
+    const second = await aStack({ proxies: ["ash1", "hel1"], after: first });
+    expect(second.errors).toEqual([]);
+    expect(second.changed.filter((name) => !name.startsWith("ash1"))).toEqual([
+      "mail-domain-A",
+      "mail-domain-AAAA",
+      "relay-host",
+      "relay-tunnels",
+    ]);
+    const third = await aStack({ proxies: ["hel1"], after: second });
+    expect(third.changed).toEqual(["mail-domain-A", "mail-domain-AAAA", "relay-host", "relay-tunnels"]);
+    expect(Object.keys(broughtBy(third.one(COMMAND, "relay-tunnels")).sets)).toEqual(["tunnel-hel1"]);
+  });
+
+  it("in another order changes nothing at all", async () => {
+    const first = await aStack({ proxies: ["hel1", "ash1"] });
+    expect((await aStack({ proxies: ["ash1", "hel1"], after: first })).changed).toEqual([]);
   });
 
   it("puts all proxies' addresses into one record set of each family", async () => {
@@ -536,14 +650,12 @@ describe("a relay that already uses what the plan wants", () => {
     await expect(aStack({ relayFacts: facts })).rejects.toThrow(expected);
   });
 
-  it("is looked at once more before it stops a run: it may have been mended since", async () => {
-    const run = await aStack({
-      relayFacts: `${RELAY_FACTS}\nroute docker0 10.213.109.0/24`,
-      relayFactsNow: RELAY_FACTS,
-    });
-    expect(run.errors).toEqual([]);
-    expect(run.outputs.lastRun).toMatchObject({ looks: { unwell: ["relay"] } });
-    expect((await aStack()).registered.some(({ name }) => name === "relay-facts-now")).toBe(false);
+  it("is looked at by every run, the first line of which it stops, until it is mended", async () => {
+    const first = await aStack();
+    const taken = `${RELAY_FACTS}\nroute docker0 10.213.109.0/24`;
+    await expect(aStack({ after: first, relayFacts: taken })).rejects.toThrow("the relay already uses 10.213.109.0/24");
+    await expect(aStack({ after: first, relayFacts: taken, preview: true })).rejects.toThrow("10.213.109.0/24");
+    expect(await aStack({ after: first })).toMatchObject({ errors: [], changed: [] });
   });
 
   it.each(["route tun0 10.0.0.0/8", "route eth0 10.128.0.0/9", "route tun0 fd00::/8"])(
@@ -580,36 +692,54 @@ describe("a proxy that keeps track of many connections", () => {
 });
 
 describe("the check of the relay's own way out", () => {
-  it("comes once the proxies are there, through which its way may lead, and holds up nothing", async () => {
-    const run = await aStack();
-    const place = (name: string) => run.registered.findIndex((each) => each.name === name);
-    expect(place("relay-outbound")).toBeGreaterThan(place("hel1-through"));
-    expect(place("relay-outbound")).toBeLessThan(place("mail-domain-A"));
-    expect(run.registered.filter(({ dependsOn }) => dependsOn.includes("relay-outbound"))).toEqual([]);
+  const FAULT = "this relay cannot reach mx.example.net on port 25";
+  const RELAY = { ssh: { host: "192.168.77.10", hostKey: HOST_KEY } };
+  const CHECK = "outbound gmail-smtp-in.l.google.com";
+  /** What the relay is asked, in turn. */
+  const asking = async (stack: StackCase) => {
+    const questions: string[] = [];
+    const run = await aStack({
+      ...stack,
+      asked: ({ host }, command) => {
+        if (host === RELAY.ssh.host) questions.push(/ status "([^"]*)"/.exec(command)?.[1] ?? command);
+      },
+    });
+    return { run, questions };
+  };
+
+  it("is made with the look at it, by every run", async () => {
+    const { run, questions } = await asking({});
+    expect(questions).toEqual([`relay;${CHECK}`]);
+    expect((await asking({ after: run })).questions).toEqual(questions);
+    expect((await asking({ after: run, preview: true })).questions).toEqual(questions);
   });
 
-  it("is a fault when it fails, with everything else done, and is made again by the next run", async () => {
-    const stack = {
-      prints: { "relay-outbound": "failed 2026-11-24T03:01:00Z this relay cannot reach mx.example.net on port 25" },
-    };
-    const run = await aStack(stack);
-    expect(run.errors).toEqual([
-      expect.stringContaining(
-        "  - relay: this relay cannot reach mx.example.net on port 25 (at 2026-11-24T03:01:00Z)\n",
-      ),
-    ]);
+  it("is made again where its mail leaves through tunnels that this run has changed", async () => {
+    const settings = { egress: "hel1" };
+    const stack = { settings, inside: `${INSIDE}\noutbound 4 open`, outbound: [`fault ${FAULT}`] };
+    const { run, questions } = await asking({ ...stack, again: { [RELAY.ssh.host]: { outbound: [] } } });
+    expect([run.errors, questions]).toEqual([[], [`relay;${CHECK}`, CHECK]]);
+    const broken = await asking({
+      ...stack,
+      outbound: [],
+      again: { [RELAY.ssh.host]: { outbound: [`fault ${FAULT}`] } },
+    });
+    expect(broken.run.errors.join()).toContain(`  - relay: ${FAULT}\n`);
+    // Not where nothing of it was changed, nor in a preview, which changes nothing.
+    for (const preview of [false, true])
+      expect((await asking({ ...stack, after: run, preview })).questions).toEqual([`relay;${CHECK}`]);
+  });
+
+  it("is a fault when it fails, with everything else done", async () => {
+    const run = await aStack({ outbound: [`fault ${FAULT}`] });
+    expect(run.errors).toEqual([expect.stringContaining(`  - relay: ${FAULT}\n`)]);
     expect(run.outputs.published).toHaveLength(2);
-    expect(run.outputs.lastRun).toMatchObject({ looks: { unwell: ["relay"] } });
-    const asked = (now: Date, before?: Record<string, unknown>) =>
-      aStack({ ...stack, now, ...(before && { before }) }).then(
-        (again) => again.one(COMMAND, "relay-outbound").inputs.stdin,
-      );
-    const [first, second] = [new Date("2026-11-24T03:00:00Z"), new Date("2026-11-24T03:05:00Z")];
-    expect(await asked(second, run.outputs)).not.toBe(await asked(first));
+    expect((await aStack({ after: run })).errors).toEqual([]);
+    expect((await aStack({ after: run, outbound: [`fault ${FAULT}`] })).errors).toHaveLength(1);
   });
 
   it("is a warning where one family alone is shut", async () => {
-    const run = await aStack({ prints: { "relay-outbound": "warning mail leaves over IPv4, but not over IPv6" } });
+    const run = await aStack({ outbound: ["warning mail leaves over IPv4, but not over IPv6"] });
     expect([run.errors, run.warnings]).toEqual([
       [],
       expect.arrayContaining(["relay: mail leaves over IPv4, but not over IPv6"]),
@@ -617,43 +747,79 @@ describe("the check of the relay's own way out", () => {
   });
 
   it("is a warning in a preview, and no news from a relay that does not answer", async () => {
-    const prints = {
-      "relay-outbound": "failed 2026-11-24T02:59:00Z this relay cannot reach mx.example.net on port 25",
-    };
-    const preview = await aStack({ prints, preview: true });
-    expect(preview.errors).toEqual([]);
-    const { outputs: before } = await aStack({ prints });
-    const silent = await aStack({ prints, before, silent: ["192.168.77.10"] });
+    const outbound = [`fault ${FAULT}`];
+    const preview = await aStack({ outbound, preview: true });
+    expect([preview.errors, preview.warnings.join()]).toEqual([[], expect.stringContaining(`relay: ${FAULT}`)]);
+    const after = await aStack({ outbound });
+    const silent = await aStack({ outbound, after, silent: [RELAY.ssh.host] });
     expect(silent.errors).toEqual([]);
   });
 
   it("can be switched off", async () => {
-    const run = await aStack({
-      settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, outboundCheck: false } },
-    });
-    expect(rows(run, COMMAND).some(({ name }) => name === "relay-outbound")).toBe(false);
+    const { questions } = await asking({ settings: { relay: { ...RELAY, outboundCheck: false } } });
+    expect(questions).toEqual(["relay"]);
   });
 });
 
 describe("a relay that is reached as another user than root", () => {
   it("is asked by sudo -n everywhere", async () => {
+    const looks: string[] = [];
     const run = await aStack({
       settings: { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY, user: "admin" } } },
+      asked: ({ user }, command) => void looks.push(`${user} ${command}`),
     });
-    for (const { name, inputs } of rows(run, COMMAND).filter(
-      ({ name }) => name.startsWith("relay") || name.startsWith("hel1-relay-end"),
-    )) {
-      for (const line of [inputs.create, inputs.delete].filter((each) => each !== undefined))
-        expect([name, line]).toEqual([name, expect.stringMatching(/^sudo -n /)]);
-    }
+    expect(looks).toEqual([expect.stringMatching(/^admin sudo -n sh -c /)]);
+    const lines = [
+      ...rows(run, COMMAND)
+        .filter(({ name }) => name.startsWith("relay"))
+        .map(({ inputs }) => inputs.create),
+      ...leaving(run).map(({ inputs }) => (JSON.parse(String(inputs.stdin)) as { command: string }).command),
+    ];
+    expect(lines).toHaveLength(4);
+    for (const line of lines) expect(line).toMatch(/^sudo -n /);
   });
 });
 
 describe("the proxy's view of the relay", () => {
-  it("is taken again when what is seen from outside changes, and only then", async () => {
-    const stdin = async (outside: Parameters<typeof aStack>[0]) =>
-      (await aStack(outside)).one(COMMAND, "hel1-through").inputs.stdin;
-    expect(await stdin({})).toBe(await stdin({ inside: INSIDE }));
-    expect(await stdin({ outside: noneAnswers })).not.toBe(await stdin({}));
+  it("is that of the look at the beginning where nothing was written, and else that of the confirmation", async () => {
+    const dead = { outside: noneAnswers, inside: "handshake 999999\nendpoint (none)" };
+    const SILENT = "no WireGuard handshake from the relay";
+    const first = await aStack();
+    const cut = await aStack({ ...dead, after: first });
+    expect(cut.changed).toEqual([]);
+    expect(cut.errors.join()).toContain(SILENT);
+    expect((await aStack({ ...dead, after: first, preview: true })).warnings.join()).toContain(SILENT);
+    // What the look saw, this run has put right.
+    const seen = { "203.0.113.120": { view: dead.inside.split("\n") } };
+    const mended = await aStack({
+      after: first,
+      seen,
+      outside: noneAnswers,
+      settings: { tunnel: { keyGeneration: 2 } },
+    });
+    expect(mended.errors.join()).not.toContain(SILENT);
+    expect(mended.errors.join()).toContain("though the relay answers through the tunnel");
+  });
+
+  it("is asked for once more where the relay's end alone was written, and by no preview", async () => {
+    const asking = async (stack: StackCase) => {
+      let times = 0;
+      const run = await aStack({ ...stack, asked: ({ host }) => void (times += Number(host === "203.0.113.120")) });
+      return [times, run.errors.join(), run.changed] as const;
+    };
+    const after = await aStack();
+    const seen = { "203.0.113.120": { view: ["handshake 999999", "endpoint (none)"] } };
+    const stack = { after, outside: noneAnswers, seen, again: { "203.0.113.120": { view: INSIDE.split("\n") } } };
+    const settings = { relay: { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, dial: "ipv6" } };
+    const [times, errors, changed] = await asking({
+      ...stack,
+      settings: { ...settings, relay: { ...settings.relay, dial: "ipv4" } },
+    });
+    expect([times, changed]).toEqual([1, []]);
+    expect(errors).toContain("no WireGuard handshake");
+    const moved = await asking({ ...stack, settings });
+    expect([moved[0], moved[2]]).toEqual([2, ["relay-tunnels"]]);
+    expect(moved[1]).toContain("though the relay answers through the tunnel");
+    expect((await asking({ ...stack, settings, preview: true }))[0]).toBe(1);
   });
 });

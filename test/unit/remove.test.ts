@@ -172,7 +172,7 @@ describe("removeProxy", () => {
       interruptAt?: number;
       start?: number;
       blind?: boolean;
-      knock?: (host: string, port: number) => boolean;
+      sshAnswers?: (host: string, port: number) => boolean;
     } = {},
   ) {
     let clock = options.start ?? Date.parse("2026-11-23T12:00:00Z");
@@ -190,7 +190,7 @@ describe("removeProxy", () => {
         return Promise.resolve(status);
       },
       history: () => Promise.resolve(options.blind ? undefined : [...updates].reverse()),
-      knock: (host, port) => Promise.resolve(options.knock?.(host, port) ?? false),
+      sshAnswers: (host, port) => Promise.resolve(options.sshAnswers?.(host, port) ?? false),
       say: (line) => void said.push(line),
       progress: () => undefined,
       now: () => new Date(clock),
@@ -224,7 +224,7 @@ describe("removeProxy", () => {
       );
     machine();
     const asked: unknown[] = [];
-    const dead = await run({ knock: (...door) => asked.push(door) === 0 });
+    const dead = await run({ sshAnswers: (...door) => asked.push(door) === 0 });
     expect(dead).toMatchObject({
       seen: ["drained"],
       error: expect.stringMatching(
@@ -232,7 +232,7 @@ describe("removeProxy", () => {
       ) as string,
     });
     expect(asked).toEqual([["192.0.2.140", 2222]]);
-    expect(await run({ start: dead.clock, knock: () => true })).toMatchObject({
+    expect(await run({ start: dead.clock, sshAnswers: () => true })).toMatchObject({
       seen: ["drained", "without"],
       seconds: 0,
       error: undefined,

@@ -34,6 +34,7 @@ export const rented: HostKind<Entry, z.output<typeof remembered>> = {
   remembered,
   traits: ({ ipv4, contract }) => ({
     sshPort: SSH_PORT,
+    platform: debian,
     autonomousSystem: 64500,
     closed: false,
     rebootTime: () => "05:00",
@@ -46,9 +47,15 @@ export const rented: HostKind<Entry, z.output<typeof remembered>> = {
       new Map(
         entries
           .filter(({ contract }) => contract !== "new")
-          .map(({ name }) => [
+          .map(({ name, contract }) => [
             name,
-            { host: `${name}.${stack}.example.net`, ports: [SSH_PORT, 22], user: "root", hostKey: HOST_KEY },
+            {
+              machine: contract,
+              host: `${name}.${stack}.example.net`,
+              ports: [SSH_PORT, 22],
+              user: "root",
+              hostKey: HOST_KEY,
+            },
           ]),
       ),
     ),

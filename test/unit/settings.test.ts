@@ -540,7 +540,7 @@ describe("settings", () => {
     const { registered } = await aStack({
       settings: { relay: { ssh: { ...ssh, host: "FE80::1%Eth0", hostKey: `${HOST_KEY}\n` } } },
     });
-    const { connection } = registered.find(({ name }) => name === "relay-hostctl")?.inputs as { connection: object };
+    const { connection } = registered.find(({ name }) => name === "relay-host")?.inputs as { connection: object };
     expect(connection).toMatchObject({ host: "fe80::1%Eth0", hostKey: HOST_KEY });
   });
 });

@@ -102,23 +102,59 @@ lock_of() { printf '%s/chatmail-proxy%s.lock' "$RUN" "${1:+.$1}"; }
 
 is_locked() { holder=$(readlink "$(lock_of)" 2>/dev/null) && is_hostctl "$holder"; }
 
-# udp_free FIRST-LAST: nobody but our tunnel is served by UDP there. Asked twice, since what waits for the answer to a
-# question (a resolver) looks the same, and is gone soon. What stays on a port that the system gives to whoever only dials out
-# (a VPN's client) cannot be told from a server there: it is named, and no more. The system defines udp_users FIRST-LAST (who
-# has which: PORT NAME, a line each, but for what is on loopback alone), tunnel_port and dial_ports (FIRST LAST).
-udp_free() {
+# free: nobody has what the lines `free …` on stdin name.
+free() {
+	taken=$(conflicts)
+	[ -z "$taken" ] || {
+		# The first has the last word.
+		printf '%s\n' "$taken" | sed 1d | while read -r sentence; do say "$sentence"; done
+		fail "$(printf '%s\n' "$taken" | head -n 1)"
+	}
+}
+
+# conflicts: of the lines `free …` on stdin, a sentence for each thing that somebody else on this host has: a port that is to be
+# handed on (`tcp PORT`, `udp FIRST-LAST`), or the port or an address of the tunnel (`tunnel PORT IPV4 IPV6`). The system defines
+# tcp_users RANGES and udp_users RANGES (PORT or FIRST-LAST, with commas between; who has which: PORT NAME, a line each, but for what
+# is on loopback alone), tunnel_conflicts PORT IPV4 IPV6, tunnel_port, and dial_ports (FIRST LAST).
+conflicts() {
+	asked=$(sed -n 's/^free //p')
+	ports=$(printf '%s\n' "$asked" | sed -n 's/^tcp //p' | paste -sd , -)
+	[ -z "$ports" ] || tcp_users "$ports" | sort -un -k 1,1 | while read -r port name; do
+		echo "port $port is in use on this host (by $name), and a proxy hands it on to the relay: stop that service, or take the port out of ports"
+	done
+	ports=$(printf '%s\n' "$asked" | sed -n 's/^udp //p' | paste -sd , -)
+	[ -z "$ports" ] || udp_conflicts "$ports"
+	printf '%s\n' "$asked" | sed -n 's/^tunnel //p' | while read -r port ipv4 ipv6; do
+		tunnel_conflicts "$port" "$ipv4" "$ipv6" </dev/null
+	done
+}
+
+# udp_conflicts RANGES: nobody but our tunnel is served by UDP there. Asked twice, since what waits for the answer to a question
+# (a resolver) looks the same, and is gone soon. What stays on a port that the system gives to whoever only dials out (a VPN's
+# client) cannot be told from a server there: it is named, and no more.
+udp_conflicts() {
 	users=$(udp_users "$1" | grep -v "^$(tunnel_port) ") || return 0
 	sleep 1
 	users=$(udp_users "$1" | grep -Fx "$users") || return 0
 	printf '%s\n' "$users" | while read -r port name; do
 		text="UDP port $port is in use on this host (by $name), and a proxy hands it on to the relay"
-		dials_out "$port" || fail "$text: stop that service, or take the port out of udpPorts"
-		say "$text. If that is a service, stop it or take the port out of udpPorts; what only dials out from there goes on"
-	done || exit 1
+		if dials_out "$port"; then
+			say "$text. If that is a service, stop it or take the port out of udpPorts; what only dials out from there goes on"
+		else
+			echo "$text: stop that service, or take the port out of udpPorts"
+		fi
+	done
 }
 
 dials_out() {
 	# shellcheck disable=SC2046 # two numbers
 	set -- "$1" $(dial_ports)
 	[ $# = 3 ] && [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
+}
+
+# in_ranges RANGES: of the lines on stdin, PORT NAME, those whose port is in one of them.
+in_ranges() {
+	awk -v ranges="$1" '
+		BEGIN { count = split(ranges, range, ",") }
+		{ for (i = 1; i <= count; i++) { last = split(range[i], end, "-"); if ($1 + 0 >= end[1] + 0 && $1 + 0 <= end[last] + 0) { print; next } } }'
 }

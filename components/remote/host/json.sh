@@ -2,7 +2,13 @@
 # What a host answers as JSON (RFC 8259): text is escaped here and nowhere else.
 
 # json_string TEXT. Bytes that are no UTF-8 pass as they are; whoever reads them puts a mark in their place.
-json_string() { printf '%s' "$1" | json_escaped | awk '{ text = text (NR > 1 ? "\\n" : "") $0 } END { printf "\"%s\"", text }'; }
+json_string() {
+	case $1 in
+	*[\"\\[:cntrl:]]*) printf '%s' "$1" | json_escaped | awk '{ text = text (NR > 1 ? "\\n" : "") $0 } END { printf "\"%s\"", text }' ;;
+	# Nearly all of it, without asking another program.
+	*) printf '"%s"' "$1" ;;
+	esac
+}
 
 # json_list: a list of the lines on stdin.
 json_list() { json_escaped | awk '{ printf "%s\"%s\"", (NR > 1 ? "," : "["), $0 } END { printf "%s", (NR > 0 ? "]" : "[]") }'; }

@@ -9,23 +9,20 @@ main() {
 	export LC_ALL PATH
 	verb=${1:-}
 	[ $# = 0 ] || shift
-	# An attempt calls the verb itself; watches and timers have no client.
-	[ "$verb" = attempt ] || [ -z "${SSH_CONNECTION:-}${SUDO_COMMAND:-}" ] || forgive_client || true
+	# A step is a part of what has done this already; watches and timers have no client.
+	[ "$verb" = step ] || [ -z "${SSH_CONNECTION:-}${SUDO_COMMAND:-}" ] || forgive_client || true
 	case $verb in
-	attempt) attempt "$@" ;;
+	apply) apply "$@" ;;
+	confirm) confirm "$@" ;;
+	status) status "$@" ;;
+	# A function of ours, as a process of its own.
+	step) "$@" ;;
 	setup) setup "$@" ;;
 	prepare) prepare "$@" ;;
-	wan) wan "$@" ;;
-	free) free "$@" ;;
-	admin-keys) admin_keys ;;
 	install) install_set "$@" ;;
-	arm) arm_set "$@" ;;
-	confirm) confirm_set "$@" ;;
 	revert) revert_set "$@" ;;
-	remove) remove_set "$@" ;;
-	keep) keep_sets "$@" ;;
-	status) status ;;
-	through) through "$@" ;;
+	remove) remove_unneeded "$@" ;;
+	drop) remove_set "$@" ;;
 	uninstall) uninstall_of "$@" ;;
 	*) system_verb "$verb" "$@" ;;
 	esac

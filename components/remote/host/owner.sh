@@ -5,12 +5,15 @@
 # has left its settings, and hands over.
 own() {
 	[ $# != 0 ] || return 0
-	if [ -f "$STATE/stack" ]; then
-		stack=$(cut -d / -f 1,2 "$STATE/stack")
-		[ "$stack" = "${1%/*}" ] || fail "this machine is a proxy of the stack $stack already, and a machine is one proxy: take it out of that stack first. If that stack is gone for good, run there as root: $LIB/hostctl uninstall"
-		[ "$(cat "$STATE/stack")" != "$1" ] || return 0
-	fi
-	printf '%s\n' "$1" | write_file 644 "$STATE/stack"
+	only_of "$1"
+	[ "$(cat "$STATE/stack" 2>/dev/null)" = "$1" ] || printf '%s\n' "$1" | write_file 644 "$STATE/stack"
+}
+
+# only_of PROXY: this host is of no other stack.
+only_of() {
+	[ -f "$STATE/stack" ] || return 0
+	stack=$(cut -d / -f 1,2 "$STATE/stack")
+	[ "$stack" = "${1%/*}" ] || fail "this machine is a proxy of the stack $stack already, and a machine is one proxy: take it out of that stack first. If that stack is gone for good, run there as root: $LIB/hostctl uninstall"
 }
 
 # is_of PROXY: it is that proxy, or none. Without a name it is a person who asks, who knows what they do.

@@ -2,13 +2,14 @@
 # shellcheck disable=SC2034 # the system's part reads `changed`, `changes` and `coming`
 # Sets: named groups of files and units that come, change and go together.
 #
-# A set arrives as a bundle on stdin (see bundle.ts): `file MODE PATH` with its lines behind `|`, `unit NAME` for each
+# A set arrives as a bundle (see bundle.ts): `file MODE PATH` with its lines behind `|`, `unit NAME` for each
 # unit that runs on these files, `end DIGEST`. A set that could lock its operator out is armed: loaded, but stored
 # only once a new SSH connection has confirmed it; until then a timer outside the session stands ready to go back.
 #
 #   $STATE/sets/NAME/next      the bundle that came last: its files, numbered, and `index` with mode and path
 #   $STATE/sets/NAME/live      the same of what is stored and survives a reboot
-#   $STATE/sets/NAME/status    installing | armed | confirmed | reverted, digest, time, and which arming it was
+#   $STATE/sets/NAME/status    installing | armed | confirmed | reverted, digest, time, which arming it was, and the seconds
+#                              that this had, once they are over
 #
 # What a file or a unit means is the system's business. It defines, each with STORED-COPY MODE PATH: check_file (refuses
 # what cannot be loaded), load_file (into force from the copy, without storing it), stored_file (once it lies in its
@@ -17,41 +18,47 @@
 
 set_dir() { printf '%s/sets/%s' "$STATE" "$1"; }
 
-# receive SET: unpacks the bundle on stdin into next/. A transfer that was cut off has no `end` and changes nothing.
+# receive SET: the bundle on stdin becomes next/. A transfer that was cut off has no `end` and changes nothing.
 receive() {
 	dir=$(set_dir "$1")
-	rm -rf "$dir/coming"
-	mkdir -p "$dir/coming"
-	: >"$dir/coming/index"
-	: >"$dir/coming/units"
-	count=0
-	complete=
-	while IFS= read -r line; do
-		case $line in
-		'|'*) printf '%s\n' "${line#|}" >>"$dir/coming/$count" ;;
-		'file '*)
-			count=$((count + 1))
-			: >"$dir/coming/$count"
-			rest=${line#file }
-			printf '%s %s %s\n' "$count" "${rest%% *}" "${rest#* }" >>"$dir/coming/index"
-			;;
-		'unit '*) printf '%s\n' "${line#unit }" >>"$dir/coming/units" ;;
-		'end '*) complete=${line#end } ;;
-		*) fail "the bundle of $1 has a line that is none of file, unit, end" ;;
-		esac
-	done
-	[ -n "$complete" ] || fail "the bundle of $1 arrived cut off; nothing was changed"
-	printf '%s\n' "$complete" >"$dir/coming/digest"
+	unpack "$dir/coming" "$1"
 	rm -rf "$dir/next"
-	mv "$dir/coming" "$dir/next"
+	mv "$dir/coming" "$dir/next" || fail "could not keep $1 in $dir; is the disk full?"
+}
+
+# unpack DIRECTORY SET: the bundle on stdin, file by file.
+unpack() {
+	rm -rf "$1"
+	{ mkdir -p "$1" && : >"$1/index" && : >"$1/units"; } || fail "could not keep $2 in $1; is the disk full?"
+	awk -v dir="$1" '
+		BEGIN { file = dir "/0" }
+		substr($0, 1, 1) == "|" { print substr($0, 2) >file; next }
+		$1 == "file" {
+			close(file)
+			file = dir "/" ++count
+			printf "" >file
+			path = $0
+			sub(/^file [^ ]* /, "", path)
+			print count, $2, path >(dir "/index")
+			next
+		}
+		$1 == "unit" { print $2 >(dir "/units"); next }
+		$1 == "end" { print $2 >(dir "/digest"); next }
+		{ odd = 1; exit }
+		END { if (odd) print "odd" >(dir "/odd") }' || fail "could not keep $2 in $1; is the disk full?"
+	[ ! -f "$1/odd" ] || fail "the bundle of $2 has a line that is none of file, unit, end"
+	[ -s "$1/digest" ] || fail "the bundle of $2 arrived cut off; nothing was changed"
 }
 
 # each_file SIDE SET FUNCTION: calls FUNCTION with stored copy, mode and path of each file of next/ or live/.
-each_file() {
-	stored=$(set_dir "$2")/$1
+each_file() { each_in "$(set_dir "$2")/$1" "$3"; }
+
+# each_in DIRECTORY FUNCTION: the same of a bundle that lies there.
+each_in() {
+	stored=$1
 	[ -f "$stored/index" ] || return 0
 	while read -r number mode path; do
-		"$3" "$stored/$number" "$mode" "$path" </dev/null || return 1
+		"$2" "$stored/$number" "$mode" "$path" </dev/null || return 1
 	done <"$stored/index"
 }
 
@@ -91,8 +98,8 @@ store() {
 	cp -a "$dir/next" "$dir/live" || fail "could not keep a copy of $1 in $dir; is the disk full?"
 }
 
-# set_status SET WORD DIGEST [ARMING]
-set_status() { printf '%s %s %s %s\n' "$2" "$3" "$(date +%s)" "${4:-}" | write_file 600 "$(set_dir "$1")/status"; }
+# set_status SET WORD DIGEST [ARMING SECONDS]
+set_status() { printf '%s %s %s %s\n' "$2" "$3" "$(date +%s)" "${4:-}${5:+ $5}" | write_file 600 "$(set_dir "$1")/status"; }
 
 # finished SET: all of what is in next/ was brought in before, to the end.
 finished() { [ -f "$(set_dir "$1")/status" ] && read -r word digest _rest <"$(set_dir "$1")/status" && [ "$word $digest" = "confirmed $(cat "$(set_dir "$1")/next/digest")" ]; }
@@ -105,6 +112,23 @@ install_set() {
 	lock
 	receive "$1"
 	each_file next "$1" check_file
+	bring_in "$1"
+}
+
+# check_set SET DIRECTORY: the bundle on stdin can be brought in. It is unpacked in DIRECTORY, and nothing is changed.
+check_set() {
+	unpack "$2" "$1"
+	each_in "$2" check_file
+}
+
+# bring_set SET: as install, what check_set has looked at.
+bring_set() {
+	lock
+	receive "$1"
+	bring_in "$1"
+}
+
+bring_in() {
 	# What an earlier run stored, and was cut off before it could restart what reads it, counts as changed too.
 	finished "$1" || changed=yes
 	! unfinished "$1" || changes=all
@@ -115,15 +139,16 @@ install_set() {
 	set_status "$1" confirmed "$(cat "$(set_dir "$1")/live/digest")"
 }
 
-# arm SET SECONDS: loads the bundle on stdin; unless `confirm` comes within SECONDS, all is as it was before.
+# arm SET SECONDS: loads the bundle on stdin, which check_set has looked at; unless a new connection confirms it within
+# SECONDS, all is as it was before. What is confirmed already, and still is what was brought in, goes on as it is.
 arm_set() {
 	lock
 	receive "$1"
-	load_armed "$1" "$2"
-}
-
-load_armed() {
-	each_file next "$1" check_file
+	if finished "$1" && [ -z "$(drift_of "$1")" ]; then
+		say "$1: in force"
+		return 0
+	fi
+	redirected_tunnel_works "$1"
 	stop_timer "$1"
 	arming=$$-$(date +%s)
 	start_timer "$1" "$2" "$arming"
@@ -132,64 +157,77 @@ load_armed() {
 	say "$1: new rules are loaded; they are taken back in $2 s unless a new SSH connection confirms them"
 }
 
+# redirected_tunnel_works SET: rules that lead into the tunnel take the place of others that do not, such as those of a proxy
+# without one, only when the relay has called through it: until then the others serve. The system defines tunnel_interface.
+redirected_tunnel_works() {
+	tunnel=$(tunnel_interface)
+	[ -n "$tunnel" ] && [ -f "$(set_dir "$1")/live/index" ] || return 0
+	names_in next "$1" "$tunnel" && ! names_in live "$1" "$tunnel" || return 0
+	heard "$tunnel" 30 || fail "the relay has not called through the tunnel within 30 s, so the rules in force stay: they do not lead into it"
+}
+
+# names_in SIDE SET TEXT: it stands in a file of the set.
+names_in() { grep -qsF -e "$3" "$(set_dir "$2")/$1"/[0-9]*; }
+
 # revert SET SECONDS ARMING: what is stored comes back into force; where nothing is, what we loaded goes. Nothing happens
 # when that arming has been confirmed, or followed by another, while this one waited for the lock.
 revert_set() {
 	lock
-	read -r status digest _time arming <"$(set_dir "$1")/status" || true
+	read -r status digest _time arming _seconds <"$(set_dir "$1")/status" || true
 	[ "$status $arming" = "armed $3" ] || return 0
 	if [ -f "$(set_dir "$1")/live/index" ]; then
 		each_file live "$1" load_file
 	else
 		each_file next "$1" unload_file
 	fi
-	set_status "$1" reverted "$digest"
-	say "$1: new rules not confirmed within $2 s over a new SSH connection; the previous rules are in force again"
+	set_status "$1" reverted "$digest" "$arming" "$2"
+	forget_documents_of "$1"
+	say "$1: $(was_reverted "$2")"
 }
 
-# confirm SET SECONDS [final]: run over a new connection, with the digest of what is to be confirmed on stdin. Only what is
-# in force, with the restore's timer standing, can be confirmed: after a reboot, or a restore that lies further back (an
-# earlier run that lost its network), the rules are loaded once more, for the next connection to confirm.
-confirm_set() {
-	read -r wanted
-	lock
-	dir=$(set_dir "$1")
-	[ -f "$dir/status" ] || fail "$1: nothing was loaded on this host that could be confirmed; run: pulumi up --replace with this proxy's filter"
-	read -r status digest time _arming <"$dir/status"
-	[ "$digest" = "$wanted" ] || fail "$1: this host holds other rules than those to be confirmed; run pulumi up once more"
-	if [ "$status" = armed ] && ! timer_stands "$1"; then
-		# The host has restarted since: the old rules are in force again.
-		status=reverted
-		time=0
-	fi
-	case $status in
-	armed)
-		stop_timer "$1"
-		changed=yes
-		changes=all
-		store "$1"
-		start_units "$1"
-		set_status "$1" confirmed "$digest"
-		say "$1: confirmed; the new rules stay, also after a reboot"
-		;;
-	confirmed) say "$1: in force" ;;
-	reverted)
-		if [ $(($(date +%s) - time)) -lt 180 ]; then
-			fail "$1: new rules not confirmed within $2 s over a new SSH connection; the previous rules are in force again. Do the new rules let you in? (SSH port, your own address.) If only the last run was cut off, run pulumi up again in three minutes."
-		fi
-		if [ "${3:-}" != final ]; then
-			load_armed "$1" "$2"
+was_reverted() { echo "new rules not confirmed within $1 s over a new SSH connection; the previous rules are in force again"; }
+
+# confirm_armed SET: in force, with the restore's timer standing, so that it stays.
+confirm_armed() {
+	stop_timer "$1"
+	changed=yes
+	changes=all
+	store "$1"
+	start_units "$1"
+	set_status "$1" confirmed "$(cat "$(set_dir "$1")/live/digest")"
+	say "$1: confirmed; the new rules stay, also after a reboot"
+}
+
+# state_of SET: the first word of its status. Empty after a power cut.
+state_of() {
+	word=none
+	[ ! -s "$(set_dir "$1")/status" ] || read -r word _rest <"$(set_dir "$1")/status" || true
+	echo "$word"
+}
+
+# remove_unneeded SET: nothing happens while a document names it. The state of an earlier version, which knew no documents, has
+# this as its last word at the upgrade, when the set has come again with a document.
+remove_unneeded() {
+	for file in "$STATE"/documents/*.sets; do
+		[ -f "$file" ] || continue
+		if cut -d ' ' -f 1 "$file" | grep -qxF "$1"; then
+			say "$1 stays: it is part of what was brought in last"
 			return 0
 		fi
-		load_armed "$1" 300
-		fail "$1: the last run was cut off before the rules were confirmed. They are loaded again, for 300 s: run pulumi up now"
-		;;
-	esac
+	done
+	remove_set "$1"
 }
 
-# remove SET: units stopped, rules unloaded, files gone. Goes on past what is missing.
+# remove_set SET: units stopped, rules unloaded, files gone. Goes on past what is missing. The keys of a relay's tunnel go
+# with it.
 remove_set() {
 	lock
+	remove_one "$1"
+	case $1 in tunnel-*) [ ! -d "$(set_dir "keys-${1#tunnel-}")" ] || remove_one "keys-${1#tunnel-}" ;; esac
+}
+
+remove_one() {
+	forget_documents_of "$1"
 	dir=$(set_dir "$1")
 	stop_timer "$1"
 	if [ -f "$dir/live/units" ]; then
@@ -214,17 +252,6 @@ used_elsewhere() {
 }
 
 delete_file() { rm -f "$ROOT$3"; }
-
-# keep SET...: sets that are not named go; what a host no longer needs after its settings have changed.
-keep_sets() {
-	for dir in "$STATE"/sets/*; do
-		[ -d "$dir" ] || continue
-		name=$(basename "$dir")
-		case " $* " in *" $name "*) continue ;; esac
-		say "$name is not needed any more"
-		"$LIB/hostctl" remove "$name"
-	done
-}
 
 # What a key was before we first touched it, so that leaving puts it back.
 remember_sysctls() {

@@ -1,23 +1,85 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2154 # work is from document.sh
 # What there is on this host, asked by every run before it decides anything: one JSON object on one line (read by
 # hosts/status.ts). Changes nothing. What differs from what was brought in is told by sentences, set by set. The system defines
-# drift_in_force STORED-COPY PATH (of a file that means more than its text) and drift_of_unit UNIT.
+# drift_in_force STORED-COPY PATH (of a file that means more than its text), drift_of_unit UNIT, system_name, and needs_reboot (a
+# sentence where it does).
 
+# status [REQUEST]: the request is lines, with ";" between them; on stdin where it is no argument.
 status() {
-	printf '{"version":1,"owner":%s,"drift":%s,"sets":{' "$(json_string "$(cat "$STATE/stack" 2>/dev/null)")" "$({ drift_of_hostctl; drift_of_keys; } | json_list)"
+	open_work || fail "$(no_room)"
+	if [ $# != 0 ]; then printf '%s\n' "$1" | tr ';' '\n'; elif [ ! -t 0 ]; then cat; fi >"$work/request"
+	for dir in "$STATE"/sets/*; do
+		[ -d "$dir" ] || continue
+		# Of what is armed, or was taken back, the state says all.
+		[ "$(state_of "${dir##*/}")" != confirmed ] || drift_of "${dir##*/}" >"$work/drift.${dir##*/}" &
+	done
+	ask 0
+	printf '{"version":2,"system":%s,"owner":%s,"drift":%s,"sets":{%s},"documents":{%s},"healed":%s,"lastHealed":%s,%s,"reboot":%s,"clock":%s,"disk":%s,"tracked":%s}\n' \
+		"$(json_string "$(system_name)")" "$(json_string "$(cat "$STATE/stack" 2>/dev/null)")" "$({ drift_of_hostctl; drift_of_keys; } | json_list)" \
+		"$(status_of_sets)" "$(status_of_documents)" "$(healed_count)" "$(json_string "$(tail -n 1 "$STATE/healed" 2>/dev/null)")" \
+		"$(answers)" "$(json_string "$(needs_reboot)")" "$(date +%s)" "$(disk)" "$(json_string "$(tracked | sed 's/^tracked //')")"
+}
+
+status_of_sets() {
 	comma=
 	for dir in "$STATE"/sets/*; do
 		[ -d "$dir" ] || continue
-		name=${dir##*/}
 		word=none digest=
 		# Empty after a power cut.
 		[ ! -s "$dir/status" ] || read -r word digest _rest <"$dir/status" || true
-		# Of what is armed, or was taken back, the state says all.
-		printf '%s%s:{"state":%s,"digest":%s,"drift":%s}' "$comma" "$(json_string "$name")" "$(json_string "$word")" "$(json_string "$digest")" "$(if [ "$word" = confirmed ]; then drift_of "$name"; fi | json_list)"
+		printf '%s%s:{"state":%s,"digest":%s,"drift":%s}' "$comma" "$(json_string "${dir##*/}")" "$(json_string "$word")" "$(json_string "$digest")" "$(list_of "drift.${dir##*/}" '[]')"
 		comma=,
 	done
-	printf '},"healed":%s,"lastHealed":%s}\n' "$(healed_count)" "$(json_string "$(tail -n 1 "$STATE/healed" 2>/dev/null)")"
 }
+
+status_of_documents() {
+	comma=
+	for file in "$STATE"/documents/*; do
+		case $file in *.sets) continue ;; esac
+		[ -s "$file" ] || continue
+		digest='' generation='' word=''
+		read -r digest generation word <"$file" || true
+		printf '%s%s:{"digest":%s,"generation":%s,"state":%s}' "$comma" "$(json_string "${file##*/}")" "$(json_string "$digest")" "$(json_string "$generation")" "$(json_string "$word")"
+		comma=,
+	done
+}
+
+# disk: bytes of the file system that our state lies on, or will.
+disk() {
+	place=$STATE
+	while [ ! -d "$place" ] && [ "${place%/*}" != '' ]; do place=${place%/*}; done
+	df -Pk "$place" 2>/dev/null | awk 'NR == 2 { free = $4 * 1024; of = $2 * 1024 } END { printf "{\"free\":%.0f,\"of\":%.0f}", free, of }'
+}
+
+# ask SECONDS: what $work/request asks for, all at once; it waits for the relay's call for so long. $work has an answer each, for
+# `answers`. Lines that are not known are a newer program's.
+ask() {
+	: >"$work/conflicts"
+	! grep -q '^free ' "$work/request" || conflicts <"$work/request" >"$work/conflicts" &
+	while read -r word rest; do
+		# shellcheck disable=SC2086 # words on purpose
+		case $word in
+		through) through "$1" $rest >"$work/view" </dev/null & ;;
+		wan-of) (wan $rest) >"$work/wan" 2>"$work/wan.said" </dev/null || : >"$work/wan.failed" & ;;
+		relay) relay_facts >"$work/relay" </dev/null & ;;
+		outbound) way_out $rest >"$work/outbound" </dev/null & ;;
+		esac
+	done <"$work/request"
+	wait
+	if [ -f "$work/wan.failed" ]; then
+		rm -f "$work/wan"
+		sed 's/^chatmail-proxy: //' "$work/wan.said" >>"$work/conflicts"
+	fi
+}
+
+answers() {
+	printf '"conflicts":%s' "$(list_of conflicts '[]')"
+	for part in view wan relay outbound; do printf ',"%s":%s' "$part" "$(list_of "$part" null)"; done
+}
+
+# list_of FILE OTHERWISE: the lines in $work/FILE; OTHERWISE where there is none.
+list_of() { if [ -f "$work/$1" ]; then json_list <"$work/$1"; else printf '%s' "$2"; fi; }
 
 drift_of_hostctl() {
 	[ ! -f "$STATE/hostctl.sha256" ] || [ "$(cat "$STATE/hostctl.sha256")" = "$(digest_of "$LIB/hostctl")" ] || echo "$LIB/hostctl is not the program that was brought in"

@@ -1,28 +1,29 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2154 # work is from document.sh
 # What a proxy sees of the relay. How a port is asked (greeting), whether mail gets out (out_by), what others' firewalls
 # drop (firewalls), which answers leave by a wrong line (astray) and how many connections are tracked (tracked) is the system's
 # business.
 
-# through INTERFACE IPV4 IPV6 SERVER PORT...: what this proxy sees of the relay, one fact a line (read by facts.ts). "-"
-# stands for none: no tunnel, no such family, no other mail server to try port 25 of. It always succeeds: what it found is
-# for the program to judge.
+# through SECONDS INTERFACE IPV4 IPV6 SERVER PORT...: what this proxy sees of the relay, one fact a line (read by facts.ts).
+# SECONDS: for how long it waits for the relay to call. "-" stands for none: no tunnel, no such family, no other mail server to try
+# port 25 of. What it found is for the program to judge.
 through() {
-	interface=$1 relay4=$2 relay6=$3 server=$4
-	shift 4
+	seconds=$1 interface=$2 relay4=$3 relay6=$4 server=$5
+	shift 5
 	if [ "$interface" = - ]; then
 		echo 'handshake none'
 	else
-		wg show "$interface" >/dev/null 2>&1 || fail "the tunnel's interface $interface is not there"
-		waited=0
-		until [ "$(handshake_age "$interface")" -lt 180 ] || [ "$waited" -ge 30 ]; do
-			sleep 1
-			waited=$((waited + 1))
-		done
+		# Without an interface nothing else may be asked: another line would be asked instead.
+		wg show "$interface" >/dev/null 2>&1 || {
+			say "the tunnel's interface $interface is not there"
+			echo 'handshake 999999'
+			return 0
+		}
+		heard "$interface" "$seconds" || true
 		printf 'handshake %s\n' "$(handshake_age "$interface")"
 		wg show "$interface" endpoints | awk '{ print "endpoint", $2 }'
 	fi
-	found=$(mktemp -d)
-	trap 'rm -rf "$found"' EXIT
+	found=$(mktemp -d "$work/through.XXXXXX")
 	for port in "$@"; do
 		[ "$relay4" = - ] || greeting 4 "$relay4" "$port" >"$found/$port.4" &
 		[ "$relay6" = - ] || greeting 6 "$relay6" "$port" >"$found/$port.6" &
@@ -31,15 +32,28 @@ through() {
 		out_by 4 "$server" >"$found/out.4" &
 		out_by 6 "$server" >"$found/out.6" &
 	fi
+	firewalls proxy "$interface" "$relay4" "$relay6" "$@" >"$found/seen" &
+	astray "$interface" >"$found/ways" &
 	wait
 	cat "$found"/*
-	firewalls proxy "$interface" "$relay4" "$relay6" "$@"
-	astray "$interface"
 	tracked
 }
 
+# heard INTERFACE SECONDS: the other side has called lately, or does so within this time.
+heard() {
+	waited=0
+	until [ "$(handshake_age "$1")" -lt 180 ]; do
+		[ "$waited" -lt "$2" ] || return 1
+		sleep 1
+		waited=$((waited + 1))
+	done
+}
+
+# speaks_first PORT: a mail server greets there. By TLS, and on the web, the client has the first word, and is not waited for.
+speaks_first() { case $1 in 80 | 443 | 465 | 993 | 995) return 1 ;; esac; }
+
 # Seconds since the last handshake; a very high number when there was none.
 handshake_age() {
-	last=$(wg show "$1" latest-handshakes | awk 'NR == 1 { print $2 }')
+	last=$(wg show "$1" latest-handshakes 2>/dev/null | awk 'NR == 1 { print $2 }')
 	if [ "${last:-0}" = 0 ]; then echo 999999; else echo $(($(date +%s) - last)); fi
 }

@@ -39,11 +39,13 @@ export async function openStack(lab: LabHandle, progress: Progress, config?: str
     pulumi: (args, options = {}) => inOperator(stack, [toolchain.pulumi, ...args], options),
   };
   if (workspace.secrets.length > 0) {
-    await checked(inOperator(stack, [toolchain.pulumi, "stack", "select", "--create", name], { capture: true }));
+    const made = await inOperator(stack, [toolchain.pulumi, "stack", "init", name], { capture: true });
+    // An earlier run may have been cut off between the two.
+    if (!/already exists/.test(made.output)) checked(made);
     // On stdin: an argument would stand in the process list.
     for (const { key, value } of workspace.secrets)
-      await checked(
-        inOperator(stack, [toolchain.pulumi, "config", "set", "--secret", key], { capture: true, stdin: value }),
+      checked(
+        await inOperator(stack, [toolchain.pulumi, "config", "set", "--secret", key], { capture: true, stdin: value }),
       );
   }
   return stack;
@@ -89,8 +91,7 @@ async function inOperator(
   });
 }
 
-async function checked(run: Promise<PulumiResult>): Promise<void> {
-  const { status, output } = await run;
+function checked({ status, output }: PulumiResult): void {
   if (status !== 0)
     throw new Error(`pulumi ended with status ${status}:\n${output.trimEnd().split("\n").slice(-10).join("\n")}`);
 }

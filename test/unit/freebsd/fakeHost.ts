@@ -15,7 +15,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { attemptInstall, hostctlProgram } from "../../../components/remote/hostctl";
+import type { Bundle } from "../../../components/remote/bundle";
+import { HOSTCTL, hostctlProgram, MAKE_PLACE } from "../../../components/remote/hostctl";
+import { answerOf, documentOf } from "../remote/aDocument";
 
 /** A shell to run hostctl with: its path as `#!` takes it, and tools that go before the system's own. */
 export interface Shell {
@@ -39,6 +41,7 @@ const TOOLS = [
   "mkdir",
   "mktemp",
   "mv",
+  "paste",
   "readlink",
   "rm",
   "rmdir",
@@ -59,6 +62,8 @@ const SYSCTLS = {
   "net.inet6.ip6.no_radr": 0,
   "security.jail.jailed": 0,
 };
+
+const filterDocument = (filter: Pick<Bundle, "text">) => documentOf("config", ["filter guarded 60", filter]);
 
 export class FakeHost {
   readonly dir = mkdtempSync(join(tmpdir(), "freebsd-host-"));
@@ -121,6 +126,34 @@ export class FakeHost {
     return stdout + stderr;
   }
 
+  /** Brings a document in; its answer, and what a person sees. */
+  apply(name: string, generation: string, text: string, env: Record<string, string> = {}) {
+    const run = this.run(`apply ${name} ${generation}`, text, env);
+    return { answer: answerOf(run) as { readonly ok: boolean; readonly reason?: string }, said: run.stderr };
+  }
+
+  /** Brings rules in as a guarded set that must be armed, in a document of their own; what a person sees. */
+  arm(filter: Pick<Bundle, "text">): string {
+    const { answer, said } = this.apply("config", "today", filterDocument(filter));
+    if (!answer.ok) throw new Error(said);
+    return said;
+  }
+
+  /** Why rules are not armed. */
+  refusal(filter: Pick<Bundle, "text">, env: Record<string, string> = {}): string | undefined {
+    return this.apply("config", "today", filterDocument(filter), env).answer.reason;
+  }
+
+  /** Confirms them; the answer. */
+  confirm(request = ""): { readonly ok: boolean; readonly reason?: string; readonly view?: readonly string[] } {
+    return answerOf(this.run("confirm config today", request)) as ReturnType<FakeHost["confirm"]>;
+  }
+
+  /** Confirms them, which must go well. */
+  confirmed(): void {
+    expect(this.confirm()).toMatchObject({ ok: true });
+  }
+
   /** Runs verbs at the same time; their exit codes. */
   together(...verbs: string[]): string {
     this.set("log", "");
@@ -135,15 +168,16 @@ export class FakeHost {
     }).stdout;
   }
 
-  /** Brings hostctl to the host as the program does it, where others' umask is strict; what that says. */
-  bring(): string {
-    const command = attemptInstall("root", undefined).replaceAll("/usr/local", join(this.root, "usr/local"));
-    return spawnSync("sh", ["-c", `umask 077; ${command}`], {
+  /** Brings hostctl to the host, where others' umask is strict. */
+  bring(): void {
+    const script = `umask 077; ${MAKE_PLACE} && cat >${HOSTCTL}.new && chmod 755 ${HOSTCTL}.new && ${HOSTCTL}.new setup`;
+    const { status, stderr } = spawnSync("sh", ["-c", script.replaceAll("/usr/local", join(this.root, "usr/local"))], {
       input: this.program,
       encoding: "utf8",
       timeout: 30_000,
       env: { ...process.env, HOME: join(this.root, "root"), FAKE: this.dir },
-    }).stdout;
+    });
+    if (status !== 0) throw new Error(stderr);
   }
 
   /** Every directory of the host with its mode. */

@@ -3,12 +3,17 @@ import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { freebsd } from "../../../components/platforms/freebsd";
-import { driftOf, parseHostStatus } from "../../../components/hosts/status";
+import { parseHostStatus } from "../../../components/hosts/status";
 import { bundle } from "../../../components/remote/bundle";
 import type { Wan } from "../../../components/filter/sysctl";
 import { PF_CASES } from "../../golden/cases";
+import { documentOf, driftIn } from "../remote/aDocument";
 import { bench, FILTER, KEYS, OWN_PF, PEER, TUNNEL } from "./bench";
-import type { Shell } from "./fakeHost";
+import type { FakeHost, Shell } from "./fakeHost";
+
+/** What a proxy sees of the relay, as status tells it. */
+const seen = (bsd: FakeHost, asked: string): readonly string[] =>
+  parseHostStatus(bsd.run("status", `through ${asked}\n`).stdout).view ?? [];
 
 export function hostSuite(shell: Shell): void {
   const { bare, host, brought } = bench(shell);
@@ -26,7 +31,7 @@ export function hostSuite(shell: Shell): void {
       ["a host with empty ones", { "/etc/pf.conf": "", "/etc/rc.conf": "", "/etc/sysctl.conf.local": "" }],
     ])("puts back %s byte for byte", (_what, files: Record<string, string>) => {
       const bsd = brought(files);
-      bsd.ok("remove filter");
+      bsd.ok("drop filter");
       const left = bsd.files();
       expect(
         Object.fromEntries(
@@ -49,9 +54,9 @@ export function hostSuite(shell: Shell): void {
       bsd.set("pf.loaded", "");
       bsd.set("pf.state", "on\n");
       bsd.set("pf.main", OWN_PF);
-      bsd.ok("arm filter 60", FILTER.text);
-      bsd.ok("confirm filter 60", `${FILTER.digest}\n`);
-      bsd.ok("remove filter");
+      bsd.arm(FILTER);
+      bsd.confirmed();
+      bsd.ok("drop filter");
       expect([
         bsd.get("pf.state"),
         bsd.get("pf.main"),
@@ -85,7 +90,7 @@ export function hostSuite(shell: Shell): void {
           const text = lines.join("\n") + (ended && lines.length > 0 ? "\n" : "");
           const bsd = brought({ "/etc/pf.conf": text });
           const with_ = bsd.read("/etc/pf.conf") as string;
-          bsd.ok("remove filter");
+          bsd.ok("drop filter");
           expect(bsd.read("/etc/pf.conf")).toBe(text);
           // Ours first: nothing of the host's that filters stands before our anchor, nothing that translates before those.
           const ours = with_.split("\n");
@@ -109,7 +114,7 @@ export function hostSuite(shell: Shell): void {
         (bsd.read("/etc/rc.conf") as string).replace('gateway_enable="YES"', 'gateway_enable="yes, I need it"') +
           'b="2"\n',
       );
-      bsd.ok("remove filter");
+      bsd.ok("drop filter");
       expect(bsd.read("/etc/rc.conf")).toBe('a="1"\ngateway_enable="yes, I need it"\nb="2"\n');
     });
 
@@ -119,8 +124,8 @@ export function hostSuite(shell: Shell): void {
       bsd.ok("setup");
       bsd.ok("install upgrades", bundle(freebsd.upgradesSet("03:17")).text);
       expect(bsd.read("/etc/cron.d/chatmail-proxy")).toContain("17 3 * * * root /usr/sbin/freebsd-update cron");
-      bsd.ok("arm filter 60", FILTER.text);
-      bsd.ok("confirm filter 60", `${FILTER.digest}\n`);
+      bsd.arm(FILTER);
+      bsd.confirmed();
       bsd.ok("install tunnel-keys", KEYS);
       bsd.ok("install tunnel", TUNNEL);
       bsd.ok("uninstall");
@@ -131,9 +136,9 @@ export function hostSuite(shell: Shell): void {
 
   describe("directories that others use too", () => {
     const lived = (bsd: ReturnType<typeof bare>) => {
-      expect(bsd.bring()).not.toContain("failed");
+      bsd.bring();
       bsd.ok("install upgrades", bundle(freebsd.upgradesSet("03:17")).text);
-      bsd.ok("admin-keys", "ssh-ed25519 BBBB\n");
+      bsd.ok("step admin_keys", "ssh-ed25519 BBBB\n");
       bsd.ok("install tunnel-keys", KEYS);
       bsd.ok("install tunnel", TUNNEL);
       const meanwhile = bsd.places();
@@ -172,7 +177,7 @@ export function hostSuite(shell: Shell): void {
     it("go where an earlier version made them, which noted nothing, and nobody has put anything into them since", () => {
       const left = (others: Record<string, string>) => {
         const bsd = bare({ "/usr/local/etc/rc.d/chatmail_proxy_guard": "#!/bin/sh\n", ...others });
-        expect(bsd.bring()).not.toContain("failed");
+        bsd.bring();
         bsd.ok("uninstall");
         return Object.keys(bsd.places()).filter((place) => place.startsWith("/usr/local/lib"));
       };
@@ -183,7 +188,7 @@ export function hostSuite(shell: Shell): void {
     it("stay where somebody has put something into them since", () => {
       const bsd = bare();
       rmSync(join(bsd.root, "usr/local"), { recursive: true });
-      expect(bsd.bring()).not.toContain("failed");
+      bsd.bring();
       bsd.write("/usr/local/lib/theirs.so", "");
       bsd.ok("uninstall");
       expect(Object.keys(bsd.files())).toEqual(["/usr/local/lib/theirs.so"]);
@@ -194,9 +199,9 @@ export function hostSuite(shell: Shell): void {
   describe("an IPv6 route that is learnt", () => {
     const filterFor = (wan: readonly Wan[]) => bundle(freebsd.filterSet(PF_CASES["proxy-routed.pf"]!, wan));
     const confirmed = (bsd: ReturnType<typeof bare>, wan: readonly Wan[]) => {
-      const { text, digest } = filterFor(wan);
-      bsd.ok("arm filter 60", text);
-      bsd.ok("confirm filter 60", `${digest}\n`);
+      const { text } = filterFor(wan);
+      bsd.arm({ text });
+      bsd.confirmed();
     };
     const two = [
       { name: "em0", acceptRa: 1 },
@@ -207,7 +212,7 @@ export function hostSuite(shell: Shell): void {
       const bsd = brought({ "/etc/rc.conf": 'a="1"\n' });
       expect(bsd.read("/etc/rc.conf")).toContain('rtsold_enable="YES"\n');
       bsd.set("rtsold", "");
-      bsd.ok("remove filter");
+      bsd.ok("drop filter");
       expect([bsd.read("/etc/rc.conf"), bsd.done]).toEqual([
         'a="1"\n',
         expect.arrayContaining(["service rtsold onestop"]),
@@ -218,7 +223,7 @@ export function hostSuite(shell: Shell): void {
       const rc = 'rtsold_enable="YES"\nrtsold_flags="em0"\n';
       const bsd = brought({ "/etc/rc.conf": rc });
       bsd.set("rtsold", "");
-      bsd.ok("remove filter");
+      bsd.ok("drop filter");
       expect([bsd.read("/etc/rc.conf"), bsd.done.filter((line) => line.includes("rtsold"))]).toEqual([rc, []]);
     });
 
@@ -259,7 +264,7 @@ export function hostSuite(shell: Shell): void {
         'a="1"\ngateway_enable="YES"\nipv6_gateway_enable="YES"\nrtsold_enable="YES"\npf_enable="YES"\n',
       );
       confirmed(bsd, [{ name: "em1", acceptRa: 1 }]);
-      bsd.ok("remove filter");
+      bsd.ok("drop filter");
       expect(bsd.read("/etc/rc.conf")).toBe('a="1"\n');
     });
 
@@ -272,7 +277,7 @@ export function hostSuite(shell: Shell): void {
           `interfaces/${name}`,
           `${name}: flags=8863 metric 0 mtu 1500\n\tnd6 options=63<PERFORMNUD,ACCEPT_RTADV,AUTO_LINKLOCAL,NO_RADR>\n`,
         );
-      bsd.ok("remove filter");
+      bsd.ok("drop filter");
       return [
         bsd.get("sysctl").match(/no_radr=\d/)?.[0],
         ...["em1", "em0.7", "wlan0"].map((name) => bsd.get(`interfaces/${name}`).includes("NO_RADR")),
@@ -295,15 +300,17 @@ export function hostSuite(shell: Shell): void {
 
   it("is one stack's, and is told as data of what fails", () => {
     const bsd = bare();
-    expect(bsd.run("attempt 0 - setup chatmail-proxy/prod/bsd1")).toMatchObject({ status: 0, stdout: "" });
-    expect(bsd.run("attempt 0 - setup chatmail-proxy/other/bsd1")).toMatchObject({
-      status: 0,
-      stdout: expect.stringMatching(
-        /^failed \S+Z this machine is a proxy of the stack chatmail-proxy\/prod already, .*\n$/,
-      ) as string,
+    const asks = (generation: string, ...facts: string[]) =>
+      bsd.apply("host", generation, documentOf("host", ...facts)).answer;
+    expect(asks("g", "setup chatmail-proxy/prod/bsd1")).toEqual({ ok: true });
+    expect(asks("other", "setup chatmail-proxy/other/bsd1")).toMatchObject({
+      ok: false,
+      reason: expect.stringMatching(/^this machine is a proxy of the stack chatmail-proxy\/prod already, /) as string,
     });
-    expect(bsd.run("attempt 60 - wan em0").stdout).toBe("wan em0 1\n");
-    expect(bsd.run("attempt 60 - wan em7").stdout).toMatch(/^failed .*em7/);
+    expect(bsd.read("/var/db/chatmail-proxy/documents/host")).toMatch(/ g applied\n$/);
+    expect(asks("g", "setup chatmail-proxy/prod/bsd1 direct", "wan-of em0")).toEqual({ ok: true, wan: ["wan em0 1"] });
+    expect(asks("g", "wan-of em7")).toMatchObject({ ok: false, reason: expect.stringContaining("em7") as string });
+    expect(asks("g", "setup chatmail-proxy/prod/bsd1", "package bash").reason).toContain("no packages are installed");
     const set = bsd.files();
     bsd.ok("uninstall chatmail-proxy/other/bsd1");
     expect(bsd.files()).toEqual(set);
@@ -311,11 +318,12 @@ export function hostSuite(shell: Shell): void {
     expect(Object.keys(bsd.files())).toEqual([]);
   });
 
-  it("keeps the sets that are named, and removes the others", () => {
+  it("keeps the sets that its documents name, and removes the others", () => {
     const bsd = brought();
     bsd.ok("install tunnel-keys", KEYS);
     bsd.ok("install tunnel", TUNNEL);
-    bsd.ok("keep filter upgrades");
+    bsd.apply("host", "g", documentOf("host", "keep upgrades"));
+    bsd.confirmed();
     expect(bsd.get("interfaces/wg5182")).toBe("");
     expect([
       bsd.read("/usr/local/etc/chatmail-proxy/tunnel.key"),
@@ -441,11 +449,11 @@ export function hostSuite(shell: Shell): void {
       const bsd = host();
       bsd.set("wg5182.endpoint", "203.0.113.9:41000\n");
       bsd.set("wg5182.heard", "");
-      const out = bsd.run("through wg5182 192.0.2.6 2001:db8:7::6 - 25 443 993").stdout;
-      expect(out).toMatch(/^handshake [78]\nendpoint 203\.0\.113\.9:41000\n/);
-      expect(out).toContain("port 25 4 open 220 relay.example.org ESMTP\n");
-      expect(out).toMatch(/port 443 6 open ?\n/);
-      expect(out).toContain("port 993 6 shut\n");
+      const view = seen(bsd, "wg5182 192.0.2.6 2001:db8:7::6 - 25 443 993");
+      expect(view.slice(0, 2)).toEqual([expect.stringMatching(/^handshake [78]$/), "endpoint 203.0.113.9:41000"]);
+      expect(view).toContain("port 25 4 open 220 relay.example.org ESMTP");
+      expect(view.map((line) => line.trim())).toContain("port 443 6 open");
+      expect(view).toContain("port 993 6 shut");
     });
   });
 
@@ -453,8 +461,8 @@ export function hostSuite(shell: Shell): void {
     const outbound = (server: string, files: Record<string, string>) => {
       const bsd = host();
       for (const [name, content] of Object.entries(files)) bsd.set(name, content);
-      const { stdout } = bsd.run(`through - - - ${server}`);
-      return [stdout.split("\n").filter((line) => line.startsWith("outbound")), bsd.done] as const;
+      const found = seen(bsd, `- - - ${server}`);
+      return [found.filter((line) => line.startsWith("outbound")), bsd.done] as const;
     };
     const names =
       "mx.example.net A 203.0.113.25\nmx.example.net AAAA 2001:db8:f::25\nfour.example.net A 203.0.113.25\n";
@@ -484,29 +492,33 @@ export function hostSuite(shell: Shell): void {
 
   it("names ipfw where it filters beside pf", () => {
     const bsd = host();
-    expect(bsd.ok("through - 192.0.2.6 - - 25")).not.toContain("ipfw");
+    expect(seen(bsd, "- 192.0.2.6 - - 25").join()).not.toContain("ipfw");
     bsd.set("sysctl", "net.inet.ip.fw.enable=1\n");
-    expect(bsd.ok("through - 192.0.2.6 - - 25")).toContain(
-      "firewall ipfw is active on the proxy: let the forwarded ports and the tunnel pass in it too\n",
+    expect(seen(bsd, "- 192.0.2.6 - - 25")).toContain(
+      "firewall ipfw is active on the proxy: let the forwarded ports and the tunnel pass in it too",
     );
   });
 
   it("lets admins in, and no longer, beside those that could before", () => {
     const bsd = host({ "/root/.ssh/authorized_keys": "ssh-ed25519 AAAA owner" });
-    bsd.ok("admin-keys", "ssh-ed25519 BBBB\n");
+    bsd.ok("step admin_keys", "ssh-ed25519 BBBB\n");
     expect(bsd.read("/root/.ssh/authorized_keys")).toBe(
       "ssh-ed25519 AAAA owner\n# chatmail-proxy: begin (written by pulumi up)\nssh-ed25519 BBBB\n# chatmail-proxy: end\n",
     );
-    bsd.ok("admin-keys");
+    bsd.ok("step admin_keys");
     expect(bsd.read("/root/.ssh/authorized_keys")).toBe("ssh-ed25519 AAAA owner\n");
     bsd.remove("/root/.ssh/authorized_keys");
-    bsd.ok("admin-keys", "ssh-ed25519 BBBB\n");
+    bsd.ok("step admin_keys", "ssh-ed25519 BBBB\n");
     bsd.ok("uninstall");
     expect(bsd.read("/root/.ssh/authorized_keys")).toBeUndefined();
   });
 
   describe("a machine that is there already", () => {
-    const FREE = "free 51820 192.0.2.5 2001:db8:7::5 25 443 3478-3478/udp 50000-50999/udp";
+    const tunnel = (port: number, ipv4 = "192.0.2.5", ipv6 = "2001:db8:7::5") => `tunnel ${port} ${ipv4} ${ipv6}`;
+    const FREE = [tunnel(51820), "tcp 25", "tcp 443", "udp 3478-3478", "udp 50000-50999"];
+    /** What is in the way of these. */
+    const conflicts = (bsd: ReturnType<typeof bare>, asked: readonly string[] = FREE) =>
+      parseHostStatus(bsd.run(`status`, asked.map((line) => `free ${line}\n`).join("")).stdout).conflicts;
 
     it("is free, also once all of ours is there", () => {
       const bsd = host();
@@ -514,15 +526,15 @@ export function hostSuite(shell: Shell): void {
         "sockets",
         "root sshd 1 4 tcp4 *:22 *:*\nroot sendmail 2 4 tcp4 127.0.0.1:25 *:*\nroot sendmail 2 5 tcp6 ::1:25 *:*\nroot named 3 4 udp4 *:443 *:*\nroot turn 3 5 udp4 127.0.0.1:3478 *:*\nroot turn 3 6 udp6 ::1:3478 *:*\nroot turn 3 7 tcp4 *:3478 *:*\n",
       );
-      bsd.ok(FREE);
+      expect(conflicts(bsd)).toEqual([]);
       bsd.ok("install tunnel-keys", KEYS);
       bsd.ok("install tunnel", TUNNEL);
       bsd.set("sockets", "? ? ? ? udp4 *:51820 *:*\n");
-      bsd.ok(FREE);
+      expect(conflicts(bsd)).toEqual([]);
       // The tunnel is to have another port, and the relay that of now.
-      bsd.ok("free 4500 192.0.2.5 2001:db8:7::5 25 51820-51820/udp");
+      expect(conflicts(bsd, [tunnel(4500), "tcp 25", "udp 51820-51820"])).toEqual([]);
       // What was the relay's address is to be the proxy's.
-      bsd.ok("free 51820 192.0.2.6 2001:db8:7::6 25");
+      expect(conflicts(bsd, [tunnel(51820, "192.0.2.6", "2001:db8:7::6"), "tcp 25"])).toEqual([]);
     });
 
     it.each([
@@ -554,17 +566,19 @@ export function hostSuite(shell: Shell): void {
     ])("is not free where somebody serves %s", (_what, line, text) => {
       const bsd = host();
       bsd.set("sockets", `${line}\n`);
-      const { status, stderr } = bsd.run(FREE);
-      expect([status, stderr]).toEqual([1, expect.stringContaining(text)]);
+      expect(conflicts(bsd)).toEqual([expect.stringContaining(text)]);
+      expect(
+        bsd.apply("config", "g", documentOf("config", ...FREE.map((each) => `free ${each}`))).answer.reason,
+      ).toContain(text);
     });
 
     it("is free, and the port named, where it may be somebody who only dials out", () => {
       const bsd = host();
       bsd.set("sysctl", "net.inet.ip.portrange.first=10000\nnet.inet.ip.portrange.last=65535\n");
       bsd.set("sockets", "root tailscaled 7 6 udp46 *:50998 *:*\n");
-      expect(bsd.run(FREE)).toMatchObject({
-        status: 0,
-        stderr: expect.stringContaining(
+      expect(bsd.apply("config", "g", documentOf("config", ...FREE.map((each) => `free ${each}`)))).toMatchObject({
+        answer: { ok: true },
+        said: expect.stringContaining(
           "UDP port 50998 is in use on this host (by tailscaled), and a proxy hands it on to the relay. If that is a service",
         ) as string,
       });
@@ -577,14 +591,12 @@ export function hostSuite(shell: Shell): void {
     ])("is not free where %s is in use (%s by %s)", (address, destination, by) => {
       const bsd = host();
       bsd.set(`route.${address}`, `   route to: ${address}\ndestination: ${destination}\n  interface: ${by}\n`);
-      const { status, stderr } = bsd.run(FREE);
-      expect([status, stderr]).toEqual([
-        1,
+      expect(conflicts(bsd)).toEqual([
         expect.stringContaining(
           `this host already uses the network of the tunnel's address ${address} (${destination} by ${by}): choose another tunnel.ipv4Range or ipv6Range`,
         ),
       ]);
-      bsd.ok("free - - - 25");
+      expect(conflicts(bsd, ["tcp 25"])).toEqual([]);
     });
 
     it("is free where a VPN has all of the internet, and where there is no route at all", () => {
@@ -594,7 +606,7 @@ export function hostSuite(shell: Shell): void {
         "   route to: 192.0.2.5\ndestination: 128.0.0.0\n       mask: 128.0.0.0\n  interface: tun0\n",
       );
       bsd.set("route.2001:db8:7::5", "");
-      bsd.ok(FREE);
+      expect(conflicts(bsd)).toEqual([]);
     });
   });
 
@@ -605,13 +617,13 @@ export function hostSuite(shell: Shell): void {
       bsd.ok("install tunnel", TUNNEL);
       return bsd;
     };
-    const drift = (bsd: ReturnType<typeof bare>) => driftOf(parseHostStatus(bsd.run("status").stdout), "relay");
+    const drift = (bsd: ReturnType<typeof bare>) => driftIn(bsd.run("status").stdout);
 
     it("is nothing on a host that is as it was left", () => expect(drift(whole())).toEqual([]));
 
     it("is named, thing by thing", () => {
       const bsd = whole();
-      bsd.ok("admin-keys", "ssh-ed25519 AAAA me\n");
+      bsd.ok("step admin_keys", "ssh-ed25519 AAAA me\n");
       bsd.write(
         "/root/.ssh/authorized_keys",
         (bsd.read("/root/.ssh/authorized_keys") ?? "").replace("AAAA me", "AAAA eve"),
@@ -642,8 +654,43 @@ export function hostSuite(shell: Shell): void {
     });
   });
 
+  it("says what it is, how full, and whether it waits for a reboot", () => {
+    const bsd = host();
+    const asked = (env: Record<string, string> = {}) => parseHostStatus(bsd.run("status", "", env).stdout);
+    expect(asked()).toMatchObject({
+      system: "FreeBSD 14.3-RELEASE-p1, kernel 14.3-RELEASE-p1",
+      documents: {},
+      conflicts: [],
+      view: null,
+      wan: null,
+      relay: null,
+      outbound: null,
+      reboot: "",
+      tracked: "",
+    });
+    expect(Math.abs(asked().clock - Date.now() / 1000)).toBeLessThan(5);
+    expect(asked().disk.free).toBeGreaterThan(0);
+    expect(asked({ FAKE_INSTALLED: "14.3-RELEASE-p2" }).reboot).toBe(
+      "an update has installed the kernel 14.3-RELEASE-p2, and 14.3-RELEASE-p1 still runs",
+    );
+  });
+
+  it("names all that is in the way, and an interface that is not there", () => {
+    const bsd = host();
+    bsd.set("sockets", "www nginx 7 6 tcp46 *:443 *:*\nroot sendmail 2 4 tcp4 *:25 *:*\n");
+    const { conflicts, wan } = parseHostStatus(bsd.run("status", "free tcp 443\nfree tcp 25\nwan-of em7\n").stdout);
+    expect([wan, conflicts]).toEqual([
+      null,
+      [
+        expect.stringMatching(/^port 25 .*sendmail/),
+        expect.stringMatching(/^port 443 .*nginx/),
+        expect.stringMatching(/^this host has no interface em7/),
+      ],
+    ]);
+  });
+
   it("finds the interfaces towards the internet, and whether they learn their route", () =>
-    expect(host().run("wan").stdout).toBe("wan em0 1\n"));
+    expect(parseHostStatus(host().run("status wan-of").stdout).wan).toEqual(["wan em0 1"]));
 
   it("writes services that a shell can read", () => {
     const bsd = host();

@@ -1,4 +1,5 @@
 // A pf.conf of the operator's own, and rules of other programs, beside ours; for one shell.
+import { documentOf } from "../remote/aDocument";
 import { MAIN_RULES } from "../pf/router";
 import { bench, FILTER, filterOf, OWN_PF } from "./bench";
 import type { Shell } from "./fakeHost";
@@ -63,7 +64,7 @@ export function pfConfSuite(shell: Shell): void {
         'include "/etc/pf.local"',
         "",
       ]);
-      bsd.ok("remove filter");
+      bsd.ok("drop filter");
       expect(bsd.read("/etc/pf.conf")).toBe(files["/etc/pf.conf"]);
     });
 
@@ -80,13 +81,11 @@ export function pfConfSuite(shell: Shell): void {
       const bsd = host({
         "/etc/pf.conf": "nat on em0 inet from 10.0.0.0/24 to any -> (em0)\n\\\npass in on em0 proto tcp to port 8080\n",
       });
-      const { status, stderr } = bsd.run("arm filter 60", FILTER.text);
-      expect([status, stderr]).toEqual([
-        1,
+      expect(bsd.refusal(FILTER)).toEqual(
         expect.stringContaining(
           "this rule of the host would come before ours, which would close what it opens: pass in on em0 proto tcp from any to any port = 8080",
         ),
-      ]);
+      );
       expect([bsd.get("pf.state"), bsd.done.filter((line) => /^(pfctl|sysctl)/.test(line))]).toEqual(["off\n", []]);
     });
 
@@ -95,7 +94,7 @@ export function pfConfSuite(shell: Shell): void {
       (text) => {
         const bsd = brought({ "/etc/pf.conf": text });
         expect(bsd.get("pf.anchor")).toContain("rdr on em0");
-        bsd.ok("remove filter");
+        bsd.ok("drop filter");
         expect(bsd.read("/etc/pf.conf")).toBe(text);
       },
     );
@@ -103,11 +102,9 @@ export function pfConfSuite(shell: Shell): void {
     it("is refused where pfctl does not see all of our lines, whatever hides them", () => {
       const bsd = host({ "/etc/pf.conf": OWN_PF });
       bsd.set("pf.deaf", "rdr-anchor\n");
-      const { status, stderr } = bsd.run("arm filter 60", FILTER.text);
-      expect([status, stderr]).toEqual([
-        1,
+      expect(bsd.refusal(FILTER)).toEqual(
         expect.stringContaining(`pfctl does not see the line 'rdr-anchor "chatmail_proxy"' in`),
-      ]);
+      );
       expect(bsd.get("pf.state")).toBe("off\n");
     });
 
@@ -122,16 +119,16 @@ export function pfConfSuite(shell: Shell): void {
     ])("must not skip the interface that mail comes in on, by %s", (_how, text, name) => {
       const bsd = host({ "/etc/pf.conf": `${text}\n`, "/etc/pf.options": "set skip on em0\n" });
       bsd.set("interfaces/em0", `${bsd.get("interfaces/em0")}\tgroups: uplinks\n`);
-      expect(bsd.run("arm filter 60", FILTER.text).stderr).toContain(
+      expect(bsd.refusal(FILTER)).toContain(
         `/etc/pf.conf says: set skip on ${name}. pf does not look at em0 then, and nothing would be redirected there`,
       );
       expect(bsd.get("pf.state")).toBe("off\n");
     });
 
     it.each(["wg", "wg5182"])("must not skip the tunnel: set skip on %s", (name) => {
-      expect(
-        host({ "/etc/pf.conf": `set skip on { lo0 ${name} }\n` }).run("arm filter 60", FILTER.text).stderr,
-      ).toContain(`set skip on ${name}. pf does not look at wg5182 then`);
+      expect(host({ "/etc/pf.conf": `set skip on { lo0 ${name} }\n` }).refusal(FILTER)).toContain(
+        `set skip on ${name}. pf does not look at wg5182 then`,
+      );
     });
 
     it.each([
@@ -146,7 +143,7 @@ export function pfConfSuite(shell: Shell): void {
         "/etc/pf.conf":
           "rdr on em0 inet proto tcp to port 8080 -> 10.0.0.2\nblock in quick from 203.0.113.0/24\npass out all\n",
       });
-      const said = bsd.ok("arm filter 60", FILTER.text);
+      const said = bsd.arm(FILTER);
       expect(said).toContain("comes after ours, and sees only what ours leave: block in quick from 203.0.113.0/24");
       expect(said).not.toMatch(/8080|pass out all/);
     });
@@ -158,8 +155,8 @@ export function pfConfSuite(shell: Shell): void {
         const header = MAIN_RULES.split("\n").slice(0, 3);
         expect(bsd.read("/etc/pf.conf")?.split("\n").slice(0, 3)).toEqual(header);
         bsd.write("/etc/pf.conf", `${bsd.read("/etc/pf.conf")}pass in proto tcp to port 81\n`);
-        bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
-        bsd.ok("confirm filter 60", `${filterOf("proxy-egress.pf").digest}\n`);
+        bsd.arm(filterOf("proxy-egress.pf"));
+        bsd.confirmed();
         expect(bsd.read("/etc/pf.conf")).toContain(`${header.join("\n")}\n`);
         expect(bsd.read("/etc/pf.conf")).toContain("pass in proto tcp to port 81\n");
       },
@@ -168,16 +165,16 @@ export function pfConfSuite(shell: Shell): void {
     it("comes into force with ours where pf was off, which is said", () => {
       const said = "pf was off on this host: what else stands in /etc/pf.conf is in force now too";
       const bsd = host({ "/etc/pf.conf": OWN_PF });
-      expect(bsd.ok("arm filter 60", FILTER.text).replaceAll(bsd.root, "")).toContain(said);
+      expect(bsd.arm(FILTER).replaceAll(bsd.root, "")).toContain(said);
       // Told once.
-      expect(bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text)).not.toContain("pf was off");
+      expect(bsd.arm(filterOf("proxy-egress.pf"))).not.toContain("pf was off");
       for (const nothing of [undefined, { "/etc/pf.conf": "# pass all\n\n" }])
-        expect(host(nothing).ok("arm filter 60", FILTER.text)).not.toContain("pf was off");
+        expect(host(nothing).arm(FILTER)).not.toContain("pf was off");
       const on = host({ "/etc/pf.conf": OWN_PF });
       on.set("pf.loaded", "");
       on.set("pf.state", "on\n");
       on.set("pf.main", OWN_PF);
-      expect(on.ok("arm filter 60", FILTER.text)).not.toContain("pf was off");
+      expect(on.arm(FILTER)).not.toContain("pf was off");
     });
 
     it("is not made up where pf runs on rules from elsewhere", () => {
@@ -185,7 +182,7 @@ export function pfConfSuite(shell: Shell): void {
       bsd.set("pf.loaded", "");
       bsd.set("pf.state", "on\n");
       bsd.set("pf.main", "pass all\n");
-      expect(bsd.run("arm filter 60", FILTER.text).stderr).toContain("pf runs with rules that are not from");
+      expect(bsd.refusal(FILTER)).toContain("pf runs with rules that are not from");
     });
 
     it("keeps what the operator changes while we are there", () => {
@@ -194,9 +191,9 @@ export function pfConfSuite(shell: Shell): void {
         "/etc/pf.conf",
         (bsd.read("/etc/pf.conf") as string).replace("scrub in all\n", "") + "pass in proto tcp to port 81\n",
       );
-      bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
-      bsd.ok("confirm filter 60", `${filterOf("proxy-egress.pf").digest}\n`);
-      bsd.ok("remove filter");
+      bsd.arm(filterOf("proxy-egress.pf"));
+      bsd.confirmed();
+      bsd.ok("drop filter");
       expect(bsd.read("/etc/pf.conf")).toBe(`${OWN_PF.replace("scrub in all\n", "")}\npass in proto tcp to port 81\n`);
     });
   });
@@ -210,10 +207,15 @@ export function pfConfSuite(shell: Shell): void {
       const bsd = host({ "/etc/pf.conf": `${conf}\npass all\n`, "/etc/pf.rdr": included });
       bsd.set("interfaces/em0", bsd.get("interfaces/em0") + WAN);
       bsd.set("pf.others", others);
-      const { status, stderr } = bsd.run("arm filter 60", filterOf(`${filter}.pf`).text, { FAKE_VERSION: version });
+      const { answer, said } = bsd.apply(
+        "config",
+        "today",
+        documentOf("config", ["filter guarded 60", filterOf(`${filter}.pf`)]),
+        { FAKE_VERSION: version },
+      );
       return {
-        status,
-        stderr: stderr.replaceAll(bsd.root, ""),
+        ok: answer.ok,
+        stderr: said.replaceAll(bsd.root, ""),
         nothing:
           bsd.get("pf.state") === "off\n" &&
           bsd.get("pf.main") === "" &&
@@ -273,10 +275,10 @@ export function pfConfSuite(shell: Shell): void {
     ])(
       "that take what is ours are refused before any rule is loaded, with the rule and what to do: %s (%i)",
       (_what, version, conf, text) => {
-        const { status, stderr, nothing } = armed(`${version}.0-RELEASE`, conf, {
+        const { ok, stderr, nothing } = armed(`${version}.0-RELEASE`, conf, {
           included: "rdr on em0 inet proto tcp from any to any port { 81, 443 } -> 10.0.0.2\n",
         });
-        expect([status, nothing]).toEqual([1, true]);
+        expect([ok, nothing]).toEqual([false, true]);
         expect(stderr).toContain(
           `the host's own pf rules take what is for the relay, so that one of the two would not work: `,
         );
@@ -309,7 +311,7 @@ export function pfConfSuite(shell: Shell): void {
         "binat on em0 inet from 10.0.0.5 to any -> 198.51.100.3",
       ];
       for (const version of VERSIONS)
-        expect(armed(version, conf.join("\n"), { filter })).toMatchObject({ status: 0, nothing: false });
+        expect(armed(version, conf.join("\n"), { filter })).toMatchObject({ ok: true, nothing: false });
     });
 
     it.each([
@@ -318,7 +320,7 @@ export function pfConfSuite(shell: Shell): void {
       "nat on em0 inet proto tcp from any to any port > 20 -> { 198.51.100.2, 198.51.100.3 }",
     ])("must not let the relay's own mail leave under another address: %s", (conf) => {
       expect(armed("15.0-RELEASE", conf, { filter: "proxy-egress" }).stderr).toContain("take what is for the relay");
-      expect(armed("15.0-RELEASE", conf).status).toBe(0);
+      expect(armed("15.0-RELEASE", conf).ok).toBe(true);
     });
 
     const others =
@@ -328,14 +330,14 @@ export function pfConfSuite(shell: Shell): void {
       const named =
         "another program's pf rules (shown by: pfctl -a '*' -s nat) take what is for the relay: rdr on em0 inet proto tcp from any to any port = 25 -> 10.0.0.9. ";
       const on15 = armed("15.0-RELEASE", "", { others });
-      expect([on15.status, on15.nothing, on15.stderr]).toEqual([
-        1,
+      expect([on15.ok, on15.nothing, on15.stderr]).toEqual([
+        false,
         true,
         expect.stringContaining(`${named}From FreeBSD 15 on they come before ours`),
       ]);
       const on14 = armed("14.3-RELEASE", "", { others });
-      expect([on14.status, on14.stderr]).toEqual([
-        0,
+      expect([on14.ok, on14.stderr]).toEqual([
+        true,
         expect.stringContaining(`${named}They see only what ours leave, until this host runs FreeBSD 15`),
       ]);
       for (const elsewhere of [
@@ -344,12 +346,13 @@ export function pfConfSuite(shell: Shell): void {
         others.replace("rdr/*", "chatmail_proxy"),
         others.split("\n")[2] ?? "",
       ])
-        expect(armed("15.0-RELEASE", "", { others: elsewhere })).toMatchObject({ status: 0 });
+        expect(armed("15.0-RELEASE", "", { others: elsewhere })).toMatchObject({ ok: true });
     });
 
     it("that came since are a suspect when mail does not arrive", () => {
       const bsd = brought();
-      const seen = (version: string) => bsd.run("through - 192.0.2.6 - - 25", "", { FAKE_VERSION: version }).stdout;
+      const seen = (version: string) =>
+        bsd.run("status", "through - 192.0.2.6 - - 25\n", { FAKE_VERSION: version }).stdout;
       expect(seen("15.0-RELEASE")).not.toContain("firewall");
       bsd.set("pf.others", others);
       expect(seen("15.0-RELEASE")).toContain(

@@ -1,7 +1,9 @@
 // How new pf rules come to a FreeBSD host, and go again; for one shell.
+import { parseHostStatus } from "../../../components/hosts/status";
 import { bundle, type HostSet } from "../../../components/remote/bundle";
+import { documentOf } from "../remote/aDocument";
 import { MAIN_RULES } from "../pf/router";
-import { bench, FILTER, filterOf, OWN_PF } from "./bench";
+import { bench, FILTER, filterOf, KEYS, OWN_PF, TUNNEL } from "./bench";
 import type { FakeHost, Shell } from "./fakeHost";
 
 const DEADLINE = "/var/run/chatmail-proxy.deadline.filter";
@@ -20,7 +22,7 @@ export function rulesSuite(shell: Shell): void {
           Object.entries(bsd.files()).filter(([path]) => !/^\/var\/(db\/chatmail-proxy|run\/)/.test(path)),
         );
       const before = others();
-      const said = bsd.ok("arm filter 60", FILTER.text);
+      const said = bsd.arm(FILTER);
       expect(said).toContain("they are taken back in 60 s unless a new SSH connection confirms them");
       expect(bsd.get("pf.state")).toBe("on\n");
       expect(bsd.get("pf.anchor")).toContain("rdr on em0 inet proto tcp");
@@ -59,12 +61,14 @@ export function rulesSuite(shell: Shell): void {
         "sysrc rtsold_enable=YES",
         "sysrc pf_enable=YES",
       ]);
-      expect(bsd.ok("confirm filter 60 final", `${FILTER.digest}\n`)).toContain("filter: in force");
+      bsd.confirmed();
+      expect(bsd.arm(FILTER)).toContain("filter: in force");
+      expect(bsd.done).toEqual([]);
     });
 
     it("never flush states: pf is not restarted, and only the anchor is loaded where the host calls it already", () => {
       const bsd = brought();
-      bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
+      bsd.arm(filterOf("proxy-egress.pf"));
       expect(bsd.done.filter((line) => /^(pfctl|service)/.test(line))).toEqual([
         "pfctl -q -a chatmail_proxy -f /var/db/chatmail-proxy/sets/filter/next/1",
       ]);
@@ -74,7 +78,7 @@ export function rulesSuite(shell: Shell): void {
     it("go again when nobody confirms them, and pf is off as it was", () => {
       const bsd = host({ "/etc/rc.conf": "gateway_enable=NO" });
       const before = bsd.get("sysctl").split("\n").sort();
-      bsd.ok("arm filter 60", FILTER.text);
+      bsd.arm(FILTER);
       expect(bsd.ok(`revert filter 60 ${arming(bsd)}`)).toContain(
         "new rules not confirmed within 60 s over a new SSH connection; the previous rules are in force again",
       );
@@ -89,27 +93,15 @@ export function rulesSuite(shell: Shell): void {
         "gateway_enable=NO",
         undefined,
       ]);
-      expect(bsd.run("confirm filter 60 final", `${FILTER.digest}\n`).stderr).toContain(
-        "new rules not confirmed within 60 s",
-      );
+      expect(bsd.confirm().reason).toContain("new rules not confirmed within 60 s");
     });
 
     it("give way to the rules before them, which pf had on already", () => {
       const bsd = brought({ "/etc/pf.conf": OWN_PF });
-      bsd.ok("arm filter 60", filterOf("proxy-egress.pf").text);
+      bsd.arm(filterOf("proxy-egress.pf"));
       bsd.ok(`revert filter 60 ${arming(bsd)}`);
       expect(bsd.get("pf.anchor")).toBe(bsd.read("/usr/local/etc/chatmail-proxy/proxy.pf"));
       expect(bsd.get("pf.state")).toBe("on\n");
-    });
-
-    it("are loaded once more by a late confirmation, for the next to confirm", () => {
-      const bsd = host();
-      bsd.ok("arm filter 60", FILTER.text);
-      bsd.ok(`revert filter 60 ${arming(bsd)}`);
-      bsd.write("/var/db/chatmail-proxy/sets/filter/status", `reverted ${FILTER.digest} 1000\n`);
-      bsd.ok("confirm filter 60", `${FILTER.digest}\n`);
-      expect(bsd.get("pf.state")).toBe("on\n");
-      expect(bsd.ok("confirm filter 60 final", `${FILTER.digest}\n`)).toContain("confirmed; the new rules stay");
     });
 
     it("that pfctl refuses change nothing", () => {
@@ -118,13 +110,9 @@ export function rulesSuite(shell: Shell): void {
       const set: HostSet = {
         files: [{ path: "/usr/local/etc/chatmail-proxy/proxy.pf", mode: "0644", content: "NONSENSE\n" }],
       };
-      const { status, stderr } = bsd.run("arm filter 60", bundle(set).text);
-      expect([status, stderr]).toEqual([
-        1,
-        expect.stringContaining(
-          "pfctl refuses the new /usr/local/etc/chatmail-proxy/proxy.pf; the old rules are still in force",
-        ),
-      ]);
+      expect(bsd.refusal(bundle(set))).toBe(
+        "pfctl refuses the new /usr/local/etc/chatmail-proxy/proxy.pf; the old rules are still in force",
+      );
       expect([bsd.get("pf.main"), bsd.get("pf.anchor"), bsd.read("/etc/pf.conf")]).toEqual(before);
       expect(bsd.done.filter((line) => line.startsWith("pfctl"))).toEqual([]);
     });
@@ -132,7 +120,7 @@ export function rulesSuite(shell: Shell): void {
     it("are not loaded where nothing would take them back", () => {
       const bsd = host();
       bsd.forget("guard");
-      expect(bsd.run("arm filter 60", FILTER.text).stderr).toContain(
+      expect(bsd.refusal(FILTER)).toContain(
         "the guard that would take new rules back is not running, so nothing was changed",
       );
       expect([bsd.get("pf.anchor"), bsd.get("pf.state")]).toEqual(["", "off\n"]);
@@ -140,15 +128,16 @@ export function rulesSuite(shell: Shell): void {
 
     it("change nothing when they arrive cut off", () => {
       const bsd = host();
-      expect(
-        bsd.run("arm filter 60", FILTER.text.slice(0, 300).split("\n").slice(0, -1).join("\n") + "\n").stderr,
-      ).toContain("arrived cut off; nothing was changed");
+      const whole = documentOf("config", ["filter guarded 60", FILTER]);
+      const { answer } = bsd.apply("config", "today", whole.slice(0, whole.lastIndexOf("pass")));
+      expect(answer.reason).toContain("arrived cut off");
+      expect(bsd.done).toEqual([]);
     });
   });
 
   it("goes back by itself when the time is over, whoever is connected", () => {
     const bsd = host();
-    bsd.ok("arm filter 60", FILTER.text);
+    bsd.arm(FILTER);
     bsd.run("guard");
     expect(bsd.get("pf.state")).toBe("on\n"); // not yet
     bsd.write(DEADLINE, `1000 60 ${arming(bsd)}\n`);
@@ -156,13 +145,47 @@ export function rulesSuite(shell: Shell): void {
     expect([bsd.get("pf.state"), bsd.read(DEADLINE)]).toEqual(["off\n", undefined]);
   });
 
-  it("is loaded again rather than stored untested where the host has restarted in between", () => {
+  it("is not stored untested where the host has restarted in between", () => {
     const bsd = host();
-    bsd.ok("arm filter 60", FILTER.text);
+    bsd.arm(FILTER);
     bsd.remove(DEADLINE); // as everything in /var/run
-    bsd.ok("confirm filter 60", `${FILTER.digest}\n`);
+    expect(bsd.confirm().reason).toContain("the host has restarted since");
     expect(bsd.read("/usr/local/etc/chatmail-proxy/proxy.pf")).toBeUndefined();
-    expect(bsd.ok("confirm filter 60 final", `${FILTER.digest}\n`)).toContain("confirmed; the new rules stay");
+    bsd.arm(FILTER);
+    bsd.confirmed();
+    expect(bsd.read("/usr/local/etc/chatmail-proxy/proxy.pf")).toBeDefined();
+  });
+
+  it("does not lead into a tunnel that nobody has called through, while other rules serve", () => {
+    const bsd = host();
+    bsd.arm(filterOf("proxy-direct.pf"));
+    bsd.confirmed();
+    bsd.ok("install tunnel-keys", KEYS);
+    bsd.ok("install tunnel", TUNNEL);
+    bsd.set("hasty", "");
+    expect(bsd.refusal(FILTER)).toBe(
+      "the relay has not called through the tunnel within 30 s, so the rules in force stay: they do not lead into it",
+    );
+    expect(bsd.get("pf.anchor")).not.toContain("wg5182");
+    bsd.set("wg5182.heard", "");
+    bsd.arm(FILTER);
+    bsd.confirmed();
+    expect(bsd.get("pf.anchor")).toContain("wg5182");
+  });
+
+  it("is recorded with its document, which goes with it when it is taken back", () => {
+    const bsd = host();
+    const record = () => bsd.read("/var/db/chatmail-proxy/documents/config")?.split(" ").slice(1).join(" ");
+    bsd.arm(FILTER);
+    expect(record()).toBe("today armed\n");
+    bsd.ok(`revert filter 60 ${arming(bsd)}`);
+    expect(record()).toBe(undefined);
+    bsd.arm(FILTER);
+    bsd.confirmed();
+    expect(record()).toBe("today confirmed\n");
+    expect(parseHostStatus(bsd.run("status").stdout).documents).toMatchObject({
+      config: { generation: "today", state: "confirmed" },
+    });
   });
 
   it("puts back what others took away, and leaves a pf that somebody turned off", () => {

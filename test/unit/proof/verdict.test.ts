@@ -1,5 +1,5 @@
 import type { Answer } from "../../../components/proof/probe";
-import { judge, summary, type OutsideView } from "../../../components/proof/verdict";
+import { judge, type OutsideView, type Unreached } from "../../../components/proof/verdict";
 import { parseInsideView } from "../../../components/remote/facts";
 
 const PORTS = [25, 80, 443];
@@ -19,8 +19,8 @@ const inside = (open: { 4?: number[]; 6?: number[] }, handshake = 3) =>
     ].join("\n"),
   );
 
-const NOW = new Date("2026-11-23T12:00:00Z");
-const sum = (views: Parameters<typeof summary>[0], now = NOW) => summary(views, now);
+const SILENT: Unreached = { silent: true, unreachable: "nothing answers within 10 s" };
+const SHUT: Unreached = { silent: false, unreachable: "it refuses the login as root (publickey)" };
 
 describe("judge", () => {
   it("is content when every port answers", () => {
@@ -127,7 +127,6 @@ describe("judge", () => {
     const verdicts = views.map((view) => judge(4, view, inside({})));
     expect(verdicts.map(({ proven }) => proven)).toEqual([false, false, false]);
     expect(verdicts[0]).toEqual(verdicts[1]);
-    expect(new Set(views.map((view) => sum({ 4: view }))).size).toBe(1);
   });
 
   it("finds a firewall that refuses what the relay takes from the proxy, and does not blame the relay", () => {
@@ -160,12 +159,36 @@ describe("judge", () => {
   });
 
   it("is not said to be dead by a machine that cannot reach it at all, where its SSH does not answer", () => {
-    const verdict = judge(6, seen("notFromHere"), "silent");
-    expect(verdict).toMatchObject({
-      proven: false,
-      faults: [expect.stringContaining("neither can its ports be looked at from here, nor does its SSH answer")],
-      notes: [expect.stringContaining("IPv6 is not checkable from here")],
+    for (const unreached of [SILENT, SHUT])
+      expect(judge(6, seen("notFromHere"), unreached)).toMatchObject({
+        proven: false,
+        faults: [expect.stringContaining("neither can its ports be looked at from here, nor does its SSH answer")],
+        notes: [expect.stringContaining("IPv6 is not checkable from here")],
+      });
+  });
+
+  it("says of one that works why nothing was changed on it: nobody answers there, or somebody lets us in no more", () => {
+    expect(judge(4, seen("answered"), SILENT)).toMatchObject({
+      proven: true,
+      faults: [
+        expect.stringMatching(/^its SSH does not answer from here \(.*so nothing was changed on it in this run$/),
+      ],
     });
+    expect(judge(4, seen("answered"), SHUT)).toMatchObject({
+      proven: true,
+      faults: [
+        "its SSH cannot be used from here: it refuses the login as root (publickey). Nothing was changed on it in this run",
+      ],
+    });
+  });
+
+  it("does not take a machine that answers on SSH for one that is down", () => {
+    expect(judge(4, seen("silent"), SILENT).faults).toEqual([
+      "neither the relay's ports nor the proxy's own SSH answer: is the machine up? Nothing was changed on it in this run",
+    ]);
+    expect(judge(4, seen("silent"), SHUT).faults).toEqual([
+      "the relay's ports do not answer, and its SSH cannot be used from here: it refuses the login as root (publickey). Nothing was changed on it in this run",
+    ]);
   });
 
   it("passes on what is odd about an answer", () => {
@@ -176,19 +199,6 @@ describe("judge", () => {
         inside({}),
       ).notes,
     ).toEqual(["port 443 shows a certificate for a.example, not for b.example"]);
-  });
-});
-
-describe("summary", () => {
-  it("is the same for the same answers and another for others", () => {
-    const views = { 4: seen("answered"), 6: seen("answered") };
-    expect(sum(views)).toBe(sum({ 4: seen("answered"), 6: seen("answered") }));
-    expect(sum(views)).not.toBe(sum({ ...views, 6: seen("notFromHere") }));
-    const elsewhere = { ...views, 6: seen("notFromHere") };
-    expect(sum(elsewhere, new Date(NOW.getTime() + 25 * 3600 * 1000))).toBe(sum(elsewhere));
-    expect(sum(views)).toBe(
-      "IPv4: 25 answered, 80 answered, 443 answered\nIPv6: 25 answered, 80 answered, 443 answered\n",
-    );
   });
 });
 

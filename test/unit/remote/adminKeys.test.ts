@@ -41,7 +41,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 function run(verb: string, stdin = ""): void {
-  const { status, stderr } = spawnSync("dash", [join(dir, "hostctl"), verb], {
+  const { status, stderr } = spawnSync("dash", [join(dir, "hostctl"), ...verb.split(" ")], {
     input: stdin,
     encoding: "utf8",
     env: { ...process.env, HOME: dir },
@@ -49,7 +49,7 @@ function run(verb: string, stdin = ""): void {
   expect([status, stderr]).toEqual([0, ""]);
 }
 
-const set = (...lines: string[]) => run("admin-keys", lines.map((line) => `${line}\n`).join(""));
+const set = (...lines: string[]) => run("step admin_keys", lines.map((line) => `${line}\n`).join(""));
 const read = () => readFileSync(keys, "utf8");
 const mode = (path: string) => statSync(path).mode & 0o777;
 
@@ -126,15 +126,18 @@ describe("where there was no file", () => {
     expect(existsSync(join(dir, ".ssh"))).toBe(false);
   });
 
-  it.each(["admin-keys", "uninstall"])("stand in one for root alone, which goes with the last of them (%s)", (verb) => {
-    set("ssh-ed25519 BBBB");
-    expect([read(), mode(keys), mode(join(dir, ".ssh"))]).toEqual([`${BEGIN}ssh-ed25519 BBBB\n${END}`, 0o600, 0o700]);
-    set("ssh-ed25519 CCCC");
-    run(verb);
-    expect(existsSync(keys)).toBe(false);
-    // The directory goes with us, not with them.
-    expect(existsSync(join(dir, ".ssh"))).toBe(verb === "admin-keys");
-  });
+  it.each(["step admin_keys", "uninstall"])(
+    "stand in one for root alone, which goes with the last of them (%s)",
+    (verb) => {
+      set("ssh-ed25519 BBBB");
+      expect([read(), mode(keys), mode(join(dir, ".ssh"))]).toEqual([`${BEGIN}ssh-ed25519 BBBB\n${END}`, 0o600, 0o700]);
+      set("ssh-ed25519 CCCC");
+      run(verb);
+      expect(existsSync(keys)).toBe(false);
+      // The directory goes with us, not with them.
+      expect(existsSync(join(dir, ".ssh"))).toBe(verb !== "uninstall");
+    },
+  );
 
   it("leave what the owner has put in it since", () => {
     set("ssh-ed25519 BBBB");

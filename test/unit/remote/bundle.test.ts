@@ -2,13 +2,13 @@ import fc from "fast-check";
 import { bundle } from "../../../components/remote/bundle";
 import { inFrame } from "../../../components/remote/frame";
 import {
-  attemptHostctl,
-  attemptInstall,
-  HOLD,
-  hostctl,
+  apply,
+  askStatus,
+  becomeOf,
+  bring,
+  confirm,
   hostctlIfThere,
   hostctlProgram,
-  runWithoutInstalling,
 } from "../../../components/remote/hostctl";
 
 const file = (content: string) => ({ path: "/etc/a", mode: "0644", content });
@@ -46,43 +46,65 @@ describe("bundle", () => {
 });
 
 describe("hostctl's command lines", () => {
+  const GENERATION = "2026-11-24T03:00:00.000Z";
+  const HOSTCTL = "/usr/local/lib/chatmail-proxy/hostctl";
+  const gone = `[ -x ${HOSTCTL} ] || { echo "failed chatmail-proxy is not on this machine any more"; exit 0; }`;
+
   it("are short, and go by sudo -n for another user than root", () => {
-    expect(hostctl("root", "arm", "filter", 60)).toBe(
-      `sh -c '${inFrame("timeout 1800 /usr/local/lib/chatmail-proxy/hostctl arm filter 60")}'`,
+    expect(apply("root", "config", GENERATION)).toBe(
+      `sh -c '${inFrame(`${gone}; ${HOSTCTL} apply config ${GENERATION}`)}'`,
     );
-    expect(hostctl("sudo", "prepare")).toBe(`sudo -n ${hostctl("root", "prepare")}`);
-    expect(attemptHostctl("sudo", undefined, "prepare")).toMatch(
-      /^sudo -n sh -c '.*; \/usr\/local\/lib\/chatmail-proxy\/hostctl attempt 1800 - prepare \).*'$/,
+    expect(confirm("root", "config", GENERATION)).toBe(
+      `sh -c '${inFrame(`${gone}; ${HOSTCTL} confirm config ${GENERATION}`)}'`,
     );
-    expect(attemptHostctl("root", "2026-11-24T03:00:00.000Z", "prepare")).toMatch(
-      /^sh -c '.*; \/usr\/local\/lib\/chatmail-proxy\/hostctl attempt 1800 2026-11-24T03:00:00.000Z prepare \).*'$/,
+    expect(askStatus("root", 30, ["relay", "outbound mx.example.net", "free udp 1-2"])).toBe(
+      `sh -c '${inFrame('timeout 30 sh -s status "relay;outbound mx.example.net;free udp 1-2"')}'`,
     );
+    expect(hostctlIfThere("root", "uninstall", "p/s/n")).toBe(
+      `sh -c '${inFrame(`[ ! -x ${HOSTCTL} ] || timeout 1800 ${HOSTCTL} uninstall p/s/n`)}'`,
+    );
+    for (const line of [apply, confirm, bring].map((make) => make("sudo", "relay@p@s", GENERATION)))
+      expect(line).toMatch(
+        /^sudo -n sh -c '.*hostctl(\.new)? (apply|confirm) relay@p@s 2026-11-24T03:00:00\.000Z \).*'$/,
+      );
+    expect(["root", "admin"].map(becomeOf)).toEqual(["root", "sudo"]);
   });
 
-  it.each(["a b", "a;b", "$(a)", "`a`", "a'b", "a\nb", ""])("take no word such as %p", (word) => {
-    expect(() => hostctl("root", "remove", word)).toThrow("not a plain command line");
-    expect(() => hostctlIfThere("sudo", "remove", word)).toThrow("not a plain command line");
+  it.each(["a b", "a;b", "$(a)", "`a`", "a'b", 'a"b', "a\nb", "a\\b", ""])("take no word such as %j", (word) => {
+    const refused = "not a plain command line";
+    for (const make of [apply, bring, confirm]) {
+      expect(() => make("root", word, GENERATION)).toThrow(refused);
+      expect(() => make("root", "config", word)).toThrow(refused);
+    }
+    expect(() => hostctlIfThere("sudo", "remove", word)).toThrow(refused);
+    // Words of a request have spaces between them.
+    if (word !== "a b") expect(() => askStatus("root", 30, [`outbound ${word}`])).toThrow(refused);
   });
 
-  // FreeBSD's root has had csh for long, and people use fish: single quotes mean the same in all of them, as long as
-  // nothing within them is a quote, a newline, a backslash (fish) or a history reference (csh: ! before a word).
+  // FreeBSD's root has had csh for long, and people use fish: single quotes mean the same in all of them, as long as nothing
+  // within them is a quote, a newline, a backslash before a quote or another one (fish; tcsh's backslash_quote), or a history
+  // reference (csh: ! before anything but a space or =).
   it.each([
-    attemptInstall("root", undefined),
+    bring("root", "host", GENERATION),
+    bring("sudo", "relay@chatmail-proxy@prod", GENERATION),
+    apply("root", "config", GENERATION),
+    confirm("sudo", "config", GENERATION),
+    askStatus("sudo", 30, [
+      "through wg-relay 10.0.0.2 fd00::2 - 25 80",
+      "wan-of",
+      "free tunnel 51820 10.0.0.1 fd00::1",
+    ]),
     hostctlIfThere("root", "uninstall"),
-    hostctl("sudo", "arm", "filter", 60),
-    attemptHostctl("root", undefined, "wan"),
-    runWithoutInstalling("sudo", "way-out", "mx.example.net"),
-    attemptInstall("sudo", "2026-11-24T03:00:00.000Z", "chatmail-proxy/prod/hel1"),
-    HOLD,
   ])("mean the same to sh, csh, tcsh and fish: %s", (line) => {
-    expect(line).toMatch(/^[^'\\\n]*('[^'\\\n]*')?$/);
-    expect(line).not.toMatch(/!(?![ ]|$)/);
+    expect(line).toMatch(/^[^'\\\n]*('[^'\n]*')?$/);
+    expect(line).not.toMatch(/\\['"\\!]/);
+    expect(line).not.toMatch(/!(?![ =]|$)/);
     expect(line.split("'")[0]).not.toMatch(/[$`"&|;<>()*?[\]{}~^#!]/);
   });
 
   it("leave nothing half installed when the transfer is cut off", () => {
-    expect(attemptInstall("root", undefined)).toMatch(
-      /cat >(\S+)\.new && .*tail -n 1 \1\.new \| grep -qx "# end".* && chmod 755 \1\.new; \} \|\| \{ echo "failed .*; exit 0; \}; \1\.new attempt 0 - setup \)/,
+    expect(bring("root", "host", GENERATION)).toMatch(
+      /done >(\S+)\.new && tail -n 1 \1\.new \| grep -qx "# end" && chmod 755 \1\.new; \} \|\| \{ echo "failed [^"]*"; exit 0; \}; \1\.new apply host \S+ \)/,
     );
   });
 });

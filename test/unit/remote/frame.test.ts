@@ -1,20 +1,12 @@
 // What a host says and reads around the commands that are run on it: under dash, as sshd has a login shell run them.
 import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
+import { failedWith, parseApplied } from "../../../components/remote/applied";
 import { frame, framed, inFrame } from "../../../components/remote/frame";
-import {
-  attemptHostctl,
-  attemptInstall,
-  HOLD,
-  HOSTCTL,
-  hostctl,
-  hostctlIfThere,
-  runWithoutInstalling,
-} from "../../../components/remote/hostctl";
-import { failureOf, wentWell } from "../../../components/remote/step";
+import { apply, askStatus, bring, confirm, HOSTCTL, hostctlIfThere } from "../../../components/remote/hostctl";
 
 let dir = "";
 beforeEach(() => (dir = mkdtempSync(join(tmpdir(), "frame-"))));
@@ -25,12 +17,14 @@ const program = (text: string) => {
   chmodSync(join(dir, "hostctl"), 0o755);
 };
 
+const MUCH = "x\n".repeat(2_000_000);
+
 /** Runs a command line with 4 MB on stdin, more than any pipe holds, and tells whether somebody read it to its end. */
-const run = (line: string, input: string | Buffer = Buffer.alloc(4_000_000, "x\n")) =>
+const run = (line: string, input = MUCH) =>
   new Promise<{ status: number | null; stdout: string; unread: string | undefined }>((resolve) => {
     const child = spawn(
       "/bin/sh",
-      ["-c", line.replaceAll(HOSTCTL, join(dir, "hostctl")).replaceAll("timeout 1800", "timeout 1")],
+      ["-c", line.replaceAll(dirname(HOSTCTL), dir).replaceAll(/timeout \d+/g, "timeout 1")],
       { stdio: ["pipe", "pipe", "ignore"] },
     );
     let stdout = "";
@@ -41,19 +35,16 @@ const run = (line: string, input: string | Buffer = Buffer.alloc(4_000_000, "x\n
     child.stdin.end(input);
   });
 
+const APPLY = apply("root", "config", "g1");
+const BRING = bring("root", "host", "g1");
+
 describe("every command line reads its stdin to the end, so that the plugin does not fail with EOF", () => {
   const LINES: [string, string][] = [
-    ["one verb", hostctl("root", "relay-facts")],
-    ["a verb whose failure is told", attemptHostctl("root", undefined, "install", "tunnel")],
-    [
-      "the installation, where it can not be written",
-      attemptInstall("root", undefined).replace("umask", "false; umask"),
-    ],
-    ["the installation of what is cut off", attemptInstall("root", undefined, "p/s/n")],
-    ["a delete", hostctlIfThere("root", "uninstall", "p/s/n")],
-    ["a step that is held back", HOLD],
+    ["a document", APPLY],
+    ["a confirmation", confirm("root", "config", "g1")],
+    ["what leaves", hostctlIfThere("root", "uninstall", "p/s/n")],
   ];
-  const ENDINGS: [string, string | undefined, number][] = [
+  const ENDINGS: [string, string, number][] = [
     ["ends at once", "exit 0", 0],
     ["fails at once", "exit 3", 3],
     ["reads a line", "read -r line; exit 0", 0],
@@ -64,24 +55,80 @@ describe("every command line reads its stdin to the end, so that the plugin does
     LINES.flatMap(([what, line]) =>
       ENDINGS.map(([ending, text, status]) => [what, ending, line, text, status] as const),
     ),
-  )("%s, where hostctl %s", async (what, ending, line, text, status) => {
-    // An attempt knows its own time limit.
-    if (ending.startsWith("hangs") && line.includes(" attempt ")) return;
-    program(text ?? "");
-    const installs = what.startsWith("the installation") || what.includes("held");
-    expect(await run(line)).toMatchObject({ unread: undefined, ...(installs ? { status: 0 } : { status }) });
+  )("%s, where hostctl %s", async (_what, ending, line, text, status) => {
+    // A document and a confirmation know their own time limits.
+    if (ending.startsWith("hangs") && !line.includes("timeout")) return;
+    program(text);
+    expect(await run(line)).toMatchObject({ unread: undefined, status });
   });
 
-  it("a delete where hostctl is gone", async () =>
-    expect(await run(hostctlIfThere("root", "leave"))).toMatchObject({ status: 0, unread: undefined }));
+  it.each([
+    ["ends at once", "exit 0", 0],
+    ["fails at once", "exit 3", 3],
+    ["reads a line", "read -r line; exit 0", 0],
+  ])("the program and a document behind it, where the program %s", async (_ending, text, status) => {
+    expect(await run(BRING, `#!/bin/sh\n${text}\n# end\n${MUCH}`)).toMatchObject({ unread: undefined, status });
+  });
 
-  it("a program that comes on stdin, and what follows it", async () => {
+  it("the program, where it is cut off, or cannot be written", async () => {
+    // Which a shell reads byte by byte: more than a pipe holds is enough.
+    expect(await run(BRING, "x".repeat(300_000))).toMatchObject({ unread: undefined, status: 0 });
+    const unwritten = BRING.replace("umask 077 &&", "false &&");
+    expect(unwritten).not.toBe(BRING);
+    expect(await run(unwritten)).toMatchObject({ unread: undefined, status: 0 });
+  });
+
+  it("what there is to do where hostctl is gone", async () => {
+    for (const line of [APPLY, confirm("root", "config", "g1"), hostctlIfThere("root", "release", "p/s")])
+      expect(await run(line)).toMatchObject({ status: 0, unread: undefined });
+  });
+
+  it("a look, whose program comes on stdin, and what follows it", async () => {
     expect(
-      await run(
-        runWithoutInstalling("root", "way-out"),
-        Buffer.concat([Buffer.from("echo $1; exit 5\n"), Buffer.alloc(4_000_000, "# x\n")]),
-      ),
-    ).toMatchObject({ status: 5, unread: undefined, stdout: expect.stringContaining("way-out") as string });
+      await run(askStatus("root", 30, ["relay", "free tcp 25"]), `echo "$1: $2"; exit 5\n${"# x\n".repeat(1_000_000)}`),
+    ).toMatchObject({
+      status: 5,
+      unread: undefined,
+      stdout: expect.stringContaining("\nstatus: relay;free tcp 25\n") as string,
+    });
+    expect((await run(askStatus("root", 30, []), "sleep 5\n")).status).toBe(124);
+  });
+});
+
+describe("a program and a document on one stdin", () => {
+  const KEEP = 'cat >"${0%.new}.document"\necho "$*"\n';
+  const DOCUMENT = "document host\n|  a \\n b\t\n|\n|# end\nend document 00\n";
+
+  it("come apart as they went in, whatever stands in them", async () => {
+    const text = `#!/bin/sh\n   # a\\nb \\ %s "$(false)" \t\n\n${KEEP}# end\n`;
+    const { stdout } = await run(BRING, text + DOCUMENT);
+    expect(framed(stdout, BRING)).toBe("apply host g1\n");
+    expect(readFileSync(join(dir, "hostctl.new"), "utf8")).toBe(text);
+    expect(statSync(join(dir, "hostctl.new")).mode & 0o777).toBe(0o755);
+    expect(readFileSync(join(dir, "hostctl.document"), "utf8")).toBe(DOCUMENT);
+    // It takes the place of the one that is there when it has found that the host is the right one.
+    expect(existsSync(join(dir, "hostctl"))).toBe(false);
+  });
+
+  it("run nothing where the program is cut off: its answer tells so", async () => {
+    program("echo old");
+    const whole = `#!/bin/sh\n${KEEP}# end\n`;
+    for (const cut of [whole.slice(0, 5), whole.slice(0, -3), `${whole.slice(0, -6)}`, ""]) {
+      const { status, stdout } = await run(BRING, cut);
+      expect([cut, status, parseApplied(framed(stdout, BRING))]).toEqual([
+        cut,
+        0,
+        failedWith(expect.stringMatching(/^hostctl did not arrive completely, or could not be written/) as string),
+      ]);
+    }
+    expect(existsSync(join(dir, "hostctl.document"))).toBe(false);
+  });
+
+  it("are told of where the machine has no hostctl any more", async () => {
+    for (const line of [APPLY, confirm("root", "config", "g1")])
+      expect(parseApplied(framed((await run(line, "")).stdout, line))).toEqual(
+        failedWith("chatmail-proxy is not on this machine any more"),
+      );
   });
 });
 
@@ -98,11 +145,9 @@ describe("what a host says", () => {
     "\r\n",
   ])("is not mixed up with what its login shell says: %j", async (noise) => {
     writeFileSync(join(dir, "noise"), noise);
-    const { stdout } = await run(`cat ${dir}/noise; ${hostctl("root", "wan")}; cat ${dir}/noise`, "");
     program(`printf '%s\\n' "wan eth0 1" "port 25 4 open"`);
-    const there = await run(`cat ${dir}/noise; ${hostctl("root", "wan")}`, "");
-    expect(framed(stdout, LINE)).toBe("");
-    expect(framed(there.stdout, LINE)).toBe("wan eth0 1\nport 25 4 open\n");
+    const { stdout } = await run(`cat ${dir}/noise; ${APPLY}; cat ${dir}/noise`, "");
+    expect(framed(stdout, LINE)).toBe("wan eth0 1\nport 25 4 open\n");
   });
 
   it("comes out as it went in, whatever is around it and wherever the plugin cuts a newline", () => {
@@ -126,11 +171,14 @@ describe("what a host says", () => {
   it("is a failure where its answer is cut off, or did not arrive at all", () => {
     const whole = `banner${frame(SAID)}`;
     for (let length = whole.indexOf("begin") + "begin\n".length; length < whole.length; length++)
-      expect(failureOf(framed(whole.slice(0, length), LINE))).toBe("its answer arrived cut off; pulumi up tries again");
-    expect(failureOf(framed("This account is a menu.\n1) mail", LINE))).toContain(
-      'its answer did not arrive; what did is "This account is a menu.\\n1) mail". Does its login shell',
+      expect(parseApplied(framed(whole.slice(0, length), LINE))).toEqual(
+        failedWith("its answer arrived cut off; pulumi up tries again"),
+      );
+    expect(parseApplied(framed("This account is a menu.\n1) mail", LINE))).toEqual(
+      failedWith(
+        'its answer did not arrive; what did is "This account is a menu.\\n1) mail". Does its login shell (.bashrc, .profile) end the session, or does authorized_keys run another command?',
+      ),
     );
-    expect(wentWell(framed(frame("held"), HOLD))).toBe(false);
   });
 
   it("is still read as it was where an older version had it said, and no command line has been run since", () => {

@@ -128,7 +128,7 @@ describe("a limit on new SSH connections is named, with the command that lifts i
   ])("%s", (_whose, commands, cure) => {
     const found = said({ commands });
     expect(found).toEqual([
-      expect.stringContaining("this program makes about 12 in 20 s. Should its connections be refused or hang"),
+      expect.stringContaining("this program makes about 5 in 20 s. Should its connections be refused or hang"),
     ]);
     expect((found[0] ?? "").toLowerCase()).toContain(cure.toLowerCase());
   });

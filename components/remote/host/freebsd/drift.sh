@@ -1,6 +1,13 @@
 # shellcheck shell=sh
 # What differs on this host from what was brought in, on FreeBSD, beyond the text of files.
 
+system_name() { printf 'FreeBSD %s, kernel %s' "$(freebsd-version -u)" "$(uname -r)"; }
+
+needs_reboot() {
+	installed_kernel=$(freebsd-version -k 2>/dev/null) || return 0
+	[ "$installed_kernel" = "$(uname -r)" ] || echo "an update has installed the kernel $installed_kernel, and $(uname -r) still runs"
+}
+
 digest_of() { [ ! -f "$1" ] || sha256 -q "$1"; }
 
 drift_in_force() {

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2154,SC2030,SC2031 # work is from document.sh; STATE is another in a subshell on purpose
 # What a host is, one fact a line, for facts.ts to read and judge. Changes nothing.
 
 # wan [INTERFACE...]: the interfaces towards the internet, those of the default routes unless they are given; and whether
@@ -21,46 +22,37 @@ wan() {
 	done
 }
 
-# free UDP-PORT IPV4 IPV6 PORT... FIRST-LAST/udp...: nobody else on this host serves a port that is to be handed on, or uses
-# the tunnel's port or addresses ("-" where there is no tunnel).
-free() {
-	udp=$1 ipv4=$2 ipv6=$3
-	shift 3
-	for port in "$@"; do
-		case $port in
-		*/udp)
-			udp_free "${port%/udp}"
-			continue
-			;;
-		esac
-		user=$(sockstat -46lq -P tcp -p "$port" 2>/dev/null | awk '$6 !~ /^(127\.|\[?::1\]?:)/ { print $2 ~ /^\?+$/ ? "something" : $2; exit }')
-		[ -z "$user" ] || fail "port $port is in use on this host (by $user), and a proxy hands it on to the relay: stop that service, or take the port out of ports"
-	done
-	[ "$udp" != - ] || return 0
-	[ -z "$(sockstat -46lq -P udp -p "$udp" 2>/dev/null)" ] || tunnel_is_up || fail "UDP port $udp, meant for the tunnel, is in use on this host: choose another tunnel.port"
-	INTERFACE=
-	[ ! -f "$ETC/tunnel.env" ] || read_tunnel
+# tunnel_conflicts PORT IPV4 IPV6: others who use the tunnel's port or addresses.
+tunnel_conflicts() {
+	[ -z "$(sockstat -46lq -P udp -p "$1" 2>/dev/null)" ] || tunnel_is_up || echo "UDP port $1, meant for the tunnel, is in use on this host: choose another tunnel.port"
+	ours=$(tunnel_interface)
 	for family in inet inet6; do
-		if [ "$family" = inet ]; then address=$ipv4; else address=$ipv6; fi
+		if [ "$family" = inet ]; then address=$2; else address=$3; fi
 		# The kernel reaches an address of its own by lo0.
-		[ -z "$INTERFACE" ] || ! ifconfig "$INTERFACE" 2>/dev/null | grep -qF "$family $address " || continue
-		route=$(route -n get "-$family" "$address" 2>/dev/null | awk -v ours="$INTERFACE" '
+		[ -z "$ours" ] || ! ifconfig "$ours" 2>/dev/null | grep -qF "$family $address " || continue
+		route=$(route -n get "-$family" "$address" 2>/dev/null | awk -v ours="$ours" '
 			$1 == "destination:" { to = $2 }
 			$1 == "interface:" { by = $2 }
 			END { if (to != "" && by != ours && to !~ /^(default|0\.0\.0\.0|128\.0\.0\.0|::|8000::)$/) print to " by " by }')
-		[ -z "$route" ] || fail "this host already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or ipv6Range"
+		[ -z "$route" ] || echo "this host already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or ipv6Range"
 	done
 }
 
-# The kernel's own, such as wg(4)'s, have no name: `?`, and `??` from FreeBSD 15 on.
-udp_users() {
-	sockstat -46lq -P udp -p "$1" 2>/dev/null | awk '
+tcp_users() { users tcp "$1"; }
+
+udp_users() { users udp "$1"; }
+
+# users PROTOCOL RANGES. The kernel's own, such as wg(4)'s, have no name: `?`, and `??` from FreeBSD 15 on.
+users() {
+	sockstat -46lq -P "$1" -p "$2" 2>/dev/null | awk '
 		$6 !~ /^(127\.|\[?::1\]?:)/ {
 			port = $6
 			sub(/.*:/, "", port)
 			print port, ($2 ~ /^\?+$/ ? "something" : $2)
 		}'
 }
+
+tunnel_interface() { sed -n 's/^INTERFACE=//p' "$ETC/tunnel.env" 2>/dev/null || true; }
 
 dial_ports() { sysctl -n net.inet.ip.portrange.first net.inet.ip.portrange.last 2>/dev/null || true; }
 
@@ -73,11 +65,11 @@ out_by() {
 	# FreeBSD's getent does not ask for one family alone.
 	case $2 in
 	*:*) [ "$1" = 6 ] && address=$2 || return 0 ;;
-	*[!0-9.]*) address=$(host -t "$record" "$2" 2>/dev/null | awk '/ has (IPv6 )?address / { print $NF; exit }') ;;
+	*[!0-9.]*) address=$(timeout 4 host -t "$record" "$2" 2>/dev/null | awk '/ has (IPv6 )?address / { print $NF; exit }') ;;
 	*) [ "$1" = 4 ] && address=$2 || return 0 ;;
 	esac
 	[ -n "$address" ] || return 0
-	case $(nc -w 15 "$address" 25 2>/dev/null </dev/null | head -n 1) in
+	case $(timeout 11 nc -w 10 "$address" 25 2>/dev/null </dev/null | head -n 1) in
 	220*) echo "outbound $1 open" ;;
 	*) echo "outbound $1 shut" ;;
 	esac
@@ -86,12 +78,17 @@ out_by() {
 # pf's own rules are told when ours are loaded; what others have loaded since may take what is ours. ipfw filters beside it.
 firewalls() {
 	if pf_is_on && pf_calls_us && [ "$(major)" -ge 15 ]; then
-		{ pfctl -P -a "$ANCHOR" -s nat; pfctl -P -a "$ANCHOR" -s rules; } >"$STATE/pf.ours" 2>/dev/null || true
-		loaded_translations
-		theirs=$(meeting "$STATE/pf.ours" "$STATE/pf.loaded" 0 | some)
+		# Not where another run may be checking new rules.
+		theirs=$(STATE=$work; taken_since)
 		[ -z "$theirs" ] || echo "firewall pf on the proxy also has rules of others that take what is for the relay, and on FreeBSD 15 they come before ours: $theirs; take those ports out of them"
 	fi
 	[ "$(sysctl -n net.inet.ip.fw.enable 2>/dev/null)" != 1 ] || echo 'firewall ipfw is active on the proxy: let the forwarded ports and the tunnel pass in it too'
+}
+
+taken_since() {
+	{ pfctl -P -a "$ANCHOR" -s nat; pfctl -P -a "$ANCHOR" -s rules; } >"$STATE/pf.ours" 2>/dev/null || true
+	loaded_translations
+	meeting "$STATE/pf.ours" "$STATE/pf.loaded" 0 | some
 }
 
 # pf's own table of states has room for 100,000, and says in the log when that is full.

@@ -71,7 +71,7 @@ prepare() {
 # uninstall: the last step. Sets that are still there go first, so that it also serves a person who runs it by hand.
 uninstall() {
 	for dir in "$STATE"/sets/*; do
-		[ ! -d "$dir" ] || "$LIB/hostctl" remove "$(basename "$dir")" || true
+		[ ! -d "$dir" ] || "$LIB/hostctl" step remove_set "$(basename "$dir")" || true
 	done
 	for name in tunnel guard; do
 		[ ! -f "$RC_D/chatmail_proxy_$name" ] || run service "chatmail_proxy_$name" onestop >&2 </dev/null || true

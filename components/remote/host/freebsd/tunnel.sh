@@ -68,10 +68,11 @@ tunnel_is_up() {
 	knows_relay && routed inet "$RELAY_IPV4" && routed inet6 "$RELAY_IPV6"
 }
 
-# nc of the base system. The first line tells a mail server from something else; a web server says nothing by itself.
+# nc of the base system. The first line tells a mail server from something else.
 greeting() {
-	if nc -z -w 10 "$2" "$3" >/dev/null 2>&1 </dev/null; then
-		line=$(timeout 6 nc -w 3 "$2" "$3" 2>/dev/null </dev/null | head -n 1 | tr -d '\r') || line=
+	if nc -z -w 5 "$2" "$3" >/dev/null 2>&1 </dev/null; then
+		line=
+		! speaks_first "$3" || line=$(timeout 6 nc -w 3 "$2" "$3" 2>/dev/null </dev/null | head -n 1 | tr -d '\r') || line=
 		printf 'port %s %s open %s\n' "$3" "$1" "$line"
 	else
 		printf 'port %s %s shut\n' "$3" "$1"

@@ -1,6 +1,17 @@
 # shellcheck shell=sh
 # What differs on this host from what was brought in, on Linux, beyond the text of files: in the kernel, and in systemd.
 
+system_name() { printf '%s, kernel %s' "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$ROOT/etc/os-release" 2>/dev/null)" "$(uname -r)"; }
+
+needs_reboot() {
+	if modules_are_gone && [ -z "$(in_container)" ]; then
+		echo "the kernel that runs there ($(uname -r)) has been replaced by an update, and its modules are gone"
+	elif [ -f "$RUN/reboot-required" ]; then
+		waiting=$(sort -u "$RUN/reboot-required.pkgs" 2>/dev/null | paste -sd ' ' -) || waiting=
+		echo "an update waits for it${waiting:+ ($waiting)}"
+	fi
+}
+
 digest_of() { [ ! -f "$1" ] || sha256sum "$1" | cut -d ' ' -f 1; }
 
 drift_in_force() {

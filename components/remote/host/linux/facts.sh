@@ -52,39 +52,31 @@ relay_facts() {
 # turn: whether somebody listens on TURN's UDP port.
 turn() { [ -z "$(ss -Hlun 'sport = :3478' 2>/dev/null)" ] || echo 'turn on'; }
 
-# free UDP-PORT IPV4 IPV6 PORT... FIRST-LAST/udp...: nobody else on this host serves a port that is to be handed on, or uses
-# the tunnel's port or addresses ("-" where there is no tunnel).
-free() {
-	udp=$1 ipv4=$2 ipv6=$3
-	shift 3
-	for port in "$@"; do
-		case $port in
-		*/udp)
-			udp_free "${port%/udp}"
-			continue
-			;;
-		esac
-		user=$(ss -Hltnp "sport = :$port" 2>/dev/null | awk '$4 !~ /^(127\.|\[::1\])/' | sed -n '1s/.*users:(("\([^"]*\)".*/\1/p; 1s/.*/something/p' | head -n 1)
-		[ -z "$user" ] || fail "port $port is in use on this host (by $user), and a proxy hands it on to the relay: stop that service, or take the port out of ports"
-	done
-	[ "$udp" != - ] || return 0
-	if [ -n "$(ss -Hlun "sport = :$udp" 2>/dev/null)" ] && ! wg show wg-relay >/dev/null 2>&1; then
-		fail "UDP port $udp, meant for the tunnel, is in use on this host: choose another tunnel.port"
+# tunnel_conflicts PORT IPV4 IPV6: others who use the tunnel's port or addresses.
+tunnel_conflicts() {
+	if [ -n "$(ss -Hlun "sport = :$1" 2>/dev/null)" ] && ! wg show wg-relay >/dev/null 2>&1; then
+		echo "UDP port $1, meant for the tunnel, is in use on this host: choose another tunnel.port"
 	fi
-	for address in "$ipv4" "$ipv6"; do
+	for address in "$2" "$3"; do
 		route=$(route_of_others "$address" wg-relay)
-		[ -z "$route" ] || fail "this host already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or ipv6Range"
+		[ -z "$route" ] || echo "this host already uses the network of the tunnel's address $address ($route): choose another tunnel.ipv4Range or ipv6Range"
 	done
 }
 
-udp_users() {
-	ss -Hlunp "sport >= :${1%-*} and sport <= :${1#*-}" 2>/dev/null | awk '
+tcp_users() { ss -Hltnp 2>/dev/null | users | in_ranges "$1"; }
+
+udp_users() { ss -Hlunp 2>/dev/null | users | in_ranges "$1"; }
+
+users() {
+	awk '
 		$4 !~ /^(127\.|\[::1\])/ {
 			port = $4
 			sub(/.*:/, "", port)
 			print port, (match($0, /users:\(\("[^"]*"/) ? substr($0, RSTART + 9, RLENGTH - 10) : "something")
 		}'
 }
+
+tunnel_interface() { echo wg-relay; }
 
 dial_ports() { cat /proc/sys/net/ipv4/ip_local_port_range; }
 

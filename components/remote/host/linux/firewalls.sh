@@ -41,13 +41,14 @@ packets_of() {
 	shift 4
 	# shellcheck disable=SC2086 # a word each
 	[ $# != 0 ] || set -- $MAIL_PORTS
-	for device in $(wan | awk '{ print $2 }'); do
+	wans=$(wan | awk '{ print $2 }')
+	if [ "$tunnel" != - ]; then towards=$tunnel own_port=$(wg show "$tunnel" listen-port); else towards=$wans; fi
+	for device in $wans; do
 		if [ "$tunnel" != - ]; then
-			for place in ingress prerouting input; do both_families "$place iif=$device l4=udp dport=$(wg show "$tunnel" listen-port) state=new"; done
+			for place in ingress prerouting input; do both_families "$place iif=$device l4=udp dport=$own_port state=new"; done
 		fi
 		for port in "$@"; do
 			for place in ingress prerouting; do both_families "$place iif=$device l4=tcp dport=$port state=new from=anyone"; done
-			if [ "$tunnel" != - ]; then towards=$tunnel; else towards=$(wan | awk '{ print $2 }'); fi
 			for other in $towards; do
 				handed_on 4 "$ipv4"
 				handed_on 6 "$ipv6"

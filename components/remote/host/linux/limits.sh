@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Limits on new SSH connections, which one run of this program may meet: it makes about a dozen to each host.
+# Limits on new SSH connections, which one run of this program may meet: it makes some five to each host.
 
 # forgive_client: takes the address that this session comes from off the counters of iptables' "recent" match by which others'
 # rules (`ufw limit`, fail2ban's kin) limit new connections. Whoever runs this has just logged in as an administrator. Each
@@ -56,7 +56,7 @@ ssh_limits() {
 	port=${connection##* }
 	client=$(ssh_client)
 	: "${port:=22}" "${client:=YOUR-ADDRESS}"
-	about="this program makes about 12 in 20 s. Should its connections be refused or hang"
+	about="this program makes about 5 in 20 s. Should its connections be refused or hang"
 	if have ufw && ufw status 2>/dev/null | grep -Eq "^($port(/tcp)?|OpenSSH|SSH) .*LIMIT"; then
 		say "ufw limits new SSH connections to 6 in 30 s; $about: ufw allow $port/tcp"
 	elif packet_rules | grep -E -- "-m (recent|hashlimit|connlimit|limit) " | grep -v ufw | grep -Eq -- "--dports? ([0-9:,]*,)?$port( |,)"; then

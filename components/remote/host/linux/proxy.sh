@@ -4,7 +4,7 @@
 # bash's own TCP: no more than what every Debian has. The first line tells a mail server from something else.
 greeting() {
 	# shellcheck disable=SC2016,SC2154 # expanded by the inner shell; $found is the directory of `through`
-	timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1; IFS= read -r -t 3 -u 3 line; printf "open %s\n" "${line%$(printf "\r")}"' - "$2" "$3" 2>/dev/null >"$found/$3.$1.line" ||
+	timeout 8 bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1; line=; [ "$3" = 0 ] || IFS= read -r -t "$3" -u 3 line; printf "open %s\n" "${line%$(printf "\r")}"' - "$2" "$3" "$(if speaks_first "$3"; then echo 3; else echo 0; fi)" 2>/dev/null >"$found/$3.$1.line" ||
 		[ -s "$found/$3.$1.line" ] || echo shut >"$found/$3.$1.line"
 	printf 'port %s %s ' "$3" "$1"
 	head -n 1 "$found/$3.$1.line"
@@ -15,10 +15,10 @@ greeting() {
 out_by() {
 	ip -"$1" route show default | grep -q . || return 0
 	kind=ahostsv$1
-	address=$(getent "$kind" "$2" | awk 'NR == 1 { print $1 }')
+	address=$(timeout 4 getent "$kind" "$2" | awk 'NR == 1 { print $1 }')
 	case $address in '' | ::ffff:*) return 0 ;; esac
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	if timeout 20 bash -c 'exec 3<>"/dev/tcp/$1/25" && IFS= read -r -t 15 -u 3 line && [ "${line#220}" != "$line" ]' - "$address" 2>/dev/null; then
+	if timeout 11 bash -c 'exec 3<>"/dev/tcp/$1/25" && IFS= read -r -t 10 -u 3 line && [ "${line#220}" != "$line" ]' - "$address" 2>/dev/null; then
 		echo "outbound $1 open"
 	else
 		echo "outbound $1 shut"

@@ -93,7 +93,7 @@ keep_of() {
 	shift
 	for name in $(sets_of "$stack"); do
 		case " $* " in *" $name "*) continue ;; esac
-		[ ! -d "$STATE/sets/$name" ] || "$LIB/hostctl" remove "$name"
+		[ ! -d "$STATE/sets/$name" ] || "$LIB/hostctl" step remove_set "$name"
 	done
 }
 
@@ -163,6 +163,7 @@ relay_firewalls() {
 # release STACK: all of a stack's, for a person whose program does not reach this relay.
 release() {
 	keep_of "$1"
+	rm -f "$STATE"/documents/*"@$(printf '%s' "$1" | tr / @)" "$STATE"/documents/*"@$(printf '%s' "$1" | tr / @).sets"
 	leave
 }
 
@@ -180,7 +181,7 @@ leave() {
 # uninstall: the last step. Sets that are still there go first, so that it also serves a person who runs it by hand.
 uninstall() {
 	for dir in "$STATE"/sets/*; do
-		[ ! -d "$dir" ] || "$LIB/hostctl" remove "$(basename "$dir")" || true
+		[ ! -d "$dir" ] || "$LIB/hostctl" step remove_set "$(basename "$dir")" || true
 	done
 	systemctl -q disable --now chatmail-proxy-filter.service 2>/dev/null || true
 	admin_keys </dev/null

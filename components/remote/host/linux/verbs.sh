@@ -12,10 +12,8 @@ system_verb() {
 	routes) routes "$@" ;;
 	unroutes) unroutes "$@" ;;
 	watch) watch "$@" ;;
-	relay-facts) relay_facts ;;
 	turn) turn ;;
 	outbound) outbound "$@" ;;
-	way-out) way_out "$@" ;;
 	keep-of) keep_of "$@" ;;
 	claim) claim "$@" ;;
 	fits) fits "$@" ;;

@@ -1,9 +1,9 @@
 // Whether a machine's SSH answers, seen from this one.
 import { connect } from "node:net";
 
-/** Whether an SSH server greets on a port, within 10 s: a machine that restarts may well be back by then. */
-export async function knockFromHere(host: string, port: number, total = 10_000): Promise<boolean> {
-  const deadline = Date.now() + total;
+/** Whether an SSH server greets on a TCP port, within so many milliseconds: a machine that restarts may well be back by then. */
+export async function sshAnswersFromHere(host: string, port: number, within = 10_000): Promise<boolean> {
+  const deadline = Date.now() + within;
   const attempt = () =>
     new Promise<boolean>((resolve) => {
       const socket = connect({ host, port });

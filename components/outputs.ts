@@ -1,0 +1,61 @@
+// The stack's outputs, with what the next run must know of this one.
+import * as pulumi from "@pulumi/pulumi";
+import type { MailDomain } from "./dns/mailDomain";
+import type { DnsZone } from "./dns/zone";
+import type { ManagementKey } from "./hosts/managementKey";
+import { standingAfter, standingDespite, type Before, type LastRun } from "./lastRun";
+import { stackMark } from "./ownerMark";
+import type { ProxyRelay } from "./proxyRelay";
+import type { Relay } from "./relay";
+import { ScriptedRelay } from "./relayScript";
+import { readmePage } from "./report";
+import type { StackSettings } from "./settings";
+import type { Told } from "./tell";
+
+export interface OutputFacts extends Told {
+  readonly settings: StackSettings;
+  readonly before: Before | undefined;
+  readonly zone: DnsZone;
+  readonly relay: Relay | ScriptedRelay | undefined;
+  readonly proxies: readonly ProxyRelay[];
+  readonly records: MailDomain;
+  /** The stack's key, where it has one. */
+  readonly key: ManagementKey | undefined;
+}
+
+export function stackOutputs(facts: OutputFacts): pulumi.Inputs {
+  const { settings, zone, relay, proxies, records, key } = facts;
+  return {
+    mailDomain: settings.mailDomain,
+    published: records.published,
+    proxies: Object.fromEntries(
+      proxies.map(({ name, dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey }) => [
+        name,
+        { dnsName, ipv4, ipv6, sshHostKey, wireGuardPublicKey, relayPublicKey },
+      ]),
+    ),
+    lastRun: lastRunOf(facts),
+    readme: page(facts),
+    ...(zone.byHand && { zoneLines: zone.byHand.lines }),
+    ...(key && { managementPrivateKey: key.privateKey }),
+    ...(relay instanceof ScriptedRelay && { relayScript: relay.script }),
+  };
+}
+
+function lastRunOf({ settings, before, well, failed, script }: OutputFacts): LastRun {
+  const now = standingAfter(settings);
+  return { ...(well ? now : standingDespite(before, now)), failed: [...failed], ...(script && { script }) };
+}
+
+function page({ settings, records, reports, advice, script }: OutputFacts): pulumi.Input<string> {
+  if (!reports) return pulumi.unknown as string;
+  return readmePage({
+    stack: pulumi.getStack(),
+    mailDomain: settings.mailDomain,
+    proxies: reports,
+    published: records.published,
+    advice,
+    script,
+    stackMark: stackMark(),
+  });
+}

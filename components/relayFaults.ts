@@ -1,0 +1,45 @@
+// What is wrong with the relay itself: its part of the set-up, and its way out on port 25.
+import * as pulumi from "@pulumi/pulumi";
+import { askRelay, outboundRequest, refusal, statusOf, type AskHost, type HostSeen } from "./look";
+import { outputValue } from "./outputValue";
+import type { Relay } from "./relay";
+import type { StackSettings } from "./settings";
+
+/** Sentences. That nothing answers there is told elsewhere. */
+export async function relayFaults(
+  settings: StackSettings,
+  relay: Relay | undefined,
+  seen: HostSeen | undefined,
+  ask: AskHost,
+): Promise<string[]> {
+  const failures = relay ? ((await outputValue(relay.failures)) ?? []) : [];
+  const setUp = failures.map(({ step, reason }) => `its set-up failed at ${step}: ${reason}`);
+  const lines = await outboundLines(settings, relay, seen, ask);
+  for (const warning of told(lines, "warning")) await pulumi.log.warn(`relay: ${warning}`);
+  const refused = refusal(seen);
+  return [
+    ...(refused === undefined
+      ? []
+      : [`its SSH cannot be used from here: ${refused}. Nothing was changed on it in this run`]),
+    ...setUp,
+    ...told(lines, "fault"),
+  ];
+}
+
+async function outboundLines(
+  settings: StackSettings,
+  relay: Relay | undefined,
+  seen: HostSeen | undefined,
+  ask: AskHost,
+): Promise<readonly string[]> {
+  const first = statusOf(seen)?.outbound ?? [];
+  // Its mail may leave through tunnels that this run has changed.
+  const changed =
+    settings.egress.length > 0 && relay && !pulumi.runtime.isDryRun() && (await outputValue(relay.touched));
+  if (!changed) return first;
+  const again = await askRelay(settings, outboundRequest(settings.relay.outboundCheck), ask);
+  return statusOf(again)?.outbound ?? first;
+}
+
+const told = (lines: readonly string[], word: "fault" | "warning"): string[] =>
+  lines.flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []));
