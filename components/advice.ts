@@ -6,7 +6,7 @@ import { networkAdvice } from "./hosts/networks";
 import { provenAddresses, type ProxyReport } from "./report";
 import { FETCH_SCRIPT } from "./relayScript";
 import type { RelayFacts } from "./remote/facts";
-import { rebootTime } from "./hosts/unattendedUpgrades";
+import { rebootTime } from "./platforms/unattendedUpgrades";
 import type { Settings } from "./settings";
 import { OWN_LINE } from "./settings/check";
 import { planTunnel, REBOOT_SLOTS, slotOf } from "./tunnel/addressPlan";

@@ -8,7 +8,7 @@ import type { Host } from "./hosts/host";
 import { kindOf } from "./hosts/kindOf";
 import type { ManagementKey } from "./hosts/managementKey";
 import { liveDigest, type HostStatus } from "./hosts/status";
-import { rebootTime } from "./hosts/unattendedUpgrades";
+import { rebootTime } from "./platforms/unattendedUpgrades";
 import { freeLines, proxyRequest, statusOf, type HostSeen } from "./look";
 import { proxyMark, stackMark } from "./ownerMark";
 import { lookFromOutside, type OutsideViews, type Prover } from "./proof/prove";

@@ -1,5 +1,5 @@
 // chatmail's TURN server: how its users' calls fare behind proxies. Pure.
-import type { PortRange } from "./filter/spec";
+import type { PortRange } from "./ports";
 
 /** UDP port on which it listens. Its media flows on others. */
 const TURN_PORT = 3478;

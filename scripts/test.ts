@@ -62,6 +62,7 @@ async function main(): Promise<void> {
   const checks = async () => [
     verdict(run("type check", tool("typescript/bin/tsc", "--noEmit"))),
     verdict(run("lint", tool("eslint/bin/eslint.js", "."))),
+    verdict(run("floors", tool("dependency-cruiser/bin/dependency-cruise.mjs", "components", "index.ts"))),
     verdict(run("format", tool("prettier/bin/prettier.cjs", "--check", "."))),
     await unitTests(),
   ];

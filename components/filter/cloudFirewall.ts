@@ -1,7 +1,8 @@
 // A proxy's filter as rules of Hetzner Cloud's own firewall, which stands in front of the server. It says the same as the
 // host's rules: two locks of one key, so that a mistake in one does not open the host. But for whence SSH may come:
 // nobody takes the cloud's rules back when they shut their operator out, so that is the host's own to say. Pure.
-import { ascending, rangeText, type ProxyFilter } from "./spec";
+import { type ProxyFilter } from "./spec";
+import { ascending, rangeText } from "../ports";
 
 export interface CloudFirewallRule {
   readonly direction: "in";

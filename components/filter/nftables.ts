@@ -4,7 +4,8 @@
 // are. A packet must pass every base chain of its hook, so a drop here is final and an accept is not; a firewall
 // that was there before goes on filtering what we accept.
 import { familyOf } from "../addresses";
-import { ascending, rangeText, SMTP_PORT, TABLE, type Direct, type ProxyFilter, type Tunnelled } from "./spec";
+import { SMTP_PORT, TABLE, type Direct, type ProxyFilter, type Tunnelled } from "./spec";
+import { ascending, rangeText } from "../ports";
 
 // Of several chains that translate, the first that has a rule for a packet decides, and of two with one priority the one that
 // was loaded last comes first: ours today, another's (Docker's, k3s', a guide's) after a reboot. All of theirs stand at

@@ -7,7 +7,8 @@
 //
 // Our anchor stands before the host's own rules. What is ours is `quick`; the defaults of a host that is ours alone
 // are not, so that rules of the operator's own, which come after, still have the last word on anything else.
-import { ascending, rangeText, SMTP_PORT, TABLE, type ProxyFilter } from "./spec";
+import { SMTP_PORT, TABLE, type ProxyFilter } from "./spec";
+import { ascending, rangeText } from "../ports";
 
 /** Name of our anchor in pf.conf. */
 export const ANCHOR = TABLE;

@@ -3,7 +3,8 @@
 import type { TunnelPlan } from "../tunnel/addressPlan";
 import { chain, NAT_FIRST, table } from "./nftables";
 import { familyOf } from "../addresses";
-import { ascending, rangeText, SMTP_PORT, TABLE, type PortRange } from "./spec";
+import { SMTP_PORT, TABLE } from "./spec";
+import { ascending, rangeText, type PortRange } from "../ports";
 
 export interface RelayFilter {
   /** The proxy's name. */

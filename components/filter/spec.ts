@@ -1,10 +1,6 @@
 // What a proxy lets through, apart from how a packet filter says it. Pure.
 
-/** Consecutive ports, both ends included. */
-export interface PortRange {
-  readonly from: number;
-  readonly to: number;
-}
+import type { PortRange } from "../ports";
 
 /** How a connection reaches the relay: it comes out of the tunnel with its client's address. */
 export interface Tunnelled {
@@ -46,9 +42,3 @@ export const TABLE = "chatmail_proxy";
 
 /** The port of mail between servers. */
 export const SMTP_PORT = 25;
-
-export const ascending = (ports: readonly number[]) => [...ports].sort((a, b) => a - b);
-
-/** 3478 or 49152-65535. */
-export const rangeText = ({ from, to }: PortRange, between = "-") =>
-  from === to ? String(from) : `${from}${between}${to}`;

@@ -1,7 +1,7 @@
 // Debian and its kin under a proxy: nftables, wg-quick, systemd.
 import { renderProxyFilter } from "../filter/nftables";
 import { renderSysctl } from "../filter/sysctl";
-import { unattendedUpgradesSet } from "../hosts/unattendedUpgrades";
+import { unattendedUpgradesSet } from "./unattendedUpgrades";
 import { hostctlProgram } from "../remote/hostctl";
 import { keysSet, proxyEndSet, PROXY_INTERFACE } from "../tunnel/wireguard";
 import type { Platform } from "./platform";

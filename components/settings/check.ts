@@ -3,7 +3,7 @@ import { proxyDnsName } from "../dns/proxyDnsName";
 import type { z } from "zod";
 import { kindOf, traitsOf } from "../hosts/kindOf";
 import { planComplaints } from "../tunnel/addressPlan";
-import { rangeText, type PortRange } from "../filter/spec";
+import { rangeText, type PortRange } from "../ports";
 import { setFromFile } from "./agent";
 import { proxyOutline } from "./anyProxy";
 import type { Complaint } from "./complaint";

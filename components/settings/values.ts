@@ -1,7 +1,7 @@
 // The kinds of value a setting can have, each with what it must be and how to mend it. Pure.
 import { z } from "zod";
 import { canonicalAddress, familyOf, formatRange, isPrivate, parseRange, type Family, type Range } from "../addresses";
-import type { PortRange } from "../filter/spec";
+import type { PortRange } from "../ports";
 
 /** `eth0`-like names hold 15 characters on Linux (IFNAMSIZ less the final NUL). */
 export const INTERFACE_NAME_LENGTH = 15;

@@ -3,7 +3,7 @@
 // Private and preshared keys are files of their own, so that all else can be shown in a preview. wg-quick hands
 // them over by PostUp, which its manual gives for this purpose.
 import { renderRelayFilter } from "../filter/relay";
-import type { PortRange } from "../filter/spec";
+import type { PortRange } from "../ports";
 import { HOSTCTL } from "../remote/hostctl";
 import type { HostFile, HostSet } from "../remote/bundle";
 import type { TunnelAddresses, TunnelPlan } from "./addressPlan";

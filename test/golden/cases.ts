@@ -7,7 +7,7 @@ import { renderRelayFilter } from "../../components/filter/relay";
 import type { ProxyFilter } from "../../components/filter/spec";
 import { renderSysctl } from "../../components/filter/sysctl";
 import { renderCloudInit } from "../../components/hosts/cloudInit";
-import { unattendedUpgradesSet } from "../../components/hosts/unattendedUpgrades";
+import { unattendedUpgradesSet } from "../../components/platforms/unattendedUpgrades";
 import { freebsd, renderFreebsdSysctl, renderRc } from "../../components/platforms/freebsd";
 import { bundle } from "../../components/remote/bundle";
 import { planTunnel } from "../../components/tunnel/addressPlan";

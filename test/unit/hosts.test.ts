@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { cloudFirewallRules } from "../../components/filter/cloudFirewall";
-import { rebootTime } from "../../components/hosts/unattendedUpgrades";
+import { rebootTime } from "../../components/platforms/unattendedUpgrades";
 
 describe("rebootTime", () => {
   it("is a time of the night for every slot", () => {
