@@ -27,6 +27,8 @@ export interface Registered {
     readonly importId: string;
     readonly retainOnDelete: boolean;
     readonly replaceOnChanges: readonly string[];
+    /** Names under which it stood in a stack of an earlier version. */
+    readonly aliases: readonly string[];
   };
 }
 
@@ -92,6 +94,7 @@ interface WireRequest {
   getImportid(): string;
   getRetainondelete(): boolean;
   getReplaceonchangesList(): string[];
+  getAliasesList(): { getSpec(): { getName(): string } | undefined }[];
 }
 
 export const PROJECT = "chatmail-proxy";
@@ -229,6 +232,7 @@ function recordRequests(registered: Registered[]): void {
         importId: request.getImportid(),
         retainOnDelete: request.getRetainondelete(),
         replaceOnChanges: request.getReplaceonchangesList(),
+        aliases: request.getAliasesList().map((alias) => alias.getSpec()?.getName() ?? ""),
       },
     });
     return pass(request, ...rest);

@@ -113,6 +113,16 @@ describe("a proxy on an existing machine", () => {
     expect(JSON.stringify(commands(await aStack(), "hel1-"))).not.toMatch(/\nfree (tcp|udp|tunnel)/);
   });
 
+  it("is told in a preview what of others is in the way, and fails at it in an up by itself", async () => {
+    const conflicts = ["port 25 is in use on this host (by exim4)", "port 443 is in use on this host (by apache2)"];
+    const seen = { "198.51.100.130": { conflicts } };
+    const preview = await aStack({ proxies, seen, preview: true });
+    expect(preview.warnings).toEqual(expect.arrayContaining(conflicts.map((conflict) => `deb1: ${conflict}.`)));
+    const run = await aStack({ proxies, seen, prints: { "deb1-config": `failed ${conflicts.join("; ")}` } });
+    expect(run.errors.join()).toContain(`deb1: its set-up failed at deb1-config: ${conflicts.join("; ")}`);
+    expect(run.warnings.join()).not.toContain("is in use");
+  });
+
   it("may have one family alone, by which the relay then dials", async () => {
     const run = await aStack({
       proxies: [{ ...deb1, ipv4: undefined, ssh: { hostKey: HOST_KEY, host: "192.0.2.9" } }],

@@ -154,9 +154,7 @@ describe("a stack with one proxy", () => {
   });
 
   it("is few things in the stack: at most 5 commands for a proxy, and at most 20 resources for a bought one", () => {
-    const own = run.registered.filter(
-      ({ name, type }) => name.startsWith("hel1") && !type.startsWith("chatmail-proxy:"),
-    );
+    const own = run.registered.filter(({ name }) => name.startsWith("hel1"));
     expect(own.filter(({ type }) => type === COMMAND).length).toBeLessThanOrEqual(5);
     expect(own.length).toBeLessThanOrEqual(20);
   });
@@ -189,6 +187,11 @@ describe("a stack with one proxy", () => {
       "relay-host": ["relay@chatmail-proxy@test", generation, true, ["keys-hel1"]],
       "relay-tunnels": ["tunnels@chatmail-proxy@test", generation, false, ["tunnel-hel1"]],
     });
+  });
+
+  it("goes on with what an earlier version has set up, which took its things away when they went", () => {
+    const aliases = ["hel1-host", "relay-host"].map((name) => run.one(COMMAND, name).options.aliases);
+    expect(aliases).toEqual([["hel1-hostctl"], ["relay-hostctl"]]);
   });
 
   it("sets up the host before what is brought to it, with the packages that it needs", () => {
@@ -361,7 +364,11 @@ describe("secrets", () => {
   ].map(({ privateKey }) => body(privateKey));
 
   it("stand in no input that is not marked secret, in no command line, environment or trigger", async () => {
-    const run = await aStack({ settings: { relaySshKey: operator } });
+    const looks: string[] = [];
+    const run = await aStack({
+      settings: { relaySshKey: operator },
+      asked: (_login, command, stdin) => void looks.push(command, stdin),
+    });
     const secrets = [...wireGuard, ...ssh, body(operator)];
     const seen = new Set<string>();
     for (const resource of run.registered) {
@@ -378,6 +385,14 @@ describe("secrets", () => {
     }
     // All of them are in use somewhere, so that the test looks for what is really there.
     expect([...seen].sort()).toEqual([...secrets].sort());
+    // What they are made of, and what the provider is reached with, goes nowhere at all; and a look takes nothing along.
+    const everywhere = JSON.stringify(run.registered.map(({ inputs }) => inputs));
+    const seeds = ["management-key", "hel1-host-key", "hel1-proxy-key", "hel1-relay-key", "hel1-preshared-key"].map(
+      seed,
+    );
+    for (const source of [...seeds, "t".repeat(64)]) expect(everywhere).not.toContain(source);
+    expect(looks.length).toBeGreaterThan(0);
+    for (const secret of [...secrets, ...seeds]) expect(looks.join("\n")).not.toContain(secret);
   });
 
   it("go to the hosts on stdin alone, by command lines that all may see", async () => {
