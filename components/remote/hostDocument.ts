@@ -126,10 +126,13 @@ export function hostCommand(
       ...(host.absent === "gone" ? { retainOnDelete: true } : {}),
     },
   );
-  // What has no command is not known to have none in a preview.
-  const said = pulumi.runtime.isDryRun()
-    ? resource.stdout.apply((stdout) => outcome(stdout, ""))
-    : pulumi.all([resource.stdout, resource.create]).apply(([stdout, create]) => outcome(stdout, create ?? ""));
+  // The provider takes what a host says for a secret, since the connection is one; a preview would then show no line of
+  // whatever follows from it. What has no command is not known to have none in a preview.
+  const said = pulumi.unsecret(
+    pulumi.runtime.isDryRun()
+      ? resource.stdout.apply((stdout) => outcome(stdout, ""))
+      : pulumi.all([resource.stdout, resource.create]).apply(([stdout, create]) => outcome(stdout, create ?? "")),
+  );
   const result = host.absent
     ? said.apply((known) => (known.ok ? known : WELL))
     : pulumi.runtime.isDryRun()

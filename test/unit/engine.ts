@@ -182,9 +182,15 @@ function mocks(
       const ignored = before ? (request?.options.ignoreChanges ?? []) : [];
       const wanted = withOld(request?.inputs ?? typed, before?.inputs ?? {}, ignored);
       const sent = withOld(typed, before?.inputs ?? {}, ignored);
+      // The command provider takes all that it answers for a secret, if any of the inputs is one.
+      const secret = type.startsWith("command:") && (request?.secrets.length ?? 0) > 0;
+      const told = (outputs: Record<string, unknown>) =>
+        secret
+          ? Object.fromEntries(Object.entries(outputs).map(([property, value]) => [property, pulumi.secret(value)]))
+          : outputs;
       if (before && isDeepStrictEqual(before.inputs, wanted)) {
         stack.after.set(key, before);
-        return { id: before.id, state: { ...sent, ...before.outputs } };
+        return { id: before.id, state: { ...sent, ...told(before.outputs) } };
       }
       stack.changed.push(name);
       const id = before?.id ?? `${name}-id`;
@@ -192,7 +198,7 @@ function mocks(
       if (preview) return { id: before?.id, state: sent };
       const outputs = answer({ name, inputs: sent, before: before?.outputs });
       stack.after.set(key, { id, inputs: wanted, outputs });
-      return { id, state: { ...sent, ...outputs } };
+      return { id, state: { ...sent, ...told(outputs) } };
     },
     call({ token, inputs }) {
       const answer = expectations.calls[token];

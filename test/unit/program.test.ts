@@ -414,6 +414,16 @@ describe("secrets", () => {
     ).toEqual(["hel1-host", "relay-host"]);
   });
 
+  it("hide no line of a rule or a command from a preview, though what hosts say is taken for a secret too", async () => {
+    const after = await aStack({ settings: { relaySshKey: operator } });
+    const run = await aStack({ after, settings: { relaySshKey: operator, ports: [25, 443] }, preview: true });
+    for (const { name, secrets: marked } of rows(run, COMMAND))
+      expect([name, [...marked].sort()]).toEqual([
+        name,
+        name.endsWith("-host") ? ["connection", "stdin"] : ["connection"],
+      ]);
+  });
+
   it("are in no message, whatever fails", async () => {
     const run = await aStack({
       settings: { relaySshKey: operator },
