@@ -56,11 +56,14 @@ export function mailDomainArgs(
 ): MailDomainArgs {
   const known = allKnown(examined);
   const reports = reportsOf(examined);
+  const setUp = reports.filter(({ failures }) => failures.length === 0);
+  // Whatever answers at the others may be somebody else's mail server. If it was ours until now, it may well still be.
+  const doubtful = reports.filter(({ failures }) => failures.length > 0);
   return {
     mailDomain,
     zone,
-    proven: known ? provenAddresses(reports) : undefined,
-    unexamined: examined.flatMap(({ unknown }) => unknown),
+    proven: known ? provenAddresses(setUp) : undefined,
+    unexamined: [...examined.flatMap(({ unknown }) => unknown), ...provenAddresses(doubtful)],
     own: examined.flatMap(({ addresses }) => addresses),
     failing: failingFamilies(reports),
     proxies: proxies.filter((_, i) => !known || examined[i]?.whole),

@@ -171,7 +171,7 @@ describe("an existing machine with Debian 12", () => {
   });
 
   it("is not touched while its own mail server has the ports", async () => {
-    expect(failed(await the.up(vps))).toMatch(/old1-free[^]*port 25 is in use on this host \(by (master|something)\)/);
+    expect(failed(await the.up(vps))).toMatch(/old1-config[^]*port 25 is in use on this host \(by (master|something)\)/);
     expect(await the.sh("vps", "nft list tables 2>/dev/null", "any")).not.toContain("chatmail_proxy");
   });
 
@@ -207,7 +207,7 @@ describe("an existing machine with Debian 12", () => {
       );
       const output = failed(await the.up(vps));
       expect(output).toContain(
-        'old1: its set-up failed at old1-filter: ports 25, 143 are in use on this host (by nftables, table ip owner, chain pre: iifname "eth0" tcp dport { 25, 2500 } redirect to :2525; iptables-legacy, table nat, chain PREROUTING: -A PREROUTING -p tcp -m multiport --dports 143,1143 -j REDIRECT --to-ports 2143), and a proxy hands them on to the relay: take that rule out',
+        'old1: its set-up failed at old1-config: ports 25, 143 are in use on this host (by nftables, table ip owner, chain pre: iifname "eth0" tcp dport { 25, 2500 } redirect to :2525; iptables-legacy, table nat, chain PREROUTING: -A PREROUTING -p tcp -m multiport --dports 143,1143 -j REDIRECT --to-ports 2143), and a proxy hands them on to the relay: take that rule out',
       );
       expect(await the.sh("vps", "nft list tables")).not.toContain("chatmail_proxy");
       expect(await asked()).toEqual(["220 of the owner's 2525", "220 of the owner's 2143"]);

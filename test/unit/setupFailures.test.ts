@@ -89,12 +89,20 @@ describe("a proxy of which one document fails", () => {
     expect(values(run.one(RRSET, "mail-domain-A"))).toEqual(["203.0.113.120"]);
   });
 
-  it("stays in the records while the relay answers there all the same", async () => {
-    const run = await failing("deb1-confirm", {
+  const answering = (rrsets: ReturnType<typeof rrset>[]) =>
+    failing("deb1-confirm", {
       outside: ({ ports }) => ports.map((port) => ({ port, answer: { kind: "answered" } })),
+      rrsets,
     });
+
+  it("stays in the records while the relay answers there all the same", async () => {
+    const run = await answering([rrset("chat", "A", [deb1.ipv4], OURS)]);
     expect(values(run.one(RRSET, "mail-domain-A"))).toContain(deb1.ipv4);
     expect(run.errors.join()).toContain("deb1-confirm");
+  });
+
+  it("does not come into the records while it fails: what answers there may be somebody else's mail server", async () => {
+    expect(values((await answering([])).one(RRSET, "mail-domain-A"))).not.toContain(deb1.ipv4);
   });
 
   it("does not keep the run waiting for its answer", async () => {
