@@ -104,6 +104,8 @@ export interface DocumentOnHost {
   readonly sets: readonly string[];
   /** SHA-256 of the document that is wanted. */
   readonly digest: string;
+  /** It is in place only when it has been confirmed over another connection. */
+  readonly toConfirm: boolean;
 }
 
 /**
@@ -111,20 +113,19 @@ export interface DocumentOnHost {
  * differs; else a new one. A host that failed, was reset, or was changed by others is so written to again, and no other.
  */
 export function generationOf(
-  { name, sets, digest }: DocumentOnHost,
+  { name, sets, digest, toConfirm }: DocumentOnHost,
   there: HostStatus | undefined,
   fresh: string,
 ): string {
   const known = there?.documents[name];
-  if (!there || known?.digest !== digest || !SETTLED.has(known.state)) return fresh;
+  const settled = known?.state === "confirmed" || (known?.state === "applied" && !toConfirm);
+  if (!there || known?.digest !== digest || !settled) return fresh;
   const differs = sets.some((each) => {
     const { state = "none", drift = [] } = there.sets[each] ?? {};
     return state !== "confirmed" || drift.length > 0;
   });
   return differs || there.drift.length > 0 ? fresh : known.generation;
 }
-
-const SETTLED: ReadonlySet<string> = new Set(["applied", "confirmed"]);
 
 /** Whether a set is in place, and nothing of it differs. */
 export const isInPlace = (there: HostStatus | undefined, set: string, digest: string): boolean =>

@@ -47,6 +47,8 @@ export interface HostDocumentArgs {
   readonly document: string;
   /** What hostctl reads. The place for secrets, as pulumi.secret. */
   readonly content: pulumi.Output<HostDocumentText>;
+  /** It is in place only when it has been confirmed, by a command of its own. */
+  readonly toConfirm?: boolean;
   /** hostctl itself, which comes before the document; undefined where the host has it by then. */
   readonly program?: string;
   readonly requires: readonly Requirement[];
@@ -60,9 +62,9 @@ export class HostDocument implements Requirement {
   readonly generation: pulumi.Output<string>;
 
   constructor(name: string, args: HostDocumentArgs, opts: pulumi.CustomResourceOptions) {
-    const { host, document, content, program } = args;
+    const { host, document, content, program, toConfirm = false } = args;
     // A digest of keys of 256 bits says nothing of them.
-    const wanted = pulumi.unsecret(content.apply(({ digest, sets }) => ({ name: document, digest, sets })));
+    const wanted = pulumi.unsecret(content.apply(({ digest, sets }) => ({ name: document, digest, sets, toConfirm })));
     this.generation = pulumi
       .all([wanted, host.there])
       .apply(([known, there]) => generationOf(known, there, host.fresh));

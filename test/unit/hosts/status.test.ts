@@ -107,8 +107,8 @@ describe("what differs on a host", () => {
 });
 
 describe("the generation of a document", () => {
-  const of = (there: HostStatus | undefined, digest = "dd") =>
-    generationOf({ name: "config", sets: ["filter"], digest }, there, "new");
+  const of = (there: HostStatus | undefined, digest = "dd", toConfirm = false) =>
+    generationOf({ name: "config", sets: ["filter"], digest, toConfirm }, there, "new");
   const state = (word: string) => ({ config: { digest: "dd", generation: "g1", state: word } });
   const filter = (set: Partial<HostStatus["sets"][string]>) => ({
     filter: { state: "confirmed", digest: "aa", drift: [], ...set },
@@ -130,6 +130,10 @@ describe("the generation of a document", () => {
     ["a set of it differs", { ...well, sets: filter({ drift: ["the table is another"] }) }],
     ["our own part of the host differs", { ...well, drift: ["its hostctl is another"] }],
   ])("is a new one where %s", (...[, there, digest]) => expect(of(there, digest)).toBe("new"));
+
+  it("is a new one where it is to be confirmed and was not, though its rules were in force before", () => {
+    expect([of(well, "dd", true), of({ ...well, documents: state("applied") }, "dd", true)]).toEqual(["g1", "new"]);
+  });
 
   it("looks at a set alone where that is asked", () => {
     expect([liveDigest(well, "filter"), liveDigest(well, "tunnel"), liveDigest(undefined, "filter")]).toEqual([
