@@ -129,7 +129,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
       patient: this.absent(machine) === undefined && !(mode.kind === "tunnel" && mode.relay.byHand),
       after: [confirmed],
     });
-    this.inside = this.viewOfRelay(machine, config, relayEnd, confirmed);
+    this.inside = this.viewOfRelay(machine, [host, config], relayEnd, confirmed);
     this.failures = failuresOf([
       [`${name}-server`, firstContact],
       [`${name}-host`, host],
@@ -355,6 +355,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         host: this.documentHost(machine),
         document: "config",
         content,
+        toConfirm: true,
         requires,
       },
       { parent: this },
@@ -403,29 +404,30 @@ export class ProxyRelay extends pulumi.ComponentResource {
   }
 
   /**
-   * That of the confirmation where the proxy was written to in this run, else that of the look at its beginning; where the
-   * relay's end alone was, the proxy is asked once more.
+   * That of the confirmation where the proxy was written to in this run, else that of the look at its beginning. Where that is
+   * of before a change (of the relay's end alone, say, or one that failed), the proxy is asked once more.
    */
   private viewOfRelay(
     machine: Host,
-    config: HostDocument,
+    documents: readonly [HostDocument, HostDocument],
     relayEnd: TunnelEnd | undefined,
     confirmed: Requirement,
   ): ProxyRelay["inside"] {
     const { fresh, askAgain } = this.args;
+    // What it saw in an earlier run says nothing of today.
+    if (this.absent(machine) !== undefined) return pulumi.output<InsideView | "not asked">("not asked");
     return pulumi
       .all([
-        config.generation,
+        pulumi.all(documents.map(({ generation }) => generation)),
         relayEnd ? relayEnd.untouched : true,
         confirmed.result,
         this.there(machine),
         this.outside,
       ])
-      .apply(async ([generation, untouched, result, status]) => {
-        const written = generation === fresh;
-        const stale = !written && !untouched && !pulumi.runtime.isDryRun();
-        const now = stale ? statusOf(await askAgain?.()) : status;
-        const lines = (written && result.ok ? result.view : undefined) ?? now?.view;
+      .apply(async ([generations, untouched, result, status]) => {
+        const confirmedView = generations[1] === fresh && result.ok ? result.view : undefined;
+        const stale = (generations.includes(fresh) || !untouched) && !pulumi.runtime.isDryRun();
+        const lines = confirmedView ?? (stale ? statusOf(await askAgain?.()) : status)?.view;
         return lines ? parseInsideView(lines.join("\n")) : "not asked";
       });
   }

@@ -1,4 +1,6 @@
 import { presharedKey, sshKeyPair, wireGuardKeyPair } from "../../components/tunnel/keys";
+import type { OutsideView } from "../../components/proof/verdict";
+import type { ProbeTarget } from "../../components/proof/probe";
 import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers, OURS, RELAY_FACTS, rrset, type StackCase } from "./aStack";
 import { UNKNOWN, type Registered, type Run } from "./engine";
 import { broughtBy, setIn } from "./hostsAfter";
@@ -846,5 +848,57 @@ describe("the proxy's view of the relay", () => {
     expect([moved[0], moved[2]]).toEqual([2, ["relay-tunnels"]]);
     expect(moved[1]).toContain("though the relay answers through the tunnel");
     expect((await asking({ ...stack, settings, preview: true }))[0]).toBe(1);
+  });
+
+  describe("where this machine has no IPv6", () => {
+    const HEL1 = "203.0.113.120";
+    const IPV6 = "2001:db8:c000:78::1";
+    const CUT = ["handshake 999999", "endpoint (none)"];
+    const outside = (target: ProbeTarget): OutsideView =>
+      target.address.includes(":")
+        ? target.ports.map((port) => ({ port, answer: { kind: "notFromHere" } }))
+        : allAnswer(target);
+
+    it("is that after the keys were put back there, and not that of the look", async () => {
+      const after = await aStack({ outside });
+      const { sets } = after.hosts[HEL1] as (typeof after.hosts)[string];
+      const keys = { ...sets["tunnel-keys"], drift: ["the key is another"] } as (typeof sets)[string];
+      const run = await aStack({
+        after,
+        outside,
+        seen: { [HEL1]: { sets: { ...sets, "tunnel-keys": keys }, view: CUT } },
+        again: { [HEL1]: { view: INSIDE.split("\n") } },
+      });
+      expect([run.errors, run.changed, run.outputs.published]).toEqual([[], ["hel1-host"], [HEL1, IPV6]]);
+    });
+
+    it("is that after a failure, and not that of the look", async () => {
+      const after = await aStack({ outside });
+      const run = await aStack({
+        after,
+        outside,
+        settings: { tunnel: { keyGeneration: 2 } },
+        prints: { "hel1-config": "failed the disk is full" },
+        again: { [HEL1]: { view: CUT } },
+      });
+      expect(run.outputs.published).toEqual([HEL1]);
+    });
+
+    it("of a machine that is given up is none, whatever it saw last", async () => {
+      const deb1 = {
+        name: "deb1",
+        host: "linux",
+        ipv4: "192.0.2.140",
+        ipv6: "2001:db8::140",
+        ssh: { hostKey: HOST_KEY },
+      };
+      const after = await aStack({ proxies: ["hel1", deb1], outside });
+      const run = await aStack({
+        proxies: ["hel1", { ...deb1, gone: true }],
+        after,
+        outside: (target) => (target.address === deb1.ipv4 ? noneAnswers(target) : outside(target)),
+      });
+      expect(run.outputs.published).not.toContain("2001:db8::140");
+    });
   });
 });
