@@ -79,7 +79,7 @@ export function misled(
     ) ?? [];
   const cure = `Set ${key} to an address at which the machine itself answers SSH${proxy === undefined ? " (at home, the one in your own network)" : ""}.`;
   const say = (what: string) => [
-    `${key}: ${host} ${what}, so that a proxy answers its SSH, not the machine that you mean: "host key mismatch". ${cure}`,
+    `${key}: ${host} ${what}, so that a proxy answers its SSH, not the machine that you mean: "another host key is there". ${cure}`,
   ];
   if (other !== undefined)
     return say(`is ${theirs.find((address) => addresses.includes(address))}, the proxy ${other}'s address`);

@@ -84,6 +84,8 @@ function askOver(
     client.on("error", (error: Error & { level?: string; code?: string }) => {
       clearTimeout(timer);
       if (offered !== undefined) failed("hostKey", `another host key is there (${offered}) than the one that is set`);
+      else if (error.message.includes("no matching host key format"))
+        failed("hostKey", `no host key of the type that is set (${login.hostKey.trim().split(/\s+/)[0]}) is there`);
       else if (error.level === "client-authentication")
         failed("login", `${login.user} is not let in: ${withoutDot(error.message)}`);
       else if (error.level === "agent") failed("login", `the SSH agent does not help: ${withoutDot(error.message)}`);

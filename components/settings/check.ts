@@ -224,7 +224,7 @@ function checkRelay({ relay, tunnel }: ReadableParts): Complaint[] {
   return [];
 }
 
-/** Names whose records this program changes lead to a proxy once it has: "host key mismatch", from the second run on. */
+/** Names whose records this program changes lead to a proxy once it has: another host key, from the second run on. */
 function checkSshHosts({ mailDomain, relay, dns, proxies }: ReadableParts): Complaint[] {
   const changed = (name: string): string | undefined => {
     if (name === mailDomain) return "is the mail domain, whose addresses are the proxies' once this program has run";

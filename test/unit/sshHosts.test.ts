@@ -11,7 +11,7 @@ const relay = { key: "relay.ssh.host", host: "www.chat.example.org" };
 describe("an SSH host", () => {
   it("is told of where it is a proxy's address", () => {
     expect(misled(relay, { addresses: ["198.51.100.20", "203.0.113.120"], aliases: [] }, ours)).toEqual([
-      'relay.ssh.host: www.chat.example.org is 203.0.113.120, the proxy hel1\'s address, so that a proxy answers its SSH, not the machine that you mean: "host key mismatch". Set relay.ssh.host to an address at which the machine itself answers SSH (at home, the one in your own network).',
+      'relay.ssh.host: www.chat.example.org is 203.0.113.120, the proxy hel1\'s address, so that a proxy answers its SSH, not the machine that you mean: "another host key is there". Set relay.ssh.host to an address at which the machine itself answers SSH (at home, the one in your own network).',
     ]);
   });
 

@@ -89,6 +89,15 @@ it("does not log in where another host key is than the one that is pinned, and n
   expect(asked).toBe(false);
 });
 
+it("takes a server without a host key of the pinned one's type for another machine, too", async () => {
+  const login = await sshServer(() => undefined);
+  expect(await ask({ ...login, hostKey: "ecdsa-sha2-nistp256 AAAA" })).toEqual({
+    reachable: false,
+    why: "hostKey",
+    reason: "no host key of the type that is set (ecdsa-sha2-nistp256) is there",
+  });
+});
+
 it("tells that the login is not accepted from everything else", async () => {
   const login = await sshServer(() => undefined);
   expect(await ask({ ...login, privateKey: OTHER.privateKey })).toMatchObject({
