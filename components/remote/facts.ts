@@ -2,7 +2,7 @@
 import type { Wan } from "../filter/sysctl";
 import type { Family } from "../addresses";
 
-/** What a proxy sees of the relay through its tunnel (`hostctl through`). */
+/** What a proxy sees of the relay through its tunnel (a `through` line of a request). */
 export interface InsideView {
   /** up: the relay has called (or there is no tunnel to wait for); silent: it never did. */
   readonly tunnel: "up" | "silent" | "none";
@@ -22,7 +22,7 @@ export interface InsideView {
   readonly tracked: { readonly now: number; readonly most: number } | undefined;
 }
 
-/** What is there on the relay (`hostctl relay-facts`). */
+/** What is there on the relay (a `relay` line of a request). */
 export interface RelayFacts {
   /** Interfaces of ours, with the stack that they belong to where that is noted. */
   readonly ours: readonly { readonly device: string; readonly stack: string | undefined }[];
