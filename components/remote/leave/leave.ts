@@ -22,9 +22,13 @@ export async function leave(
 ): Promise<string | undefined> {
   const answer = await run(login, command);
   const where = `${name} (${login.host}, port ${login.port})`;
-  if (answer.reachable && answer.status === 0) return framed(answer.stdout, "").trim() || undefined;
+  const said = answer.reachable ? framed(answer.stdout, command).trim() : "";
+  // A login shell that ends the session says that all went well, and nothing was run.
+  const lost = /^failed (.*)/.exec(said)?.[1];
+  if (answer.reachable && answer.status === 0 && lost === undefined) return said || undefined;
   const reason = answer.reachable
-    ? (answer.stderr.trim().split("\n").at(-1) ?? "").replace(/^chatmail-proxy: /, "") || "it ended without a word"
+    ? (answer.stderr.trim().split("\n").at(-1) ?? "").replace(/^chatmail-proxy: /, "") ||
+      (lost ?? "it ended without a word")
     : answer.reason;
   if ((abandoned ?? "").split(",").some((each) => each.trim() === name))
     return `${where} is let go as ${ABANDON} says, and what was set up there stays there: ${reason}.`;

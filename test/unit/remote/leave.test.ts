@@ -1,12 +1,13 @@
 // What is undone on a host from the operator's machine when a resource goes.
 import type { SshAnswer } from "../../../components/hosts/ssh";
 import { frame } from "../../../components/remote/frame";
+import { hostctlIfThere } from "../../../components/remote/hostctl";
 import { leave, type LeaveJob } from "../../../components/remote/leave/leave";
 
 const JOB: LeaveJob = {
   name: "deb1",
   login: { host: "198.51.100.130", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA", privateKey: "SECRET" },
-  command: "sh -c 'hostctl uninstall p/s/deb1'",
+  command: hostctlIfThere("root", "uninstall", "p/s/deb1"),
 };
 const said = (status: number | undefined, stdout = "", stderr = ""): SshAnswer => ({
   reachable: true,
@@ -38,6 +39,11 @@ describe("what leaves a host", () => {
       "deb1 (198.51.100.130, port 22) could not be cleared, and what was set up there is to be undone: the disk is full.",
     ],
     ["it was ended there", said(undefined), "to be undone: it ended without a word."],
+    [
+      "its login shell ends the session, as if all were well",
+      { reachable: true, status: 0, stdout: "Welcome\n", stderr: "" },
+      'could not be cleared, and what was set up there is to be undone: its answer did not arrive; what did is "Welcome".',
+    ],
   ])("is not let go where %s, and says how it can be", async (_what, answer, text) => {
     for (const abandoned of [undefined, "", "deb", "deb11,hel1"]) {
       const error = await left(answer, abandoned).then(
