@@ -100,8 +100,8 @@ bring_document() {
 	if [ -n "$set_up" ]; then
 		# Not under timeout: FreeBSD's would wait for the guard that this starts.
 		"$self" step setup "$@" </dev/null
-		# It has taken its place.
-		[ -x "$self" ] || self=$LIB/hostctl
+		# It has taken its place; what may lie where it was is another stack's, on its way.
+		self=$LIB/hostctl
 	fi
 	name_sets
 	packages=$(sed -n 's/^package //p' "$facts")

@@ -264,6 +264,14 @@ describe("a host's own set-up", () => {
     expect(host.asked).toContain("prepare ");
   });
 
+  it("goes on by the program in its place, though another stack's arrives where it was", () => {
+    const next = join(host.dir, "lib/hostctl.new");
+    host.stub("systemctl", `[ -e "${next}" ] || { printf '#!/bin/sh\\nexit 9\\n' >"${next}"; chmod 755 "${next}"; }`);
+    const text = documentOf("relay@p@s", "setup", "package one", ["one", host.set("one")]);
+    expect(host.apply("relay@p@s", "g", text, { program: "hostctl.new" })).toEqual({ ok: true });
+    expect(host.read("lib/hostctl.new")).toContain("exit 9");
+  });
+
   it("is refused to another stack, and that of the one that is there stays recorded", () => {
     host.apply("host", "g", documentOf("host", "setup proj/prod/hel1"));
     expect(host.apply("host", "other", documentOf("host", "setup proj/other/hel1"))).toEqual(
