@@ -20,6 +20,8 @@ const lastRun = z.object({
   proxies: z.record(z.string(), machine),
   /** Proxies whose set-up failed, or has yet to begin since they could not be reached. */
   failed: z.array(z.string()).catch([]),
+  /** Hosts have documents, and the steps of versions before those are gone from the stack. */
+  documents: z.boolean().default(false),
   script: z
     .object({
       /** Of the script for the relay, where there is one; and since when it is this one (ISO 8601). */
@@ -54,7 +56,7 @@ export type Before = LastRun & {
 export type ScriptWord = NonNullable<LastRun["script"]>;
 
 /** What follows from the settings alone. */
-export type Standing = Omit<LastRun, "failed" | "script">;
+export type Standing = Omit<LastRun, "failed" | "script" | "documents">;
 
 export type Wanted = Pick<Settings, "mailDomain" | "dns" | "relay" | "proxies" | "tunnel">;
 

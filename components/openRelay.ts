@@ -62,6 +62,12 @@ export async function openRelay(
     if (!pulumi.runtime.isDryRun()) throw operatorError(text);
     await pulumi.log.warn(`${text}. pulumi up will make nothing before it can.`);
   }
+  if (before && known && !before.documents && !before.relay.gone && (reason !== undefined || settings.gone)) {
+    // Their steps go at the end of this run, and would take the tunnels with them where no document names these.
+    const text = `relay: the last run was one of an earlier version, and the first of this one must reach ${reachable.ssh.host}${reason === undefined ? ", without relay.gone" : `, which it cannot: ${reason}`}. Run pulumi up again when it can. To let go of a relay that is lost: relay.gone: true, and pulumi up by the earlier version`;
+    if (!pulumi.runtime.isDryRun()) throw operatorError(text);
+    await pulumi.log.warn(`${text}. Until then pulumi up changes nothing.`);
+  }
   const silent = reason !== undefined && known;
   if (silent) {
     await pulumi.log.warn(

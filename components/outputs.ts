@@ -44,7 +44,13 @@ export function stackOutputs(facts: OutputFacts): pulumi.Inputs {
 
 function lastRunOf({ settings, before, well, failed, script }: OutputFacts): LastRun {
   const now = standingAfter(settings);
-  return { ...(well ? now : standingDespite(before, now)), failed: [...failed], ...(script && { script }) };
+  return {
+    ...(well ? now : standingDespite(before, now)),
+    failed: [...failed],
+    // After a run with faults the engine deletes nothing.
+    documents: well || (before?.documents ?? true),
+    ...(script && { script }),
+  };
 }
 
 function page({ settings, records, reports, advice, script }: OutputFacts): pulumi.Input<string> {

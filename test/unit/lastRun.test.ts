@@ -33,6 +33,7 @@ function settingsOf(raw: Raw): Settings {
 const after = (raw: Raw) => ({
   ...standingAfter(settingsOf(raw)),
   failed: [],
+  documents: true,
   published: ["203.0.113.120"],
   addresses: {},
   hostKeys: {},
@@ -281,6 +282,34 @@ describe("a run", () => {
     await expect(aStack({ before: { ...outputs, lastRun }, proxies: moved })).rejects.toThrow(
       'proxies[0].location: was "hel1" until now.',
     );
+  });
+
+  describe("after one of a version before documents, whose last steps take the tunnels off the relay", () => {
+    const RELAY_HOST = "192.168.77.10";
+    const earlier = async () => {
+      const { outputs } = await aStack();
+      return { ...outputs, lastRun: { ...(outputs.lastRun as Raw), documents: undefined } };
+    };
+    const documents = (run: { readonly outputs: Raw }) => (run.outputs.lastRun as Raw).documents;
+
+    it("changes nothing while the relay cannot be reached, or is to be let go of", async () => {
+      const before = await earlier();
+      const silent = { before, silent: [RELAY_HOST] };
+      await expect(aStack(silent)).rejects.toThrow(
+        `must reach ${RELAY_HOST}, which it cannot: nothing answers within 10 s. Run pulumi up again when it can.`,
+      );
+      await expect(aStack({ before, settings: GONE })).rejects.toThrow(`must reach ${RELAY_HOST}, without relay.gone.`);
+      expect((await aStack({ ...silent, preview: true })).warnings).toContainEqual(
+        expect.stringContaining("Until then pulumi up changes nothing."),
+      );
+    });
+
+    it("leaves word when those steps are gone: where nothing was at fault", async () => {
+      const before = await earlier();
+      expect(documents(await aStack({ before }))).toBe(true);
+      expect(documents(await aStack({ before, outside: noneAnswers }))).toBe(false);
+      expect(documents(await aStack({ outside: noneAnswers }))).toBe(true);
+    });
   });
 
   it("has no objection where the last one left no word, or one of another version", async () => {
