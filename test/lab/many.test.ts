@@ -127,7 +127,13 @@ describe("what others have on a machine of ours", () => {
   });
 
   it("is found where a port is taken, before any rule is loaded there, and holds up neither the others nor the records", async () => {
-    const server = await the.lab.spawn("deb1", ["systemd-socket-activate", "-l", "8443", "cat"], { stdio: "ignore" });
+    const server = await the.lab.spawn(
+      "deb1",
+      ["systemd-socket-activate", "--accept", "--inetd", "-l", "8443", "cat"],
+      {
+        stdio: "ignore",
+      },
+    );
     try {
       await waitFor("the server", 10, async () => (await the.sh("deb1", "ss -Hltn 'sport = :8443'")) !== "");
       const rules = await the.sh("deb1", "nft -s list table inet chatmail_proxy");
