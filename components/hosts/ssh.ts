@@ -2,6 +2,7 @@
 // @pulumi/command can neither look in a preview nor fail without ending the run.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Client, type ConnectConfig, type ServerHostKeyAlgorithm } from "ssh2";
+import { withoutPkcs8 } from "../tunnel/keys";
 
 /** How to log in. The host key is not optional: without one anybody could answer. */
 export interface SshLogin {
@@ -10,7 +11,7 @@ export interface SshLogin {
   readonly user: string;
   /** Public host key, as a line of known_hosts without the name: type and base64. */
   readonly hostKey: string;
-  /** Private key in OpenSSH's format; without one the agent is asked. */
+  /** Private key, in PEM; without one the agent is asked. */
   readonly privateKey?: string | undefined;
   /** Path of the SSH agent's socket. */
   readonly agent?: string | undefined;
@@ -150,7 +151,7 @@ function configOf(
       if (!same) refused(fingerprint(offered));
       return same;
     },
-    ...(privateKey === undefined ? { agent } : { privateKey }),
+    ...(privateKey === undefined ? { agent } : { privateKey: withoutPkcs8(privateKey) }),
   };
 }
 

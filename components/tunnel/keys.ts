@@ -42,6 +42,20 @@ export function sshKeyPair(seed: string, purpose: string, comment: string): SshK
   };
 }
 
+/**
+ * A private key of the operator's in a form that ssh2 reads, which knows no PKCS#8 ("BEGIN PRIVATE KEY", as openssl writes it,
+ * and the command provider reads). Any other text stays as it is.
+ */
+export function withoutPkcs8(text: string): string {
+  if (!/^-----BEGIN PRIVATE KEY-----\r?\n/.test(text)) return text;
+  const key = createPrivateKey(text);
+  if (key.asymmetricKeyType === "rsa") return key.export({ format: "pem", type: "pkcs1" }).toString();
+  if (key.asymmetricKeyType === "ec") return key.export({ format: "pem", type: "sec1" }).toString();
+  if (key.asymmetricKeyType !== "ed25519") return text;
+  const secret = key.export({ format: "der", type: "pkcs8" }).subarray(-32);
+  return opensshPrivateKey(secret, rawPublicKey(ED25519_PKCS8, secret), "");
+}
+
 /** The public point of an X25519 scalar (RFC 7748), 32 bytes each. */
 export function x25519PublicKey(scalar: Buffer): Buffer {
   return rawPublicKey(X25519_PKCS8, scalar);

@@ -1,8 +1,9 @@
 // hosts/ssh.ts against an SSH server on loopback: what is heard, and each way not to be let in, as a value.
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { createServer, type AddressInfo, type Server as TcpServer } from "node:net";
-import { Server, type Connection } from "ssh2";
+import { Server, utils, type Connection } from "ssh2";
 import { runOverSsh, type SshLogin } from "../../../components/hosts/ssh";
-import { sshKeyPair } from "../../../components/tunnel/keys";
+import { sshKeyPair, withoutPkcs8 } from "../../../components/tunnel/keys";
 
 const SEED = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const HOST = sshKeyPair(SEED, "the server's", "host");
@@ -95,6 +96,35 @@ it("takes a server without a host key of the pinned one's type for another machi
     reachable: false,
     why: "hostKey",
     reason: "no host key of the type that is set (ecdsa-sha2-nistp256) is there",
+  });
+});
+
+it.each([
+  ["ed25519", () => generateKeyPairSync("ed25519")],
+  ["rsa", () => generateKeyPairSync("rsa", { modulusLength: 2048 })],
+  ["ec", () => generateKeyPairSync("ec", { namedCurve: "prime256v1" })],
+] as const)("reads a private key of type %s as openssl writes it, like the command provider does", (_type, make) => {
+  const { privateKey } = make();
+  const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+  expect(pem).toMatch(/^-----BEGIN PRIVATE KEY-----/);
+  expect(utils.parseKey(pem)).toBeInstanceOf(Error);
+  const read = utils.parseKey(withoutPkcs8(pem));
+  if (read instanceof Error) throw read;
+  const spki = (text: string | Buffer) => createPublicKey(text).export({ format: "pem", type: "spki" });
+  expect(spki(read.getPublicPEM())).toBe(spki(pem));
+  expect(withoutPkcs8(OPERATOR.privateKey)).toBe(OPERATOR.privateKey);
+});
+
+it("offers such a key", async () => {
+  const login = await sshServer((channel) => {
+    channel.exit(0);
+    channel.end();
+  });
+  const pem = generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+  // Read, and not known there.
+  expect(await ask({ ...login, privateKey: pem })).toMatchObject({
+    why: "login",
+    reason: expect.stringContaining("root is not let in") as string,
   });
 });
 
