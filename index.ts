@@ -8,7 +8,7 @@ import { examineAll, mailDomainArgs } from "./components/examine";
 import { findDoors } from "./components/hosts/doors";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
 import { readLastRun } from "./components/lastRun";
-import { lookAgain, lookAround, tellConflicts, tellDrift } from "./components/look";
+import { lookAgain, lookAround, tellConflicts, tellDrift, tellRemarks } from "./components/look";
 import { openRelay } from "./components/openRelay";
 import { stackOutputs } from "./components/outputs";
 import { ProxyRelay } from "./components/proxyRelay";
@@ -59,6 +59,7 @@ async function main(world: World = OPERATORS_MACHINE): Promise<pulumi.Inputs> {
   const overSsh = relay instanceof Relay ? relay : undefined;
   await tellDrift(seen, before, proxies, overSsh);
   await tellConflicts(seen, proxies);
+  await tellRemarks(seen, proxies, overSsh, began);
 
   const examined = await examineAll(proxies, settings, seen, facts);
   // Before the records, since nothing of what is told should wait for them.

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Door } from "./hosts/host";
 import { kindOf, traitsOf } from "./hosts/kindOf";
 import { runOverSsh, type SshAnswer, type SshLogin, type Unreachable } from "./hosts/ssh";
+import { remarks } from "./hosts/remarks";
 import { driftOf, parseHostStatus, type HostStatus } from "./hosts/status";
 import type { Before } from "./lastRun";
 import { outputValue } from "./outputValue";
@@ -201,6 +202,23 @@ export const statusOf = (seen: HostSeen | undefined): HostStatus | undefined =>
 
 interface Row extends pulumi.Resource {
   readonly name: string;
+}
+
+/** Tells what else deserves a word on a host, each in its own row. */
+export async function tellRemarks(
+  seen: Seen,
+  rows: readonly Row[],
+  relay: pulumi.Resource | undefined,
+  now: Date,
+): Promise<void> {
+  const hosts: readonly (readonly [string, HostSeen | undefined, pulumi.Resource | undefined])[] = [
+    ...rows.map((row) => [row.name, seen.proxies.get(row.name), row] as const),
+    ["relay", seen.relay, relay],
+  ];
+  for (const [name, host, row] of hosts) {
+    const status = statusOf(host);
+    for (const remark of status ? remarks(status, now) : []) await pulumi.log.warn(`${name}: ${remark}.`, row);
+  }
 }
 
 /** Tells in a preview what is in the way of an `up`, each in its host's own row; an `up` fails at it by itself. */

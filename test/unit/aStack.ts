@@ -147,7 +147,7 @@ export async function aStack(stack: StackCase = {}): Promise<StackRun> {
             return Promise.resolve({ reachable: false, why: "refused", reason: "the connection is refused" });
           const times = (asked.get(login.host) ?? 0) + 1;
           asked.set(login.host, times);
-          return Promise.resolve(answerOf(login.host, stack, times));
+          return Promise.resolve(answerOf(login.host, stack, times, ranAt));
         },
         dns: { ...NO_DNS, ...stack.dns },
         reverse: (address) => Promise.resolve(stack.reverse?.[address]),
@@ -189,7 +189,7 @@ export const BARE_STATUS: HostStatus = {
   tracked: "",
 };
 
-function answerOf(host: string, stack: StackCase, times: number): SshAnswer {
+function answerOf(host: string, stack: StackCase, times: number, now: Date): SshAnswer {
   if (stack.silent?.includes(host)) return { reachable: false, why: "silent", reason: "nothing answers within 10 s" };
   const facts = { relay: (stack.relayFacts ?? RELAY_FACTS).split("\n"), outbound: [...(stack.outbound ?? [])] };
   const known = stack.after?.hosts[host];
@@ -198,6 +198,7 @@ function answerOf(host: string, stack: StackCase, times: number): SshAnswer {
     ...BARE_STATUS,
     ...facts,
     ...known,
+    clock: now.getTime() / 1000,
     view,
     ...stack.seen?.[host],
     ...(times > 1 ? stack.again?.[host] : {}),

@@ -880,6 +880,7 @@ describe("the proxy's view of the relay", () => {
         settings: { tunnel: { keyGeneration: 2 } },
         prints: { "hel1-config": "failed the disk is full" },
         again: { [HEL1]: { view: CUT } },
+        rrsets: [rrset("chat", "A", [HEL1], OURS)],
       });
       expect(run.outputs.published).toEqual([HEL1]);
     });
