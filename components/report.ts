@@ -70,7 +70,12 @@ export function failingFamilies(proxies: readonly ProxyReport[]): Family[] {
   return ([4, 6] as const).filter((family) => {
     const verdicts = proxies
       .filter(({ publish }) => publish)
-      .flatMap(({ families }) => families.filter((each) => each.family === family).map(({ verdict }) => verdict));
+      .flatMap(({ families, failures }) =>
+        families
+          .filter((each) => each.family === family)
+          // What is not set up serves nobody, whatever answers there.
+          .map(({ verdict }) => ({ ...verdict, proven: verdict.proven && failures.length === 0 })),
+      );
     return verdicts.some(({ notOffered }) => !notOffered) && verdicts.every(({ proven }) => !proven);
   });
 }

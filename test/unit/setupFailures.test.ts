@@ -105,6 +105,16 @@ describe("a proxy of which one document fails", () => {
     expect(values((await answering([])).one(RRSET, "mail-domain-A"))).not.toContain(deb1.ipv4);
   });
 
+  it("that answers by a family by which no other does takes no reason to keep that family in the records", async () => {
+    const run = await aStack({
+      proxies: ["hel1", { ...deb1, ipv6: "2001:db8::140" }],
+      prints: { "deb1-confirm": `failed ${REASON}` },
+      outside: (target) => (target.address.startsWith("2001:db8:c000:") ? noneAnswers(target) : allAnswer(target)),
+      rrsets: [rrset("chat", "AAAA", ["2001:db8:c000:78::1"], OURS)],
+    });
+    expect(values(run.one(RRSET, "mail-domain-AAAA"))).toEqual(["2001:db8:c000:78::1"]);
+  });
+
   it("does not keep the run waiting for its answer", async () => {
     const patience: Record<string, boolean | undefined> = {};
     await failing("deb1-config", {
