@@ -171,7 +171,9 @@ describe("an existing machine with Debian 12", () => {
   });
 
   it("is not touched while its own mail server has the ports", async () => {
-    expect(failed(await the.up(vps))).toMatch(/old1-config[^]*port 25 is in use on this host \(by (master|something)\)/);
+    expect(failed(await the.up(vps))).toMatch(
+      /old1-config[^]*port 25 is in use on this host \(by (master|something)\)/,
+    );
     expect(await the.sh("vps", "nft list tables 2>/dev/null", "any")).not.toContain("chatmail_proxy");
   });
 

@@ -17,6 +17,8 @@ export interface PulumiResult {
 export interface PulumiOptions {
   /** Keep the output instead of showing it. */
   readonly capture?: boolean;
+  /** Variables of its environment, beside the lab's own. */
+  readonly env?: Readonly<Record<string, string>>;
   /** When it aborts, pulumi and all that it started are killed, as by a power cut. */
   readonly signal?: AbortSignal;
 }
@@ -61,13 +63,14 @@ export const hasStack = (lab: LabHandle): boolean => existsSync(join(lab.dirs.st
 interface RunOptions {
   readonly capture?: boolean;
   readonly stdin?: string;
+  readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
 
 async function inOperator(
   { lab, workspace, toolchain }: LabStack,
   argv: readonly string[],
-  { capture = false, stdin, signal }: RunOptions,
+  { capture = false, stdin, env = {}, signal }: RunOptions,
 ): Promise<PulumiResult> {
   const output = capture ? "pipe" : "inherit";
   const child = await lab.spawn(
@@ -75,7 +78,7 @@ async function inOperator(
     // The machine's own SSH agent is none of the lab's business.
     ["env", "-u", "SSH_AUTH_SOCK", "-u", "HCLOUD_TOKEN", ...argv],
     {
-      env: { ...toolchain.env, ...workspace.env },
+      env: { ...toolchain.env, ...workspace.env, ...env },
       stdio: [stdin === undefined ? (capture ? "ignore" : "inherit") : "pipe", output, output],
       cwd: workspace.dir,
     },
