@@ -4,7 +4,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Door } from "./hosts/host";
 import { kindOf, traitsOf } from "./hosts/kindOf";
-import { runOverSsh, type SshAnswer, type SshLogin, type Unreachable } from "./hosts/ssh";
+import { runPatiently, type SshAnswer, type SshLogin, type Unreachable } from "./hosts/ssh";
 import { remarks } from "./hosts/remarks";
 import { driftOf, parseHostStatus, type HostStatus } from "./hosts/status";
 import type { Before } from "./lastRun";
@@ -23,18 +23,12 @@ const SECONDS = 30;
 /** Milliseconds within which a host that does not answer is tried again: one that restarts may well be back by then. */
 const PATIENCE = 10_000;
 
-export async function askFromHere(login: SshLogin, command: string, stdin: string): Promise<SshAnswer> {
-  const began = Date.now();
-  for (;;) {
-    const answer = await runOverSsh(
-      { ...login, agent: process.env.SSH_AUTH_SOCK },
-      { command, stdin, timeout: (SECONDS + 10) * 1000, loginTimeout: PATIENCE },
-    );
-    const mayCome = !answer.reachable && (answer.why === "silent" || answer.why === "refused");
-    if (!mayCome || Date.now() - began >= PATIENCE) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
-}
+export const askFromHere = (login: SshLogin, command: string, stdin: string): Promise<SshAnswer> =>
+  runPatiently(
+    { ...login, agent: process.env.SSH_AUTH_SOCK },
+    { command, stdin, timeout: (SECONDS + 10) * 1000, loginTimeout: PATIENCE },
+    PATIENCE,
+  );
 
 /** `answer`: it lets us in, and what it answers makes no sense. */
 export type HostSeen = {

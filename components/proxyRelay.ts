@@ -151,10 +151,19 @@ export class ProxyRelay extends pulumi.ComponentResource {
     return machine.machine.apply((id) => (id === seen?.machine ? statusOf(seen) : undefined));
   }
 
-  /** The relay cannot be reached, so that this end of the tunnel stays as it is, since both must fit. */
-  private get held(): boolean {
+  private get relaySilent(): boolean {
     const { mode } = this.args;
     return mode.kind === "tunnel" && mode.relay.silent;
+  }
+
+  /** Its configuration is going to fail for what is in the way on the host. */
+  private get inTheWay(): boolean {
+    return (statusOf(this.args.seen)?.conflicts.length ?? 0) > 0;
+  }
+
+  /** One end of the tunnel could not be brought in, so that the other stays as it is too, since both must fit. */
+  private get held(): boolean {
+    return this.relaySilent || this.inTheWay;
   }
 
   private absent(machine: Host): DocumentHost["absent"] {
@@ -189,7 +198,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
           udpPorts: shared.udpPorts,
           tunnelPort: mode.kind === "tunnel" ? mode.settings.port : undefined,
         },
-        frozen: seen?.reachable === false || this.held,
+        frozen: seen?.reachable === false || this.relaySilent,
         rebootTime: rebootTime(mode.kind === "tunnel" ? mode.plan.slot : mode.slot),
         labels,
       },
@@ -288,7 +297,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     return relay.addTunnel({
       proxy: settings.name,
       interfaceName: plan.relayInterface,
-      held: this.absent(machine) !== undefined,
+      held: this.absent(machine) !== undefined || this.inTheWay,
       keys: secrets.relayKeys,
       end: pulumi
         .all([secrets.proxyPublicKey, dialled, this.ipv4, this.ipv6])
@@ -325,7 +334,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
       .all([host.result, this.there(machine), secrets?.relayPublicKey])
       .apply(([result, there, peerPublicKey]) => {
         const setOf = (set: string) => ({ held: this.held, live: liveDigest(there, set) });
-        const interfaces = parseWan((there?.wan ?? (result.ok ? result.wan : undefined) ?? []).join("\n"));
+        const interfaces = parseWan(((result.ok ? result.wan : undefined) ?? there?.wan ?? []).join("\n"));
         return document("config", [
           "admin-keys",
           ...shared.adminKeys.map((key) => `admin-key ${key}`),

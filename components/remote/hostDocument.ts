@@ -144,8 +144,9 @@ export function hostCommand(
   return { resource, result };
 }
 
+/** Of a command that was never run, nothing is known, and nothing bad. */
 const outcome = (stdout: string | undefined, line: string): Applied =>
-  stdout ? parseApplied(framed(stdout, line)) : WELL;
+  stdout || line !== "" ? parseApplied(framed(stdout ?? "", line)) : WELL;
 
 // A host that has just answered, and now refuses, most likely limits new connections: as long as such limits last (a minute or
 // two), and no longer than an impatient operator does.

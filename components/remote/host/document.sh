@@ -36,6 +36,8 @@ confirm() {
 # open_work: a directory of this run's own, for what may hold keys. Where there is memory for that ($RUN, on Linux), it
 # is never on a disk.
 open_work() {
+	# What one that was killed has left may hold keys.
+	find "$RUN" -maxdepth 1 -type d -name 'chatmail-proxy.??????' -mmin +120 -exec rm -rf {} + 2>/dev/null || true
 	{ mkdir -p "$RUN" && work=$(mktemp -d "$RUN/chatmail-proxy.XXXXXX"); } 2>/dev/null || return 1
 	trap 'rm -rf "$work"' EXIT
 	trap 'exit 1' HUP INT TERM
