@@ -210,7 +210,7 @@ describe("a relay with public addresses of its own", () => {
           "Without a tunnel the relay sees all clients of a proxy under that proxy's one address.",
         );
         expect(output).not.toMatch(/Server .*replac/);
-        expect(output).toContain("port 25 outbound works over IPv4: mx.example.net greets with 220 ");
+        expect(output).not.toContain("cannot reach mx.example.net on port 25");
         const [, release = "false"] =
           /The relay still has its ends of the tunnels, which a script set up\. Run there, as root: (.*)/.exec(
             output,

@@ -148,22 +148,26 @@ arm_set() {
 		say "$1: in force"
 		return 0
 	fi
-	redirected_tunnel_works "$1"
 	stop_timer "$1"
 	arming=$$-$(date +%s)
 	start_timer "$1" "$2" "$arming"
 	set_status "$1" armed "$(cat "$(set_dir "$1")/next/digest")" "$arming"
 	each_file next "$1" load_file
+	if leads_elsewhere "$1" && ! heard "$tunnel" 30; then
+		stop_timer "$1"
+		each_file live "$1" load_file
+		set_status "$1" reverted "$(cat "$(set_dir "$1")/next/digest")" "$arming"
+		fail "the relay has not called through the tunnel within 30 s; the previous rules, which do not lead into it, are in force again"
+	fi
 	say "$1: new rules are loaded; they are taken back in $2 s unless a new SSH connection confirms them"
 }
 
-# redirected_tunnel_works SET: rules that lead into the tunnel take the place of others that do not, such as those of a proxy
-# without one, only when the relay has called through it: until then the others serve. The system defines tunnel_interface.
-redirected_tunnel_works() {
+# leads_elsewhere SET: its rules lead into the tunnel, and those that they take the place of do not, such as those of a proxy without
+# one. Then they stay only when the relay calls through it. That cannot be asked before: the others may shut the tunnel's
+# port. The system defines tunnel_interface.
+leads_elsewhere() {
 	tunnel=$(tunnel_interface)
-	[ -n "$tunnel" ] && [ -f "$(set_dir "$1")/live/index" ] || return 0
-	names_in next "$1" "$tunnel" && ! names_in live "$1" "$tunnel" || return 0
-	heard "$tunnel" 30 || fail "the relay has not called through the tunnel within 30 s, so the rules in force stay: they do not lead into it"
+	[ -n "$tunnel" ] && [ -f "$(set_dir "$1")/live/index" ] && names_in next "$1" "$tunnel" && ! names_in live "$1" "$tunnel"
 }
 
 # names_in SIDE SET TEXT: it stands in a file of the set.

@@ -164,7 +164,7 @@ export function rulesSuite(shell: Shell): void {
     bsd.ok("install tunnel", TUNNEL);
     bsd.set("hasty", "");
     expect(bsd.refusal(FILTER)).toBe(
-      "the relay has not called through the tunnel within 30 s, so the rules in force stay: they do not lead into it",
+      "the relay has not called through the tunnel within 30 s; the previous rules, which do not lead into it, are in force again",
     );
     expect(bsd.get("pf.anchor")).not.toContain("wg5182");
     bsd.set("wg5182.heard", "");

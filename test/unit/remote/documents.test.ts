@@ -410,21 +410,23 @@ describe("a guarded set", () => {
       host.stub("sleep", `echo "sleep $*" >>"${host.dir}/log"`);
     });
 
-    it("is loaded when the relay has called", () => {
+    it("stays when the relay calls", () => {
       heard(20);
       expect(host.apply("config", "g2", tunnelled())).toEqual({ ok: true });
       expect(record("config")).toContain(" g2 armed");
     });
 
-    it("is not loaded before, and what is in force stays", () => {
+    it("is taken back where it does not, and what was in force is so again", () => {
       heard(1000);
       expect(host.apply("config", "g2", tunnelled())).toEqual(
         NO(
-          "the relay has not called through the tunnel within 30 s, so the rules in force stay: they do not lead into it",
+          "the relay has not called through the tunnel within 30 s; the previous rules, which do not lead into it, are in force again",
         ),
       );
       expect(host.asked.filter((line) => line === "sleep 1")).toHaveLength(30);
-      expect(host.statusOf("filter")[0]).toBe("confirmed");
+      expect(host.statusOf("filter")[0]).toBe("reverted");
+      expect(host.asked.filter((line) => line.startsWith("nft -f")).at(-1)).toContain("/filter/live/");
+      expect(record("config")).toBe(undefined);
     });
 
     it("waits for nobody where there are no rules in force, or they lead there already", () => {
