@@ -80,7 +80,8 @@ interface Examination {
 
 async function examine(proxy: ProxyRelay, { publish, onRelay, host }: Examination): Promise<Examined> {
   const of = (address: ProxyRelay["ipv4"]) => (address ? outputValue(address) : Promise.resolve(undefined));
-  const [ipv4, ipv6, outside, inside, told] = await Promise.all([
+  const [machine, ipv4, ipv6, outside, inside, told] = await Promise.all([
+    outputValue(proxy.machine),
     of(proxy.ipv4),
     of(proxy.ipv6),
     outputValue(proxy.outside),
@@ -92,7 +93,9 @@ async function examine(proxy: ProxyRelay, { publish, onRelay, host }: Examinatio
   const failures = told ?? [];
   const addresses = { ...(ipv4 ? { 4: ipv4 } : {}), ...(ipv6 ? { 6: ipv6 } : {}) };
   const unreached =
-    host && !host.reachable ? { silent: refusal(host) === undefined, unreachable: host.reason } : undefined;
+    host && !host.reachable && host.machine === machine
+      ? { silent: refusal(host) === undefined, unreachable: host.reason }
+      : undefined;
   // Neither seen from here (no IPv6, say) nor by the proxy, which could not be asked: its set-up failed, or its SSH is shut
   // to this machine though it works.
   const works = Object.values(outside ?? {}).some((view) => view.some(({ answer }) => answer.kind === "answered"));

@@ -87,6 +87,8 @@ export class ProxyRelay extends pulumi.ComponentResource {
   readonly wireGuardPublicKey: pulumi.Output<string> | undefined;
   readonly relayPublicKey: pulumi.Output<string> | undefined;
   readonly sshHostKey: pulumi.Output<string>;
+  /** Changes when the machine is another one. */
+  readonly machine: pulumi.Output<string>;
   /** What the operator's machine sees at the proxy's addresses, once all is installed. */
   readonly outside: pulumi.Output<OutsideViews>;
   /** What the proxy itself sees of the relay. */
@@ -108,6 +110,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     this.ipv4 = machine.ipv4;
     this.ipv6 = machine.ipv6;
     this.sshHostKey = pulumi.output(machine.reach.hostKey);
+    this.machine = machine.machine;
     this.createNames();
 
     const secrets =
@@ -126,7 +129,9 @@ export class ProxyRelay extends pulumi.ComponentResource {
       ipv6: this.ipv6,
       ports: args.shared.ports,
       mailDomain: args.shared.mailDomain,
-      patient: this.absent(machine) === undefined && !(mode.kind === "tunnel" && mode.relay.byHand),
+      patient: this.replaced(machine).apply(
+        (other) => (other || this.absent(machine) === undefined) && !(mode.kind === "tunnel" && mode.relay.byHand),
+      ),
       after: [confirmed],
     });
     this.inside = this.viewOfRelay(machine, [host, config], relayEnd, confirmed);
@@ -177,9 +182,16 @@ export class ProxyRelay extends pulumi.ComponentResource {
       become,
       machine: id,
       absent: this.absent(machine),
+      replaced: this.replaced(machine),
       there: this.there(machine),
       fresh: this.args.fresh,
     };
+  }
+
+  /** The machine that could not be reached is another one: this one takes its place. */
+  private replaced(machine: Host): pulumi.Output<boolean> {
+    const { seen } = this.args;
+    return machine.machine.apply((id) => !machine.gone && seen !== undefined && seen.machine !== id);
   }
 
   private createMachine(): Host {

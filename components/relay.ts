@@ -82,6 +82,7 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
       reach: { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.privateKey },
       become: becomeOf(ssh.user),
       absent: gone ? "gone" : args.silent ? "silent" : undefined,
+      replaced: pulumi.output(false),
       there: pulumi.output(args.there),
       fresh: args.fresh,
     };

@@ -29,16 +29,16 @@ export interface ProofArgs {
   readonly ports: readonly number[];
   readonly mailDomain: string;
   /** Whether it is worth waiting for an answer. */
-  readonly patient: boolean;
+  readonly patient: pulumi.Output<boolean>;
   /** Comes first. Where it did not go well, nothing is waited for. */
   readonly after: readonly Requirement[];
 }
 
 export function lookFromOutside(prove: Prover, args: ProofArgs): pulumi.Output<OutsideViews> {
   return pulumi
-    .all([args.ipv4, args.ipv6, pulumi.all(args.after.map(({ result }) => result))])
-    .apply(async ([ipv4, ipv6, outcomes]) => {
-      const patient = args.patient && outcomes.every(({ ok }) => ok);
+    .all([args.ipv4, args.ipv6, args.patient, pulumi.all(args.after.map(({ result }) => result))])
+    .apply(async ([ipv4, ipv6, worthIt, outcomes]) => {
+      const patient = worthIt && outcomes.every(({ ok }) => ok);
       const look = (address: string | undefined) =>
         address === undefined ? undefined : prove({ address, ports: args.ports, mailDomain: args.mailDomain, patient });
       const [four, six] = await Promise.all([look(ipv4), look(ipv6)]);

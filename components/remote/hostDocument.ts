@@ -29,6 +29,8 @@ export interface DocumentHost {
    * gone: neither now nor when the resource goes, since the machine never comes back.
    */
   readonly absent: "silent" | "gone" | undefined;
+  /** It is not the machine that could not be reached, but one that takes its place in this run. */
+  readonly replaced: pulumi.Output<boolean>;
   /** What this very machine said of itself at the beginning of the run; undefined where it was not asked, or is a new one. */
   readonly there: pulumi.Output<HostStatus | undefined>;
   /** The generation of what is brought in by this run. */
@@ -101,16 +103,15 @@ export function hostCommand(
   const ready = pulumi.runtime.isDryRun()
     ? pulumi.output(true)
     : pulumi.all(requires.map(({ result }) => result)).apply((all) => all.every(({ ok }) => ok));
+  const able = host.absent === undefined ? pulumi.output(true) : host.replaced;
   const resource = new command.remote.Command(
     name,
     {
       connection: connection(host.reach, attempts),
       // Without a command nothing is run, and nobody called: the provider keeps what the last one said.
-      ...(host.absent
-        ? {}
-        : {
-            create: pulumi.all([ready, line]).apply(([go, text]) => (go ? text : undefined)) as pulumi.Output<string>,
-          }),
+      create: pulumi
+        .all([ready, able, line])
+        .apply(([go, can, text]) => (go && can ? text : undefined)) as pulumi.Output<string>,
       stdin,
       ...(host.machine === undefined ? {} : { triggers: [host.machine] }),
       // stdout is data for us; what a person wants to see goes to stderr.
@@ -136,7 +137,7 @@ export function hostCommand(
       : pulumi.all([resource.stdout, resource.create]).apply(([stdout, create]) => outcome(stdout, create ?? "")),
   );
   const result = host.absent
-    ? said.apply((known) => (known.ok ? known : WELL))
+    ? pulumi.all([said, able]).apply(([known, can]) => (known.ok || can ? known : WELL))
     : pulumi.runtime.isDryRun()
       ? // Apart from what was said, which is not known of what is going to run.
         pending.apply((now) => (now ? pulumi.output<Applied>(WELL) : said))
@@ -152,7 +153,7 @@ const outcome = (stdout: string | undefined, line: string): Applied =>
 // two), and no longer than an impatient operator does.
 const ATTEMPTS = 24;
 
-// Not `triggers`: another machine is set up whatever the old one did, by the command that the old one had.
+// Not `triggers`: a machine that takes the place of another is set up, whatever the old one did. The engine ignores nothing then.
 const WHAT_RUNS = ["create", "stdin", "delete", "connection", "logging"];
 
 /** Exactly these fields: the provider answers an unknown one by printing the whole connection, private key included. */

@@ -1,6 +1,7 @@
 // The engine's own commands on a stack that is up, as people type them beside `up` and `destroy`.
 import { proveMail } from "../../scripts/lab/mail";
 import { succeeded, theLab, type TheLab } from "./theLab";
+import { silence, unsilence } from "./wire";
 
 jest.setTimeout(300_000);
 
@@ -54,14 +55,17 @@ it("the first up of three proxies, preview and all, logs in 20 times at most, an
 });
 
 it("up --target brings in one proxy's part alone", async () => {
-  await the.sh("hel1", "nft flush table inet chatmail_proxy");
-  await the.sh("ash1", "systemctl -q stop chatmail-proxy-heal.timer; nft flush table inet chatmail_proxy");
+  for (const host of ["hel1", "ash1"])
+    await the.sh(
+      host,
+      "systemctl -q stop chatmail-proxy-heal.timer; nft insert rule inet chatmail_proxy forward ip daddr 192.0.2.99 drop",
+    );
   const output = succeeded(await the.up(undefined, { flags: ["--target", "**::hel1*"] }));
   expect(output).not.toMatch(/ash1-\S+ updated/);
-  expect(await rules("hel1")).toContain("dnat");
-  expect(await rules("ash1")).not.toContain("dnat");
+  expect(await rules("hel1")).not.toContain("192.0.2.99");
+  expect(await rules("ash1")).toContain("192.0.2.99");
   succeeded(await the.up());
-  expect(await rules("ash1")).toContain("dnat");
+  expect(await rules("ash1")).not.toContain("192.0.2.99");
 });
 
 it("refresh changes nothing where nothing was changed", async () => {
@@ -76,5 +80,17 @@ it("up --replace makes a new server under a proxy, at its old addresses, in one 
   expect(output).toMatch(/hel1-server replaced/);
   expect(await the.addresses("hel1")).toEqual(before);
   for (const address of before) await proveMail(the.lab, address);
+  expect(succeeded(await the.up())).toMatch(UNCHANGED);
+});
+
+it("up --replace does the same for a server that is dead, since another takes its place", async () => {
+  await silence(the.lab, "hel1");
+  try {
+    const output = succeeded(await the.up(undefined, { flags: ["--replace", await urnOf("hel1-server")] }));
+    expect(output).toMatch(/hel1-server replaced/);
+  } finally {
+    await unsilence(the.lab, "hel1").catch(() => undefined);
+  }
+  for (const address of await the.addresses("hel1")) await proveMail(the.lab, address);
   expect(succeeded(await the.up())).toMatch(UNCHANGED);
 });

@@ -41,7 +41,7 @@ function useThis(): void {
 const standing = ([host, tunnel]: readonly [string, string]) =>
   the.sh(
     host,
-    `wg show ${tunnel} public-key; systemctl show -p ActiveEnterTimestampMonotonic wg-quick@${tunnel}.service; cat /var/lib/chatmail-proxy/sysctl.before /var/lib/chatmail-proxy/packages.added`,
+    `wg show ${tunnel} public-key; cat /var/lib/chatmail-proxy/sysctl.before /var/lib/chatmail-proxy/packages.added`,
     "any",
   );
 
