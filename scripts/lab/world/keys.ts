@@ -94,7 +94,9 @@ export async function certificateFor(dirs: LabDirs, host: string): Promise<Certi
         caFile(dirs),
         "-CAkey",
         keyFile(dirs, "ca.key"),
-        "-CAcreateserial",
+        // A file with the next number (-CAcreateserial) is read half-written where several are signed at once.
+        "-set_serial",
+        `0x01${randomBytes(15).toString("hex")}`,
         "-days",
         "3650",
         "-extfile",
