@@ -156,6 +156,10 @@ export class ProxyRelay extends pulumi.ComponentResource {
     return machine.machine.apply((id) => (id === seen?.machine ? statusOf(seen) : undefined));
   }
 
+  private tunnelIsUp(there: HostStatus | undefined): boolean {
+    return there?.view ? parseInsideView(there.view.join("\n")).tunnel === "up" : false;
+  }
+
   private get relaySilent(): boolean {
     const { mode } = this.args;
     return mode.kind === "tunnel" && mode.relay.silent;
@@ -409,13 +413,17 @@ export class ProxyRelay extends pulumi.ComponentResource {
 
   /** Over a connection of its own, so that rules which would lock the operator out never stay. */
   private confirmConfig(machine: Host, config: HostDocument): Requirement {
-    const { settings, shared, fresh } = this.args;
+    const { settings, shared, fresh, mode } = this.args;
     return hostCommand(
       `${this.name}-confirm`,
       {
         host: this.documentHost(machine),
         line: config.generation.apply((generation) => confirm(machine.become, "config", generation)),
-        stdin: pulumi.output([...proxyRequest(settings, shared), ""].join("\n")),
+        stdin: this.there(machine).apply((there) => {
+          // A relay that a person sets up, and that has not called yet, will not do so meanwhile.
+          const calls = !(mode.kind === "tunnel" && mode.relay.byHand) || this.tunnelIsUp(there);
+          return [...(calls ? [] : ["wait 0"]), ...proxyRequest(settings, shared), ""].join("\n");
+        }),
         requires: [config],
         pending: config.generation.apply((generation) => generation === fresh),
         attempts: CONFIRM_ATTEMPTS,

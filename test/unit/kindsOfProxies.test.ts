@@ -561,6 +561,20 @@ describe("a relay that is set up by a script", () => {
     );
   });
 
+  it("is waited for only where it has called until now: a person takes their time", async () => {
+    const waits = (run: Run) =>
+      !String(run.one("command:remote:Command", "hel1-confirm").inputs.stdin).startsWith("wait 0\n");
+    const silent = { ...stack, inside: "handshake 999999\nendpoint (none)" };
+    const first = await aStack(silent);
+    const called = await aStack({ ...stack, after: first });
+    expect([waits(first), waits(await aStack({ ...silent, after: first })), waits(called)]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect(waits(await aStack())).toBe(true);
+  });
+
   it("leaves the relay's own addresses in DNS until the script has run, and takes their place then", async () => {
     const own = [rrset("chat", "A", ["198.51.100.20"])];
     const before = await aStack({ ...waiting, rrsets: own });

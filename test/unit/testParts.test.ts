@@ -111,9 +111,9 @@ describe("the order of the lab's files", () => {
 });
 
 describe("lanesFor", () => {
-  it("is two where two labs find a core and memory each, else one", () => {
+  it("is one more than there are cores, three at most, each with its memory", () => {
     expect([lanesFor(2, 24e9), lanesFor(16, 64e9), lanesFor(1, 24e9), lanesFor(2, 4e9), lanesFor(1, 1e9)]).toEqual([
-      2, 2, 1, 1, 1,
+      3, 3, 2, 1, 1,
     ]);
   });
 });

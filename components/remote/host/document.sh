@@ -26,7 +26,8 @@ confirm() {
 		not_done "$(no_room)"
 	elif tried "$work/said" limited "$0" step confirm_document "$1" "$2" </dev/null >&2; then
 		[ "$1" != config ] || keep_documented >&2 || true
-		ask 30
+		seconds=$(sed -n 's/^wait \([0-9][0-9]*\)$/\1/p' "$work/request")
+		ask "${seconds:-30}"
 		printf '{"ok":true,%s}\n' "$(answers)"
 	else
 		not_done "$(reason_in "$work/said")"
