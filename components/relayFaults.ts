@@ -33,10 +33,10 @@ async function outboundLines(
   ask: AskHost,
 ): Promise<readonly string[]> {
   const first = statusOf(seen)?.outbound ?? [];
-  // Its mail may leave through tunnels that this run has changed.
-  const changed =
-    settings.egress.length > 0 && relay && !pulumi.runtime.isDryRun() && (await outputValue(relay.touched));
-  if (!changed) return first;
+  if (settings.egress.length === 0 || pulumi.runtime.isDryRun()) return first;
+  // Its mail may leave through tunnels that this run has changed, or that have come up since: machines may just have restarted.
+  const changed = relay && (await outputValue(relay.touched));
+  if (!changed && told(first, "fault").length === 0) return first;
   const again = await askRelay(settings, outboundRequest(settings.relay.outboundCheck), ask);
   return statusOf(again)?.outbound ?? first;
 }
