@@ -31,8 +31,7 @@ async function main(world: World = OPERATORS_MACHINE): Promise<pulumi.Inputs> {
   const began = world.now();
   const doors = await findDoors(settings.proxies, labels);
   const around = { settings, before, doors, key: () => stacksKey().privateKey };
-  const seen = await lookAround(around, world.ask);
-  const zone = await openZone(settings, labels, world.dns);
+  const [seen, zone] = await Promise.all([lookAround(around, world.ask), openZone(settings, labels, world.dns)]);
   if (zone.byHand) refuse(checkStillNamed(before, settings, zone.byHand.answered));
 
   const fresh = began.toISOString();
