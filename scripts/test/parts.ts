@@ -109,6 +109,9 @@ const SECONDS: Readonly<Record<string, number>> = {
 /** How long a file of the lab's tests may take beside another. Only their order comes of it. */
 export const expectedSeconds = (file: string, bytes: number): number => SECONDS[file] ?? bytes / 40;
 
-/** How many labs are up at once: much of a lab's time is waiting, so that one more than there are cores keeps them busy; each wants up to 3 GB of memory. */
+/**
+ * How many labs are up at once: each wants a core and, with its machines, up to 3 GB of memory. One more would save a fifth of
+ * the time and keep the cores so busy that answers come late, which some tests wait for.
+ */
 export const lanesFor = (cores: number, bytes: number): number =>
-  Math.max(1, Math.min(3, cores + 1, Math.floor(bytes / 3e9)));
+  Math.max(1, Math.min(2, cores, Math.floor(bytes / 3e9)));

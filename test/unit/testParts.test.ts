@@ -111,9 +111,9 @@ describe("the order of the lab's files", () => {
 });
 
 describe("lanesFor", () => {
-  it("is one more than there are cores, three at most, each with its memory", () => {
+  it("is two where two labs find a core and memory each, else one", () => {
     expect([lanesFor(2, 24e9), lanesFor(16, 64e9), lanesFor(1, 24e9), lanesFor(2, 4e9), lanesFor(1, 1e9)]).toEqual([
-      3, 3, 2, 1, 1,
+      2, 2, 1, 1, 1,
     ]);
   });
 });
