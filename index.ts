@@ -8,7 +8,7 @@ import { examineAll, mailDomainArgs } from "./components/examine";
 import { findDoors } from "./components/hosts/doors";
 import { managementKey, type ManagementKey } from "./components/hosts/managementKey";
 import { readLastRun } from "./components/lastRun";
-import { lookAgain, lookAround, tellConflicts, tellDrift, tellRemarks } from "./components/look";
+import { askProxy, lookAround, tellConflicts, tellDrift, tellRemarks } from "./components/look";
 import { openRelay } from "./components/openRelay";
 import { stackOutputs } from "./components/outputs";
 import { ProxyRelay } from "./components/proxyRelay";
@@ -51,7 +51,7 @@ async function main(world: World = OPERATORS_MACHINE): Promise<pulumi.Inputs> {
         prove: world.prove,
         sshAnswers: world.sshAnswers,
         seen: seen.proxies.get(entry.name),
-        askAgain: () => lookAgain(entry.name, around, world.ask),
+        askAgain: () => askProxy(entry, around, world.ask),
         fresh,
       }),
   );

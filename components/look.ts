@@ -63,22 +63,17 @@ export interface Around {
   readonly key: () => pulumi.Output<string>;
 }
 
-/** Asks one proxy once more. */
-export const lookAgain = (name: string, around: Around, ask: AskHost): Promise<HostSeen | undefined> => {
-  const entry = around.settings.proxies.find((each) => each.name === name);
-  return entry ? proxySeen(entry, around, ask) : Promise.resolve(undefined);
-};
-
 export async function lookAround(around: Around, ask: AskHost): Promise<Seen> {
   const { settings } = around;
   const [proxies, relay] = await Promise.all([
-    Promise.all(settings.proxies.map(async (entry) => [entry.name, await proxySeen(entry, around, ask)] as const)),
+    Promise.all(settings.proxies.map(async (entry) => [entry.name, await askProxy(entry, around, ask)] as const)),
     askRelay(settings, relayRequest(settings), ask),
   ]);
   return { proxies: new Map(proxies.flatMap(([name, seen]) => (seen ? [[name, seen]] : []))), relay };
 }
 
-async function proxySeen(
+/** Undefined where it is yet to be bought, or given up. */
+export async function askProxy(
   entry: ProxySettings,
   { settings, before, doors, key }: Around,
   ask: AskHost,
@@ -110,11 +105,14 @@ export function proxyRequest(
   const check = egress.includes(entry.name) && relay.outboundCheck !== false ? relay.outboundCheck : "-";
   return [
     `through ${plan ? platform.tunnelInterface : "-"} ${at.ipv4} ${at.ipv6} ${check} ${ports.join(" ")}`,
-    ["wan-of", ...(wan ?? [])].join(" "),
+    wanLine(wan),
     // A server of ours serves nobody else.
     ...(kindOf(entry).operatorKey ? freeLines({ tunnel, plan, ports, udpPorts }) : []),
   ];
 }
+
+/** Asks for the interfaces towards the internet, those that are given or all that are found: a line of a request, or of a document. Pure. */
+export const wanLine = (wan: readonly string[] = []): string => ["wan-of", ...wan].join(" ");
 
 /** What nobody else may use on a machine that serves other things too: lines of a request, or of a document. Pure. */
 export function freeLines({

@@ -9,7 +9,7 @@ import { kindOf } from "./hosts/kindOf";
 import type { ManagementKey } from "./hosts/managementKey";
 import { liveDigest, type HostStatus } from "./hosts/status";
 import { rebootTime } from "./platforms/unattendedUpgrades";
-import { freeLines, proxyRequest, statusOf, type HostSeen } from "./look";
+import { freeLines, proxyRequest, statusOf, wanLine, type HostSeen } from "./look";
 import { proxyMark, stackMark } from "./ownerMark";
 import { lookFromOutside, type OutsideViews, type Prover } from "./proof/prove";
 import type { RelayEnds, TunnelEnd } from "./relay";
@@ -258,7 +258,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     const head = [
       `setup ${proxyMark(name)}${args.mode.kind === "direct" ? " direct" : ""}`,
       ...packages.map((each) => `package ${each}`),
-      ["wan-of", ...(machine.wan ?? [])].join(" "),
+      wanLine(machine.wan),
     ];
     const set = "tunnel-keys";
     return new HostDocument(

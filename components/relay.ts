@@ -7,7 +7,7 @@ import { stackMark } from "./ownerMark";
 import { appliedSet, WELL, type Applied, type Failure } from "./remote/applied";
 import { bundle } from "./remote/bundle";
 import { document, setLines } from "./remote/document";
-import { HostDocument, type DocumentHost, type Requirement } from "./remote/hostDocument";
+import { allWentWell, HostDocument, type DocumentHost, type Requirement } from "./remote/hostDocument";
 import { becomeOf, hostctlIfThere, hostctlProgram } from "./remote/hostctl";
 import { leaveCommand } from "./remote/leave/leaveCommand";
 import type { RelaySettings } from "./settings";
@@ -177,7 +177,7 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
         document: `relay@${mark}`,
         program: hostctlProgram(),
         content: pulumi.secret(
-          pulumi.all(sorted.map((tunnel) => pulumi.all([tunnel.keys, ready(tunnel.requires)]))).apply((known) =>
+          pulumi.all(sorted.map((tunnel) => pulumi.all([tunnel.keys, allWentWell(tunnel.requires)]))).apply((known) =>
             document(`relay@${mark}`, [
               "setup",
               ...RELAY_PACKAGES.map((each) => `package ${each}`),
@@ -208,7 +208,7 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
             sorted.map((tunnel) =>
               pulumi.all([
                 tunnel.end,
-                ready(tunnel.requires),
+                allWentWell(tunnel.requires),
                 keys.result.apply((all) => appliedSet(all, `keys-${tunnel.proxy}`).ok),
               ]),
             ),
@@ -249,9 +249,3 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     );
   }
 }
-
-/** A preview takes it that all will go well. */
-const ready = (requires: readonly Requirement[]): pulumi.Output<boolean> =>
-  pulumi.runtime.isDryRun()
-    ? pulumi.output(true)
-    : pulumi.all(requires.map(({ result }) => result)).apply((all) => all.every(({ ok }) => ok));

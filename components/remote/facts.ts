@@ -85,9 +85,6 @@ export function parseRelayFacts(stdout: string): RelayFacts {
   };
 }
 
-/** What is worth a word, and stops nothing. */
-export const warningsIn = (stdout: string): string[] => rows(stdout, "warning").map((words) => words.join(" "));
-
 const sentences = (stdout: string) => rows(stdout, "firewall").map((words) => words.join(" "));
 
 /** hostctl's number for "never". */

@@ -43,6 +43,12 @@ export interface Requirement {
   readonly resource?: pulumi.Input<pulumi.Resource>;
 }
 
+/** A preview takes it that all will go well, and so shows what will change; it cannot know the outcome of anything new. */
+export const allWentWell = (requires: readonly Requirement[]): pulumi.Output<boolean> =>
+  pulumi.runtime.isDryRun()
+    ? pulumi.output(true)
+    : pulumi.all(requires.map(({ result }) => result)).apply((all) => all.every(({ ok }) => ok));
+
 export interface HostDocumentArgs {
   readonly host: DocumentHost;
   /** Its name on the host. Never a secret: it is seen in every process list. */
@@ -99,10 +105,7 @@ export function hostCommand(
   { host, requires, attempts = ATTEMPTS, line, stdin, pending }: HostCommandArgs,
   opts: pulumi.CustomResourceOptions,
 ): { readonly resource: command.remote.Command; readonly result: pulumi.Output<Applied> } {
-  // A preview takes it that all will go well, and so shows what will change; it cannot know the outcome of anything new.
-  const ready = pulumi.runtime.isDryRun()
-    ? pulumi.output(true)
-    : pulumi.all(requires.map(({ result }) => result)).apply((all) => all.every(({ ok }) => ok));
+  const ready = allWentWell(requires);
   const able = host.absent === undefined ? pulumi.output(true) : host.replaced;
   const resource = new command.remote.Command(
     name,
