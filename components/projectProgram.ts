@@ -6,7 +6,7 @@ import * as command from "@pulumi/command";
  * project's directory, which is another one on another machine.
  */
 export const inTheProject = (path: string) => ({
-  interpreter: ["node", "--require", "sucrase/register/ts", path],
+  interpreter: ["node", "--require", "./scripts/register.js", path],
   // What a person wants to see goes to stderr; stdout is not used.
   logging: command.local.Logging.Stderr,
   addPreviousOutputInEnv: false,

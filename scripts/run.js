@@ -32,5 +32,5 @@ if (!existsSync(mark) || readFileSync(mark, "utf8") !== lock) {
 }
 
 process.argv = [process.argv[0], join(__dirname, script), ...args];
-require("sucrase/register/ts");
+require("./register");
 require(join(__dirname, script));

@@ -1,5 +1,5 @@
 // main.ts: the toolchain by itself, for trying it:
-//   node -r sucrase/register/ts scripts/toolchain/main.ts --cache DIR --home DIR [--only-built]
+//   node -r ./scripts/register.js scripts/toolchain/main.ts --cache DIR --home DIR [--only-built]
 
 import { parseArgs } from "node:util";
 

@@ -126,7 +126,7 @@ describe("an existing machine and a relay where root may not log in", () => {
 
   it("are seen to be dead, and not taken for machines that cannot be checked from here, where a firewall rejects", async () => {
     const root = join(__dirname, "../..");
-    const LOOK = `require("${root}/node_modules/sucrase/register/ts"); require("${root}/components/proof/probe").probe({ address: "192.0.2.140", ports: [${MAIL_PORTS.join()}], mailDomain: "chat.example.org" }, { attempt: 3000, total: 0 }).then((view) => console.log(JSON.stringify(view)))`;
+    const LOOK = `require("${root}/scripts/register"); require("${root}/components/proof/probe").probe({ address: "192.0.2.140", ports: [${MAIL_PORTS.join()}], mailDomain: "chat.example.org" }, { attempt: 3000, total: 0 }).then((view) => console.log(JSON.stringify(view)))`;
     const look = async (...inside: string[]) =>
       JSON.parse(
         (await the.lab.run("operator", [...inside, process.execPath, "-e", LOOK], { timeout: 30_000 })).stdout,

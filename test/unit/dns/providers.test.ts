@@ -59,7 +59,7 @@ describe("a zone at one's own name server", () => {
     ).toEqual(["hel1-A", "hel1-AAAA", "mail-domain-A", "mail-domain-AAAA", "mail-domain-farewell"]);
     const { inputs } = run.one(LOCAL, "mail-domain-A");
     expect(inputs).toMatchObject({
-      interpreter: ["node", "--require", "sucrase/register/ts", "components/dns/driver/main.ts"],
+      interpreter: ["node", "--require", "./scripts/register.js", "components/dns/driver/main.ts"],
       create: `put ${CHAT} A 203.0.113.120 TTL 300`,
       delete: `drop ${CHAT} A`,
       triggers: ["example.org", CHAT, "A"],

@@ -388,7 +388,7 @@ describe("the driver as a program", () => {
     new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
       const child = execFile(
         process.execPath,
-        ["--require", "sucrase/register/ts", "components/dns/driver/main.ts", words],
+        ["--require", "./scripts/register.js", "components/dns/driver/main.ts", words],
         { cwd: `${__dirname}/../../..` },
         (error, stdout, stderr) => resolve({ code: (error?.code as number | undefined) ?? 0, stdout, stderr }),
       );
