@@ -2,7 +2,7 @@
 // below; what a file on a floor needs of its neighbours on the same floor is its own business, but never in a circle.
 const FLOORS = [
   // Values, and words for their faults.
-  String.raw`^components/(addresses|ports|operatorError|outputValue|ownerMark|projectProgram)\.ts$|^components/settings/(values|object|complaint|token|anyProxy)\.ts$`,
+  String.raw`^components/(addresses|ports|operatorError|outputValue|componentTypes|ownerMark|projectProgram)\.ts$|^components/settings/(values|object|complaint|token|anyProxy)\.ts$`,
   // Text for hosts, and what hosts answer. Pure.
   String.raw`^components/(filter|tunnel|platforms)/|^components/remote/(bundle|document|applied|facts|frame|hostctl)\.ts$`,
   // Hosts, and how they are reached.

@@ -4,7 +4,7 @@ import type { MailDomainArgs } from "./dns/mailDomain";
 import type { DnsZone } from "./dns/zone";
 import { refusal, type HostSeen, type Seen } from "./look";
 import { outputValue } from "./outputValue";
-import type { ProxyRelay } from "./proxyRelay";
+import type { ProxySetup } from "./proxySetup";
 import type { RelayFacts } from "./remote/facts";
 import { failingFamilies, provenAddresses, reportOn, type ProxyReport } from "./report";
 import type { Settings } from "./settings";
@@ -25,7 +25,7 @@ export interface Examined {
 
 /** All proxies, once they are set up. */
 export const examineAll = (
-  proxies: readonly ProxyRelay[],
+  proxies: readonly ProxySetup[],
   settings: Pick<Settings, "proxies">,
   seen: Seen,
   facts: RelayFacts | undefined,
@@ -51,7 +51,7 @@ export const reportsOf = (examined: readonly Examined[]): ProxyReport[] =>
 export function mailDomainArgs(
   mailDomain: string,
   zone: DnsZone,
-  proxies: readonly ProxyRelay[],
+  proxies: readonly ProxySetup[],
   examined: readonly Examined[],
 ): MailDomainArgs {
   const known = allKnown(examined);
@@ -66,7 +66,7 @@ export function mailDomainArgs(
     unexamined: [...examined.flatMap(({ unknown }) => unknown), ...provenAddresses(doubtful)],
     own: examined.flatMap(({ addresses }) => addresses),
     failing: failingFamilies(reports),
-    proxies: proxies.filter((_, i) => !known || examined[i]?.whole),
+    proxies: proxies.filter((_, i) => !known || examined[i]?.whole).map(({ component }) => component),
   };
 }
 
@@ -78,8 +78,8 @@ interface Examination {
   readonly host: HostSeen | undefined;
 }
 
-async function examine(proxy: ProxyRelay, { publish, onRelay, host }: Examination): Promise<Examined> {
-  const of = (address: ProxyRelay["ipv4"]) => (address ? outputValue(address) : Promise.resolve(undefined));
+async function examine(proxy: ProxySetup, { publish, onRelay, host }: Examination): Promise<Examined> {
+  const of = (address: ProxySetup["ipv4"]) => (address ? outputValue(address) : Promise.resolve(undefined));
   const [machine, ipv4, ipv6, outside, inside, told] = await Promise.all([
     outputValue(proxy.machine),
     of(proxy.ipv4),

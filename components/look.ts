@@ -192,20 +192,22 @@ const valueOf = async (key: pulumi.Output<string> | undefined): Promise<string |
 export const statusOf = (seen: HostSeen | undefined): HostStatus | undefined =>
   seen?.reachable ? seen.status : undefined;
 
-interface Row extends pulumi.Resource {
+/** A host, and the row in which the engine shows what is said of it. */
+interface Row {
   readonly name: string;
+  readonly component: pulumi.Resource;
 }
 
 /** Tells what else deserves a word on a host, each in its own row. */
 export async function tellRemarks(
   seen: Seen,
   rows: readonly Row[],
-  relay: pulumi.Resource | undefined,
+  relay: Pick<Row, "component"> | undefined,
   now: Date,
 ): Promise<void> {
   const hosts: readonly (readonly [string, HostSeen | undefined, pulumi.Resource | undefined])[] = [
-    ...rows.map((row) => [row.name, seen.proxies.get(row.name), row] as const),
-    ["relay", seen.relay, relay],
+    ...rows.map(({ name, component }) => [name, seen.proxies.get(name), component] as const),
+    ["relay", seen.relay, relay?.component],
   ];
   for (const [name, host, row] of hosts) {
     const status = statusOf(host);
@@ -218,7 +220,7 @@ export async function tellConflicts(seen: Seen, rows: readonly Row[]): Promise<v
   if (!pulumi.runtime.isDryRun()) return;
   for (const row of rows)
     for (const conflict of statusOf(seen.proxies.get(row.name))?.conflicts ?? [])
-      await pulumi.log.warn(`${row.name}: ${conflict}.`, row);
+      await pulumi.log.warn(`${row.name}: ${conflict}.`, row.component);
 }
 
 /** Tells what differs from what an earlier run brought in, each in its host's own row. */
@@ -226,7 +228,7 @@ export async function tellDrift(
   seen: Seen,
   before: Before | undefined,
   rows: readonly Row[],
-  relay: pulumi.Resource | undefined,
+  relay: Pick<Row, "component"> | undefined,
 ): Promise<void> {
   const known = rows.filter(({ name }) => before?.proxies[name] && !before.failed.includes(name));
   const tell = async (
@@ -245,8 +247,8 @@ export async function tellDrift(
     ...known.map((row) => {
       const status = statusOf(seen.proxies.get(row.name));
       // A host is one proxy: whatever sets there are, are this one's.
-      return tell(row.name, status, row, [...new Set(["filter", ...Object.keys(status?.sets ?? {})])]);
+      return tell(row.name, status, row.component, [...new Set(["filter", ...Object.keys(status?.sets ?? {})])]);
     }),
-    ...(before?.relay.setup === "ssh" && relay ? [tell("relay", statusOf(seen.relay), relay, ends)] : []),
+    ...(before?.relay.setup === "ssh" && relay ? [tell("relay", statusOf(seen.relay), relay.component, ends)] : []),
   ]);
 }

@@ -5,8 +5,8 @@ import type { Before } from "./lastRun";
 import type { HostSeen } from "./look";
 import { operatorError } from "./operatorError";
 import { stackMark } from "./ownerMark";
-import type { ProxyRelayArgs } from "./proxyRelay";
-import { Relay, type ReachableRelay } from "./relay";
+import type { ProxySetupArgs } from "./proxySetup";
+import { RelaySetup, type ReachableRelay } from "./relaySetup";
 import { ScriptedRelay } from "./relayScript";
 import { parseRelayFacts, type RelayFacts } from "./remote/facts";
 import { refuse, type ProxySettings, type StackSettings } from "./settings";
@@ -15,11 +15,11 @@ import { planTunnel, REBOOT_SLOTS, slotOf } from "./tunnel/addressPlan";
 import { relayConflicts } from "./tunnel/relayConflicts";
 
 export interface OpenedRelay {
-  readonly relay: Relay | ScriptedRelay | undefined;
+  readonly relay: RelaySetup | ScriptedRelay | undefined;
   /** What the relay says of itself, where it could be asked. */
   readonly facts: RelayFacts | undefined;
   /** How a proxy reaches the relay. */
-  readonly modeFor: (proxy: ProxySettings) => ProxyRelayArgs["mode"];
+  readonly modeFor: (proxy: ProxySettings) => ProxySetupArgs["mode"];
 }
 
 export interface RelaySeen {
@@ -30,10 +30,17 @@ export interface RelaySeen {
   readonly fresh: string;
 }
 
+/** Its name in the stack, and the component below which its parts go. */
+interface RelayPlace {
+  readonly relay: string;
+  relayComponent(): pulumi.ComponentResource;
+}
+
 /** Throws a RunError when the relay already uses what the plan needs, or never answered: nothing is made before that is known. */
 export async function openRelay(
   { relay: settings, tunnel, proxies, udpPorts, relaySshPrivateKey }: StackSettings,
   { seen, before, fresh }: RelaySeen,
+  place: RelayPlace,
 ): Promise<OpenedRelay> {
   const reachable = settings.ssh ? (settings as ReachableRelay) : undefined;
   const there = seen?.reachable ? seen.status : undefined;
@@ -77,7 +84,7 @@ export async function openRelay(
   }
   const plans = proxies.map((entry) => planTunnel(entry, tunnel));
   if (facts) refuse(relayConflicts(plans, facts, stackMark()));
-  const relay = new Relay("relay", {
+  const relay = new RelaySetup(place.relayComponent(), place.relay, {
     settings: reachable,
     privateKey: relaySshPrivateKey,
     silent,

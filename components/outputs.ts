@@ -5,8 +5,8 @@ import type { DnsZone } from "./dns/zone";
 import type { ManagementKey } from "./hosts/managementKey";
 import { standingAfter, standingDespite, type Before, type LastRun } from "./lastRun";
 import { stackMark } from "./ownerMark";
-import type { ProxyRelay } from "./proxyRelay";
-import type { Relay } from "./relay";
+import type { ProxySetup } from "./proxySetup";
+import type { RelaySetup } from "./relaySetup";
 import { ScriptedRelay } from "./relayScript";
 import { readmePage } from "./report";
 import type { StackSettings } from "./settings";
@@ -16,16 +16,25 @@ export interface OutputFacts extends Told {
   readonly settings: StackSettings;
   readonly before: Before | undefined;
   readonly zone: DnsZone;
-  readonly relay: Relay | ScriptedRelay | undefined;
-  readonly proxies: readonly ProxyRelay[];
+  readonly relay: RelaySetup | ScriptedRelay | undefined;
+  readonly proxies: readonly ProxySetup[];
   readonly records: MailDomain;
   /** The stack's key, where it has one. */
   readonly key: ManagementKey | undefined;
 }
 
-export function stackOutputs(facts: OutputFacts): pulumi.Inputs {
+export interface StackOutputs {
+  readonly outputs: pulumi.Inputs;
+  /** Apart, since an object with a secret in it is one as a whole. */
+  readonly secrets: {
+    readonly managementPrivateKey?: pulumi.Output<string>;
+    readonly relayScript?: pulumi.Output<string>;
+  };
+}
+
+export function stackOutputs(facts: OutputFacts): StackOutputs {
   const { settings, zone, relay, proxies, records, key } = facts;
-  return {
+  const outputs = {
     mailDomain: settings.mailDomain,
     published: records.published,
     proxies: Object.fromEntries(
@@ -37,9 +46,12 @@ export function stackOutputs(facts: OutputFacts): pulumi.Inputs {
     lastRun: lastRunOf(facts),
     readme: page(facts),
     ...(zone.byHand && { zoneLines: zone.byHand.lines }),
+  };
+  const secrets = {
     ...(key && { managementPrivateKey: key.privateKey }),
     ...(relay instanceof ScriptedRelay && { relayScript: relay.script }),
   };
+  return { outputs, secrets };
 }
 
 function lastRunOf({ settings, before, well, failed, script }: OutputFacts): LastRun {

@@ -2,13 +2,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import { askRelay, outboundRequest, refusal, statusOf, type AskHost, type HostSeen } from "./look";
 import { outputValue } from "./outputValue";
-import type { Relay } from "./relay";
+import type { RelaySetup } from "./relaySetup";
 import type { StackSettings } from "./settings";
 
 /** Sentences. That nothing answers there is told elsewhere. */
 export async function relayFaults(
   settings: StackSettings,
-  relay: Relay | undefined,
+  relay: RelaySetup | undefined,
   seen: HostSeen | undefined,
   ask: AskHost,
 ): Promise<string[]> {
@@ -28,7 +28,7 @@ export async function relayFaults(
 
 async function outboundLines(
   settings: StackSettings,
-  relay: Relay | undefined,
+  relay: RelaySetup | undefined,
   seen: HostSeen | undefined,
   ask: AskHost,
 ): Promise<readonly string[]> {

@@ -1,11 +1,11 @@
-// A relay that cannot be reached over SSH from where pulumi runs: one shell script does there what Relay does over SSH.
+// A relay that cannot be reached over SSH from where pulumi runs: one shell script does there what RelaySetup does over SSH.
 // A person runs it as root; again after a proxy was added or removed; with --remove to undo it all. It holds private keys.
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import type { ScriptWord } from "./lastRun";
 import { outputValue } from "./outputValue";
 import { stackMark } from "./ownerMark";
-import { RELAY_PACKAGES, type RelayEnds, type TunnelEndArgs } from "./relay";
+import { RELAY_PACKAGES, type RelayEnds, type TunnelEndArgs } from "./relaySetup";
 import { bundle } from "./remote/bundle";
 import { HOSTCTL, hostctlProgram, MAKE_PLACE } from "./remote/hostctl";
 import type { RelaySettings, Settings } from "./settings";

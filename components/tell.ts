@@ -7,8 +7,8 @@ import type { DnsZone } from "./dns/zone";
 import { allKnown, reportsOf, type Examined } from "./examine";
 import type { Before, ScriptWord } from "./lastRun";
 import { stackMark } from "./ownerMark";
-import type { ProxyRelay } from "./proxyRelay";
-import type { Relay } from "./relay";
+import type { ProxySetup } from "./proxySetup";
+import type { RelaySetup } from "./relaySetup";
 import { NO_STOPS, scriptChanged, ScriptedRelay } from "./relayScript";
 import type { RelayFacts } from "./remote/facts";
 import { announce, type ProxyReport } from "./report";
@@ -22,9 +22,9 @@ export interface WholeRun {
   readonly before: Before | undefined;
   readonly began: Date;
   readonly zone: DnsZone;
-  readonly relay: Relay | ScriptedRelay | undefined;
+  readonly relay: RelaySetup | ScriptedRelay | undefined;
   readonly facts: RelayFacts | undefined;
-  readonly proxies: readonly ProxyRelay[];
+  readonly proxies: readonly ProxySetup[];
   readonly examined: readonly Examined[];
   /** What is wrong with the relay itself: sentences. */
   readonly onRelay: readonly string[];

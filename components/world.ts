@@ -5,7 +5,7 @@ import { reverseFromHere, type ReverseLookup } from "./dns/reverse";
 import { askFromHere, type AskHost } from "./look";
 import { sshAnswersFromHere } from "./proof/sshAnswers";
 import { proveFromHere, type Prover } from "./proof/prove";
-import type { SshAnswers } from "./proxyRelay";
+import type { SshAnswers } from "./proxySetup";
 import { findAgent, type Agent } from "./settings/agent";
 import { resolveFromHere, type Resolve } from "./sshHosts";
 

@@ -36,11 +36,7 @@ export const REAL_DNS: DnsWorld = {
 };
 
 /** Reads the zone. Throws a RunError when it is not there, or not ours to change. `labels`: Hetzner's, on our record sets. */
-export async function openZone(
-  settings: ZoneSettings,
-  labels: Record<string, string>,
-  world: DnsWorld,
-): Promise<DnsZone> {
+export async function openZone(settings: ZoneSettings, labels: ZoneLabels, world: DnsWorld): Promise<DnsZone> {
   const opened = await adapterFor(settings, labels, world);
   const { mailDomain, dns } = settings;
   const cut = opened.existing.find(
@@ -56,6 +52,9 @@ export async function openZone(
   );
 }
 
+/** `stack`: the mark of what is ours in the zone. */
+type ZoneLabels = Record<string, string> & { readonly stack: string };
+
 type ZoneSettings = Pick<StackSettings, "dns" | "mailDomain" | "relay" | "dnsSecret" | "hcloud" | "proxies">;
 
 const BOTH = ["A", "AAAA"] as const;
@@ -70,7 +69,7 @@ function familiesOf(proxy: {
   return given.length > 0 ? given : BOTH;
 }
 
-async function adapterFor(settings: ZoneSettings, labels: Record<string, string>, world: DnsWorld): Promise<DnsZone> {
+async function adapterFor(settings: ZoneSettings, labels: ZoneLabels, world: DnsWorld): Promise<DnsZone> {
   const {
     dns,
     mailDomain,
@@ -78,7 +77,7 @@ async function adapterFor(settings: ZoneSettings, labels: Record<string, string>
     hcloud,
   } = settings;
   const { zone, ttl } = dns;
-  const stack = pulumi.getStack();
+  const { stack } = labels;
   const onDestroy = dns.provider === "manual" ? "keep" : dns.onDestroy;
   const farewell: Farewell =
     onDestroy === "relay"

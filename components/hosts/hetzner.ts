@@ -222,10 +222,8 @@ const registrations = new WeakMap<ManagementKey, hcloud.SshKey>();
 
 /** The stack's key as Hetzner Cloud knows it, registered by whichever server asks first. */
 function registered(key: ManagementKey): hcloud.SshKey {
-  const { name, publicKey, labels } = key;
-  const atHetzner =
-    registrations.get(key) ??
-    new hcloud.SshKey(name, { name: `chatmail-proxy-${pulumi.getStack()}`, publicKey, labels });
+  const { name, nameThere, publicKey, labels } = key;
+  const atHetzner = registrations.get(key) ?? new hcloud.SshKey(name, { name: nameThere, publicKey, labels });
   registrations.set(key, atHetzner);
   return atHetzner;
 }

@@ -9,15 +9,27 @@ export interface ManagementKey {
   readonly publicKey: pulumi.Output<string>;
   /** In OpenSSH's own format; secret. */
   readonly privateKey: pulumi.Output<string>;
-  /** Resource name and labels for its registration at a provider. */
+  /** For its registration at a provider: the resource's name, the name there, labels. */
   readonly name: string;
+  readonly nameThere: string;
   readonly labels: Record<string, string>;
 }
 
-export function managementKey(name: string, labels: Record<string, string>): ManagementKey {
+/** `prefix`: in front of its names, where a stack has several. */
+export function managementKey(
+  prefix: string,
+  labels: Record<string, string> & { readonly stack: string },
+): ManagementKey {
+  const name = `${prefix}management-key`;
   // Without the stack's name, which may change: another comment would mean another key, and that other servers.
   const comment = "chatmail-proxy";
   const seed = new random.RandomPassword(name, { length: 64, special: false });
   const pair = seed.result.apply((text) => sshKeyPair(text, "ssh management key", comment));
-  return { publicKey: pulumi.unsecret(pair.publicKey), privateKey: pulumi.secret(pair.privateKey), name, labels };
+  return {
+    publicKey: pulumi.unsecret(pair.publicKey),
+    privateKey: pulumi.secret(pair.privateKey),
+    name,
+    nameThere: `chatmail-proxy-${prefix}${labels.stack}`,
+    labels,
+  };
 }

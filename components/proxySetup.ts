@@ -12,7 +12,7 @@ import { rebootTime } from "./platforms/unattendedUpgrades";
 import { freeLines, proxyRequest, statusOf, wanLine, type HostSeen } from "./look";
 import { proxyMark, stackMark } from "./ownerMark";
 import { lookFromOutside, type OutsideViews, type Prover } from "./proof/prove";
-import type { RelayEnds, TunnelEnd } from "./relay";
+import type { RelayEnds, TunnelEnd } from "./relaySetup";
 import { failedWith, WELL, type Applied, type Failure } from "./remote/applied";
 import { document, setLines } from "./remote/document";
 import { parseInsideView, parseWan, type InsideView } from "./remote/facts";
@@ -34,7 +34,7 @@ interface TunnelMode {
   readonly relay: RelayEnds;
 }
 
-export interface ProxyRelayArgs {
+export interface ProxySetupArgs {
   /** This proxy's entry in the settings. */
   readonly settings: ProxySettings;
   /** What all proxies of the stack share. */
@@ -75,9 +75,11 @@ const CONFIRM_ATTEMPTS = 12;
 /** Milliseconds. A new server boots within a minute as a rule; cloud-init then restarts sshd once. */
 const FIRST_BOOT = 300_000;
 
-export class ProxyRelay extends pulumi.ComponentResource {
+export class ProxySetup {
   /** The name in the settings. */
   readonly name: string;
+  /** The proxy as a whole, with all its parts below it. */
+  readonly component: pulumi.ComponentResource;
   /** Public addresses; undefined for a family that the host has not. */
   readonly ipv4: pulumi.Output<string> | undefined;
   readonly ipv6: pulumi.Output<string> | undefined;
@@ -97,12 +99,12 @@ export class ProxyRelay extends pulumi.ComponentResource {
   readonly failures: pulumi.Output<readonly Failure[]>;
 
   constructor(
-    name: string,
-    private readonly args: ProxyRelayArgs,
-    opts?: pulumi.ComponentResourceOptions,
+    component: pulumi.ComponentResource,
+    private readonly args: ProxySetupArgs,
   ) {
-    super("chatmail-proxy:index:ProxyRelay", name, {}, opts);
     const { mode, dnsName } = args;
+    const { name } = args.settings;
+    this.component = component;
     this.name = name;
     this.dnsName = dnsName;
 
@@ -114,7 +116,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     this.createNames();
 
     const secrets =
-      mode.kind === "tunnel" ? tunnelSecrets(name, mode.settings.keyGeneration, { parent: this }) : undefined;
+      mode.kind === "tunnel" ? tunnelSecrets(name, mode.settings.keyGeneration, { parent: component }) : undefined;
     this.wireGuardPublicKey = secrets?.proxyPublicKey;
     this.relayPublicKey = secrets?.relayPublicKey;
 
@@ -142,12 +144,12 @@ export class ProxyRelay extends pulumi.ComponentResource {
       [`${name}-config`, config],
       [`${name}-confirm`, confirmed],
     ]);
-    this.registerOutputs({
-      ipv4: this.ipv4,
-      ipv6: this.ipv6,
-      dnsName,
-      wireGuardPublicKey: this.wireGuardPublicKey,
-    });
+  }
+
+  /** What the component shows of itself. */
+  get outputs() {
+    const { ipv4, ipv6, dnsName, wireGuardPublicKey } = this;
+    return { ipv4, ipv6, dnsName, wireGuardPublicKey };
   }
 
   /** What the machine said of itself; undefined of one that takes the place of another in this run. */
@@ -218,7 +220,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         rebootTime: rebootTime(mode.kind === "tunnel" ? mode.plan.slot : mode.slot),
         labels,
       },
-      { parent: this },
+      { parent: this.component },
     );
   }
 
@@ -229,7 +231,8 @@ export class ProxyRelay extends pulumi.ComponentResource {
       [6, this.ipv6],
     ] as const) {
       const type = typeOf(family);
-      if (address) zone.recordSet(`${this.name}-${type}`, { name: dnsName, type, values: [address] }, { parent: this });
+      if (address)
+        zone.recordSet(`${this.name}-${type}`, { name: dnsName, type, values: [address] }, { parent: this.component });
     }
   }
 
@@ -282,7 +285,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         requires: [firstContact, ...this.leaving(machine)],
         attempts: machine.firstContactAttempts,
       },
-      { parent: this, aliases: [{ name: `${name}-hostctl` }] },
+      { parent: this.component, aliases: [{ name: `${name}-hostctl` }] },
     );
   }
 
@@ -297,7 +300,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         host: this.documentHost(machine),
         command: hostctlIfThere(machine.become, "uninstall", proxyMark(name)),
       },
-      { parent: this },
+      { parent: this.component },
     );
     return [{ resource, result: pulumi.output(WELL) }];
   }
@@ -331,7 +334,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         })),
       // New ones do not keep the others waiting until their servers have booted.
       requires: seen ? [host] : [],
-      parent: this,
+      parent: this.component,
     });
   }
 
@@ -383,7 +386,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         toConfirm: true,
         requires,
       },
-      { parent: this },
+      { parent: this.component },
     );
   }
 
@@ -428,7 +431,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
         pending: config.generation.apply((generation) => generation === fresh),
         attempts: CONFIRM_ATTEMPTS,
       },
-      { parent: this },
+      { parent: this.component },
     );
   }
 
@@ -441,7 +444,7 @@ export class ProxyRelay extends pulumi.ComponentResource {
     documents: readonly [HostDocument, HostDocument],
     relayEnd: TunnelEnd | undefined,
     confirmed: Requirement,
-  ): ProxyRelay["inside"] {
+  ): ProxySetup["inside"] {
     const { fresh, askAgain } = this.args;
     // What it saw in an earlier run says nothing of today.
     if (this.absent(machine) !== undefined) return pulumi.output<InsideView | "not asked">("not asked");

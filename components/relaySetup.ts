@@ -47,7 +47,7 @@ export interface RelayEnds {
 /** A relay that can be reached over SSH. */
 export type ReachableRelay = RelaySettings & { readonly ssh: NonNullable<RelaySettings["ssh"]> };
 
-export interface RelayArgs {
+export interface RelaySetupArgs {
   readonly settings: ReachableRelay;
   /** The operator's private key for the relay; without one the SSH agent is asked. */
   readonly privateKey: pulumi.Output<string> | undefined;
@@ -62,7 +62,7 @@ export interface RelayArgs {
 /** Debian packages that the relay's end of a tunnel needs. */
 export const RELAY_PACKAGES = ["wireguard-tools", "nftables", "iproute2", "iputils-ping", "procps"];
 
-export class Relay extends pulumi.ComponentResource implements RelayEnds {
+export class RelaySetup implements RelayEnds {
   readonly byHand = false;
   readonly silent: boolean;
   private readonly host: DocumentHost;
@@ -71,11 +71,11 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
   private installed = false;
 
   constructor(
+    /** The relay as a whole, with all its parts below it. */
+    readonly component: pulumi.ComponentResource,
     private readonly name: string,
-    private readonly args: RelayArgs,
-    opts?: pulumi.ComponentResourceOptions,
+    private readonly args: RelaySetupArgs,
   ) {
-    super("chatmail-proxy:index:Relay", name, {}, opts);
     const { ssh, gone } = args.settings;
     this.silent = args.silent;
     this.host = {
@@ -96,7 +96,6 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
         }
       });
     });
-    this.registerOutputs({});
   }
 
   addTunnel(args: TunnelEndArgs): TunnelEnd {
@@ -158,7 +157,7 @@ export class Relay extends pulumi.ComponentResource implements RelayEnds {
     this.installed = true;
     const { name, host, tunnels } = this;
     const mark = `${pulumi.getProject()}@${pulumi.getStack()}`;
-    const child = { parent: this };
+    const child = { parent: this.component };
     // The order of the settings is no news for the relay.
     const sorted = [...tunnels].sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
 
