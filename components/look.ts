@@ -4,11 +4,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Door } from "./hosts/host";
 import { kindOf, traitsOf } from "./hosts/kindOf";
-import { runPatiently, type SshAnswer, type SshLogin, type Unreachable } from "./hosts/ssh";
+import { runPatiently, type SshAnswer, type SshLogin, type StillThere, type Unreachable } from "./hosts/ssh";
 import { remarks } from "./hosts/remarks";
 import { driftOf, parseHostStatus, type HostStatus } from "./hosts/status";
 import type { Before } from "./lastRun";
 import { outputValue } from "./outputValue";
+import { sshAnswersFromHere } from "./proof/sshAnswers";
 import { framed } from "./remote/frame";
 import { askStatus, becomeOf, hostctlProgram } from "./remote/hostctl";
 import type { ProxySettings, StackSettings } from "./settings";
@@ -23,19 +24,31 @@ const SECONDS = 30;
 /** Milliseconds within which a host that does not answer is tried again: one that restarts may well be back by then. */
 const PATIENCE = 10_000;
 
-export const askFromHere = (login: SshLogin, command: string, stdin: string): Promise<SshAnswer> =>
-  runPatiently(
+/** The connection stays open: before something is written, the host is asked over it whether it is still there. */
+export async function askFromHere(login: SshLogin, command: string, stdin: string): Promise<SshAnswer> {
+  const timeout = (SECONDS + 10) * 1000;
+  const answer = await runPatiently(
     { ...login, agent: process.env.SSH_AUTH_SOCK },
-    { command, stdin, timeout: (SECONDS + 10) * 1000, loginTimeout: PATIENCE },
+    { command, stdin, timeout, loginTimeout: PATIENCE, keepOpen: true },
     PATIENCE,
   );
+  if (!answer.reachable || !answer.stillThere) return answer;
+  const open = answer.stillThere;
+  // A router on the way may have forgotten a connection that was silent for long.
+  return { ...answer, stillThere: async () => (await open()) || (await sshAnswersFromHere(login.host, login.port)) };
+}
 
 /** `answer`: it lets us in, and what it answers makes no sense. */
 export type HostSeen = {
   /** Which machine it was (Host.machine); undefined of a relay. */
   readonly machine?: string;
 } & (
-  | { readonly reachable: true; readonly status: HostStatus }
+  | {
+      readonly reachable: true;
+      readonly status: HostStatus;
+      /** Whether it answers now; undefined where that cannot be asked. */
+      readonly stillThere: StillThere | undefined;
+    }
   | { readonly reachable: false; readonly why: Unreachable | "answer"; /** A sentence. */ readonly reason: string }
 );
 
@@ -170,7 +183,7 @@ function statusIn(answer: SshAnswer, command: string): HostSeen {
   const said = framed(answer.stdout, command).trim();
   try {
     if (said.startsWith("failed ")) throw new Error(said.slice("failed ".length));
-    return { reachable: true, status: parseHostStatus(said) };
+    return { reachable: true, status: parseHostStatus(said), stillThere: answer.stillThere };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const complaint = answer.stderr.trim().split("\n").at(-1) ?? "";

@@ -89,6 +89,7 @@ export async function openRelay(
     privateKey: relaySshPrivateKey,
     silent,
     there,
+    stillThere: seen?.reachable ? seen.stillThere : undefined,
     fresh,
   });
   return {

@@ -190,6 +190,7 @@ export class ProxySetup {
       absent: this.absent(machine),
       replaced: this.replaced(machine),
       there: this.there(machine),
+      stillThere: this.args.seen?.reachable ? this.args.seen.stillThere : undefined,
       fresh: this.args.fresh,
     };
   }

@@ -2,6 +2,7 @@
 // all proxies together, keys and the rest, since limits on new connections (`ufw limit`, sshd's penalties) count every one of
 // them. A relay that is set up by a script is in relayScript.ts.
 import * as pulumi from "@pulumi/pulumi";
+import type { StillThere } from "./hosts/ssh";
 import { isInPlace, liveDigest, type HostStatus } from "./hosts/status";
 import { stackMark } from "./ownerMark";
 import { appliedSet, WELL, type Applied, type Failure } from "./remote/applied";
@@ -55,6 +56,8 @@ export interface RelaySetupArgs {
   readonly silent: boolean;
   /** What it says of itself; undefined where it was not asked. */
   readonly there: HostStatus | undefined;
+  /** Whether it answers now; undefined where that cannot be asked. */
+  readonly stillThere: StillThere | undefined;
   /** The generation of what is brought in by this run. */
   readonly fresh: string;
 }
@@ -84,6 +87,7 @@ export class RelaySetup implements RelayEnds {
       absent: gone ? "gone" : args.silent ? "silent" : undefined,
       replaced: pulumi.output(false),
       there: pulumi.output(args.there),
+      stillThere: args.stillThere,
       fresh: args.fresh,
     };
     // When all proxies have asked for their ends: each is a line of the program, one after the other.

@@ -1,7 +1,8 @@
 // One command on a host over SSH, as a value: what it said, or why it could not be asked. Reads in the program itself, where
 // @pulumi/command can neither look in a preview nor fail without ending the run.
 import { createHash, timingSafeEqual } from "node:crypto";
-import { Client, type ConnectConfig, type ServerHostKeyAlgorithm } from "ssh2";
+import { Socket } from "node:net";
+import { Client, type ClientChannel, type ConnectConfig, type ServerHostKeyAlgorithm } from "ssh2";
 import { withoutPkcs8 } from "../tunnel/keys";
 
 /** How to log in. The host key is not optional: without one anybody could answer. */
@@ -20,10 +21,12 @@ export interface SshLogin {
 export interface SshCommand {
   readonly command: string;
   readonly stdin?: string;
-  /** Milliseconds for all of it: connecting, logging in, running. */
+  /** Milliseconds for running it. */
   readonly timeout: number;
-  /** Milliseconds for connecting and logging in; by default as long as for all of it. */
+  /** Milliseconds for connecting and logging in; by default as long as for running it. */
   readonly loginTimeout?: number;
+  /** Leaves the connection open, so that the host can be asked over it whether it is still there. It holds up no process's end. */
+  readonly keepOpen?: boolean;
 }
 
 /**
@@ -33,26 +36,47 @@ export interface SshCommand {
  */
 export type Unreachable = "silent" | "refused" | "hostKey" | "login" | "slow" | "broken";
 
+type NotReached = { readonly reachable: false; readonly why: Unreachable; /** A sentence. */ readonly reason: string };
+
 export type SshAnswer =
   | {
       readonly reachable: true;
       /** Exit status; undefined when a signal ended it. */ readonly status: number | undefined;
       readonly stdout: string;
       readonly stderr: string;
+      /** With keepOpen: whether the host answers now, asked over the same connection. */
+      readonly stillThere?: StillThere;
     }
-  | { readonly reachable: false; readonly why: Unreachable; /** A sentence. */ readonly reason: string };
+  | NotReached;
+
+export type StillThere = () => Promise<boolean>;
+
+/** Milliseconds within which a host that answered a moment ago does so again. */
+const STILL_THERE = 5000;
 
 /** Logs in, runs one command to its end, and logs out. Never throws for what the host or the network does. */
 export async function runOverSsh(
   login: SshLogin,
-  { command, stdin = "", timeout, loginTimeout = timeout }: SshCommand,
+  { command, stdin = "", timeout, loginTimeout = timeout, keepOpen = false }: SshCommand,
 ): Promise<SshAnswer> {
   const client = new Client();
-  const answer = await askOver(client, login, { command, stdin, timeout, loginTimeout });
-  client.removeAllListeners().on("error", () => undefined);
-  if (answer.reachable) client.end();
+  const socket = new Socket();
+  const answer = (await logIn(client, socket, login, loginTimeout)) ?? (await runOn(client, command, stdin, timeout));
+  client.on("error", () => undefined);
   // Of who does not talk no farewell is to be expected either.
-  else client.destroy();
+  if (!answer.reachable) client.destroy();
+  else if (!keepOpen) client.end();
+  else {
+    socket.unref();
+    const stillThere = async () => {
+      // Nothing else may keep the process alive until it has answered.
+      socket.ref();
+      const { reachable } = await runOn(client, "true", "", STILL_THERE);
+      socket.unref();
+      return reachable;
+    };
+    return { ...answer, stillThere };
+  }
   return answer;
 }
 
@@ -67,92 +91,117 @@ export async function runPatiently(login: SshLogin, command: SshCommand, patienc
   }
 }
 
-function askOver(
-  client: Client,
-  login: SshLogin,
-  { command, stdin, timeout, loginTimeout }: Required<SshCommand>,
-): Promise<SshAnswer> {
-  return new Promise<SshAnswer>((resolve) => {
-    const failed = (why: Unreachable, reason: string) => resolve({ reachable: false, why, reason });
-    let stage: "connecting" | "hostKey" | "login" | "running" = "connecting";
+const notReached = (why: Unreachable, reason: string): NotReached => ({ reachable: false, why, reason });
+
+/** How far a login has come, with what is said when it comes no further in time. */
+const TOO_LATE = {
+  connecting: ["silent", "nothing answers"],
+  hostKey: ["refused", "no SSH server greets"],
+  login: ["slow", "the login does not come to an end"],
+} as const;
+
+/** Undefined when it lets us in. */
+function logIn(client: Client, socket: Socket, login: SshLogin, within: number): Promise<NotReached | undefined> {
+  return new Promise((resolve) => {
+    let stage: keyof typeof TOO_LATE = "connecting";
     let offered: string | undefined;
-    const expired = (after: number) => () => {
-      const [why, what] = {
-        connecting: ["silent", "nothing answers"],
-        hostKey: ["refused", "no SSH server greets"],
-        login: ["slow", "the login does not come to an end"],
-        running: ["slow", "it has not answered"],
-      }[stage] as [Unreachable, string];
-      failed(why, `${what} within ${after / 1000} s`);
+    const done = (outcome: NotReached | undefined) => {
+      clearTimeout(timer);
+      client.removeAllListeners();
+      // What comes after an outcome is no outcome.
+      client.on("error", () => undefined);
+      resolve(outcome);
     };
-    let timer = setTimeout(expired(loginTimeout), loginTimeout).unref();
-    client.on("close", () => {
-      clearTimeout(timer);
-      failed(
-        stage === "running" ? "broken" : "refused",
-        stage === "running" ? "the connection was cut off before it had answered" : "the connection was closed",
-      );
-    });
-    client.on("error", (error: Error & { level?: string; code?: string }) => {
-      clearTimeout(timer);
-      if (offered !== undefined) failed("hostKey", `another host key is there (${offered}) than the one that is set`);
-      else if (error.message.includes("no matching host key format"))
-        failed("hostKey", `no host key of the type that is set (${login.hostKey.trim().split(/\s+/)[0]}) is there`);
-      else if (error.level === "client-authentication")
-        failed("login", `${login.user} is not let in: ${withoutDot(error.message)}`);
-      else if (error.level === "agent") failed("login", `the SSH agent does not help: ${withoutDot(error.message)}`);
-      else if (stage === "running")
-        failed("broken", `the connection was cut off before it had answered (${withoutDot(error.message)})`);
-      else if (stage === "connecting") failed("silent", withoutDot(error.message));
-      else failed("refused", withoutDot(error.message));
-    });
+    const timer = setTimeout(() => {
+      const [why, what] = TOO_LATE[stage];
+      done(notReached(why, `${what} within ${within / 1000} s`));
+    }, within).unref();
     client.on("connect", () => void (stage = "hostKey"));
     client.on("handshake", () => void (stage = "login"));
-    client.on("ready", () => {
-      stage = "running";
-      clearTimeout(timer);
-      timer = setTimeout(expired(timeout), timeout).unref();
-      client.exec(command, (error, channel) => {
-        if (error) return failed("broken", withoutDot(error.message));
-        const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
-        channel.on("data", (chunk: Buffer) => stdout.push(chunk));
-        channel.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-        let status: number | undefined;
-        channel.on("exit", (code: number | null) => void (status = code ?? undefined));
-        channel.on("close", () => {
-          clearTimeout(timer);
-          resolve({
-            reachable: true,
-            status,
-            stdout: Buffer.concat(stdout).toString(),
-            stderr: Buffer.concat(stderr).toString(),
-          });
-        });
-        // A command that does not read it may be gone before all is written.
-        channel.on("error", () => undefined);
-        channel.end(stdin);
-      });
-    });
+    client.on("ready", () => done(undefined));
+    client.on("close", () => done(notReached("refused", "the connection was closed")));
+    client.on("error", (error: SshError) => done(refusedLogin(error, login, stage, offered)));
     try {
-      client.connect(configOf(login, timeout, (key) => void (offered = key)));
+      const config = configOf(login, socket, within, (key) => void (offered = key));
+      // First, since the library takes a socket that is not connecting for one that is connected.
+      socket.connect({ host: login.host, port: login.port });
+      client.connect(config);
     } catch (error) {
+      socket.destroy();
+      done(notReached("login", error instanceof Error ? withoutDot(error.message) : String(error)));
+    }
+  });
+}
+
+type SshError = Error & { readonly level?: string };
+
+/** Pure. `offered`: the fingerprint of a host key that is not the pinned one. */
+function refusedLogin(
+  { message, level }: SshError,
+  { user, hostKey }: SshLogin,
+  stage: keyof typeof TOO_LATE,
+  offered: string | undefined,
+): NotReached {
+  if (offered !== undefined)
+    return notReached("hostKey", `another host key is there (${offered}) than the one that is set`);
+  if (message.includes("no matching host key format"))
+    return notReached("hostKey", `no host key of the type that is set (${hostKey.trim().split(/\s+/)[0]}) is there`);
+  if (level === "client-authentication") return notReached("login", `${user} is not let in: ${withoutDot(message)}`);
+  if (level === "agent") return notReached("login", `the SSH agent does not help: ${withoutDot(message)}`);
+  return notReached(stage === "connecting" ? "silent" : "refused", withoutDot(message));
+}
+
+/** Runs a command over a connection that is open. */
+function runOn(client: Client, command: string, stdin: string, timeout: number): Promise<SshAnswer> {
+  return new Promise((resolve) => {
+    const done = (answer: SshAnswer) => {
       clearTimeout(timer);
-      failed("login", error instanceof Error ? withoutDot(error.message) : String(error));
+      client.off("close", cutOff).off("error", cutOff);
+      resolve(answer);
+    };
+    const cutOff = (error?: Error) => {
+      const detail = error ? ` (${withoutDot(error.message)})` : "";
+      done(notReached("broken", `the connection was cut off before it had answered${detail}`));
+    };
+    const timer = setTimeout(
+      () => done(notReached("slow", `it has not answered within ${timeout / 1000} s`)),
+      timeout,
+    ).unref();
+    client.on("close", cutOff).on("error", cutOff);
+    const started = (error: Error | undefined, channel: ClientChannel) => {
+      if (error) return cutOff(error);
+      const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
+      channel.on("data", (chunk: Buffer) => stdout.push(chunk));
+      channel.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+      let status: number | undefined;
+      channel.on("exit", (code: number | null) => void (status = code ?? undefined));
+      const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString();
+      channel.on("close", () => done({ reachable: true, status, stdout: text(stdout), stderr: text(stderr) }));
+      // A command that does not read it may be gone before all is written.
+      channel.on("error", () => undefined);
+      channel.end(stdin);
+    };
+    try {
+      client.exec(command, started);
+    } catch (error) {
+      // The library's way to say that the connection has ended.
+      cutOff(error instanceof Error ? error : undefined);
     }
   });
 }
 
 /** Pure but for `refused`, which is told the fingerprint of a host key that is not the pinned one. */
 function configOf(
-  { host, port, user, hostKey, privateKey, agent }: SshLogin,
+  { user, hostKey, privateKey, agent }: SshLogin,
+  socket: Socket,
   timeout: number,
   refused: (fingerprint: string) => void,
 ): ConnectConfig {
   const [type = "", key = ""] = hostKey.trim().split(/\s+/);
   const pinned = Buffer.from(key, "base64");
   return {
-    host,
-    port,
+    // Ours, so that an open connection can be kept from holding up the process's end.
+    sock: socket,
     username: user,
     readyTimeout: timeout,
     // A server has keys of several types, and shows the one that is asked for.

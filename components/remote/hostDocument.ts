@@ -2,8 +2,9 @@
 // generation changes, and its outcome is data: one host's failure is a verdict on that host, and not the end of the run.
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import type { StillThere } from "../hosts/ssh";
 import { generationOf, type HostStatus } from "../hosts/status";
-import { HELD, parseApplied, WELL, type Applied } from "./applied";
+import { failedWith, HELD, parseApplied, WELL, type Applied } from "./applied";
 import type { HostDocumentText } from "./document";
 import { framed } from "./frame";
 import { apply, bring, type Become } from "./hostctl";
@@ -33,6 +34,8 @@ export interface DocumentHost {
   readonly replaced: pulumi.Output<boolean>;
   /** What this very machine said of itself at the beginning of the run; undefined where it was not asked, or is a new one. */
   readonly there: pulumi.Output<HostStatus | undefined>;
+  /** Whether the machine that was asked answers now; undefined where none was. */
+  readonly stillThere: StillThere | undefined;
   /** The generation of what is brought in by this run. */
   readonly fresh: string;
 }
@@ -107,14 +110,18 @@ export function hostCommand(
 ): { readonly resource: command.remote.Command; readonly result: pulumi.Output<Applied> } {
   const ready = allWentWell(requires);
   const able = host.absent === undefined ? pulumi.output(true) : host.replaced;
+  const lost = pulumi.all([ready, able, pending, host.there]).apply(async ([go, can, now, there]) => {
+    if (pulumi.runtime.isDryRun() || !host.stillThere || !(go && can && now && there)) return false;
+    return !(await host.stillThere());
+  });
   const resource = new command.remote.Command(
     name,
     {
       connection: connection(host.reach, attempts),
       // Without a command nothing is run, and nobody called: the provider keeps what the last one said.
       create: pulumi
-        .all([ready, able, line])
-        .apply(([go, can, text]) => (go && can ? text : undefined)) as pulumi.Output<string>,
+        .all([ready, able, lost, line])
+        .apply(([go, can, no, text]) => (go && can && !no ? text : undefined)) as pulumi.Output<string>,
       stdin,
       ...(host.machine === undefined ? {} : { triggers: [host.machine] }),
       // stdout is data for us; what a person wants to see goes to stderr.
@@ -144,9 +151,12 @@ export function hostCommand(
     : pulumi.runtime.isDryRun()
       ? // Apart from what was said, which is not known of what is going to run.
         pending.apply((now) => (now ? pulumi.output<Applied>(WELL) : said))
-      : pulumi.all([ready, said]).apply(([go, known]) => (go ? known : HELD));
+      : pulumi.all([ready, lost, said]).apply(([go, no, known]) => (no ? LOST : go ? known : HELD));
   return { resource, result };
 }
+
+/** For the provider, a host that does not answer is the end of the run; so it is not sent there. */
+const LOST = failedWith("it has stopped answering since this run looked at it; run pulumi up again when it answers");
 
 /** Of a command that was never run, nothing is known, and nothing bad. */
 const outcome = (stdout: string | undefined, line: string): Applied =>

@@ -1,6 +1,6 @@
 // The engine's own commands on a stack that is up, as people type them beside `up` and `destroy`.
 import { proveMail } from "../../scripts/lab/mail";
-import { succeeded, theLab, type TheLab } from "./theLab";
+import { failed, succeeded, theLab, type Config, type TheLab } from "./theLab";
 import { silence, unsilence } from "./wire";
 
 jest.setTimeout(300_000);
@@ -66,6 +66,43 @@ it("up --target brings in one proxy's part alone", async () => {
   expect(await rules("ash1")).toContain("192.0.2.99");
   succeeded(await the.up());
   expect(await rules("ash1")).not.toContain("192.0.2.99");
+});
+
+it("a proxy that dies when it has been looked at ends its own part only: the others are written, and it is no longer published", async () => {
+  // When hostctl has told its status, nothing comes in any more.
+  await the.sh(
+    "ash1",
+    `cat >/run/dies <<'END'
+until pgrep -f 'sh -s statu[s]' >/dev/null; do sleep 0.02; done
+while pgrep -f 'sh -s statu[s]' >/dev/null; do sleep 0.02; done
+nft 'table inet dead { chain input { type filter hook input priority -400; policy drop; }; chain forward { type filter hook forward priority -400; policy drop; }; }'
+END
+systemd-run --collect sh /run/dies`,
+  );
+  const ports = (config: Config) => void (config["chatmail-proxy:ports"] = [25, 443, 465, 993]);
+  const address = (await the.addresses("ash1"))[0] as string;
+  try {
+    const output = failed(await the.up(ports));
+    expect(await the.sh("ash1", "nft list tables", "any")).toContain("inet dead");
+    expect(output).toContain(
+      "ash1: its set-up failed at ash1-config: it has stopped answering since this run looked at it",
+    );
+    expect(output).toMatch(/hel1-confirm updated/);
+    expect(output).toMatch(/deb1-confirm updated/);
+    expect(output).not.toMatch(/ash1-\S+ .*failed|error: .*dial/);
+    const records = await the.api<{ rrsets: { name: string; type: string; records: { value: string }[] }[] }>(
+      "GET",
+      "/zones/example.org/rrsets?per_page=50",
+    );
+    const published = records.rrsets.find(({ name, type }) => name === "chat" && type === "A");
+    expect(published?.records.map(({ value }) => value)).not.toContain(address);
+    expect(published?.records).toHaveLength(2);
+  } finally {
+    await the.sh("ash1", "nft delete table inet dead", "any");
+  }
+  succeeded(await the.up(ports));
+  expect(await rules("ash1")).not.toContain("587");
+  succeeded(await the.up());
 });
 
 it("refresh changes nothing where nothing was changed", async () => {

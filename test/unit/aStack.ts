@@ -34,6 +34,8 @@ export interface StackCase {
   readonly resolves?: Readonly<Record<string, Meaning>>;
   /** Hosts whose SSH port does not answer. */
   readonly silent?: readonly string[];
+  /** Hosts that answer the look, and nothing after it. */
+  readonly dying?: readonly string[];
   /** Ports on which no host's SSH answers. */
   readonly refusedPorts?: readonly number[];
   /** What hosts say of themselves (hosts/status.ts) other than what the run before has left there, by address. */
@@ -203,7 +205,9 @@ function answerOf(host: string, stack: StackCase, times: number, now: Date): Ssh
     ...stack.seen?.[host],
     ...(times > 1 ? stack.again?.[host] : {}),
   };
-  return stack.answers?.[host] ?? { reachable: true, status: 0, stderr: "", stdout: frame(JSON.stringify(status)) };
+  const stillThere = () => Promise.resolve(!stack.dying?.includes(host));
+  const stdout = frame(JSON.stringify(status));
+  return stack.answers?.[host] ?? { reachable: true, status: 0, stderr: "", stdout, stillThere };
 }
 
 const NOW = new Date("2026-11-24T03:00:00Z");

@@ -269,6 +269,53 @@ describe("a proxy of which one document fails", () => {
   });
 });
 
+describe("a host that answers the look and dies before it is written to", () => {
+  const DIED = "it has stopped answering since this run looked at it; run pulumi up again when it answers";
+  const proxies = ["hel1", deb1];
+  const change = { proxies, settings: { ports: [25, 443] } };
+  const dead: StackCase["outside"] = (target) =>
+    target.address === deb1.ipv4 ? noneAnswers(target) : allAnswer(target);
+
+  it("(a proxy) is sent no command, which would end the run; the others go on, and the records lose it", async () => {
+    const first = await aStack({ proxies });
+    const rrsets = [rrset("chat", "A", [HEL1, deb1.ipv4], OURS)];
+    const run = await aStack({ ...change, after: first, dying: [deb1.ipv4], outside: dead, rrsets });
+    expect(held(run)).toEqual(["deb1-config", "deb1-confirm"]);
+    expect(run.errors).toEqual([expect.stringContaining(`  - deb1: its set-up failed at deb1-config: ${DIED}\n`)]);
+    expect(written(run)).toEqual(expect.arrayContaining(["hel1-config", "hel1-confirm", "relay-tunnels"]));
+    expect(values(run.one(RRSET, "mail-domain-A"))).toEqual([HEL1]);
+    const next = await aStack({ ...change, after: run });
+    expect([next.errors, written(next)]).toEqual([[], ["deb1-config", "deb1-confirm"]]);
+    expect((await aStack({ ...change, after: next })).changed).toEqual([]);
+  });
+
+  it("(the relay) is sent none either, and no proxy gets an end that does not fit", async () => {
+    const first = await aStack({ proxies });
+    const settings = { tunnel: { keyGeneration: 2 } };
+    const run = await aStack({ proxies, settings, after: first, dying: [RELAY] });
+    expect(run.errors).toEqual([expect.stringContaining(`  - relay: its set-up failed at relay-host: ${DIED}\n`)]);
+    expect(held(run)).toEqual([
+      "deb1-config",
+      "deb1-confirm",
+      "hel1-config",
+      "hel1-confirm",
+      "relay-host",
+      "relay-tunnels",
+    ]);
+    const next = await aStack({ proxies, settings, after: run });
+    expect(next.errors).toEqual([]);
+    expect((await aStack({ proxies, settings, after: next })).changed).toEqual([]);
+  });
+
+  it("is not asked where nothing is to be written, nor in a preview", async () => {
+    const first = await aStack({ proxies });
+    const dying = [RELAY, HEL1, deb1.ipv4];
+    const run = await aStack({ proxies, after: first, dying });
+    expect([run.errors, run.changed]).toEqual([[], []]);
+    expect((await aStack({ ...change, after: first, dying, preview: true })).errors).toEqual([]);
+  });
+});
+
 describe("another way to the relay", () => {
   it("and back brings in again what the first change cleared away, even if that run had faults", async () => {
     const first = await aStack();

@@ -1,6 +1,8 @@
 // hosts/ssh.ts against an SSH server on loopback: what is heard, and each way not to be let in, as a value.
+import { execFile } from "node:child_process";
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { createServer, type AddressInfo, type Server as TcpServer } from "node:net";
+import { promisify } from "node:util";
 import { Server, utils, type Connection } from "ssh2";
 import { runOverSsh, type SshLogin } from "../../../components/hosts/ssh";
 import { sshKeyPair, withoutPkcs8 } from "../../../components/tunnel/keys";
@@ -69,6 +71,54 @@ it("hears all of what a command says, and its exit status, and gives it all of s
     stderr: "a word",
   });
 });
+
+it("keeps the connection open where that is wished, and hears over it whether the host is still there", async () => {
+  const asked: [string, Connection][] = [];
+  const login = await sshServer((channel, command, connection) => {
+    asked.push([command, connection]);
+    channel.exit(0);
+    channel.end();
+  });
+  const answer = await runOverSsh(login, { command: "hostctl status", timeout: 5000, keepOpen: true });
+  const stillThere = answer.reachable ? answer.stillThere : undefined;
+  expect(await stillThere?.()).toBe(true);
+  expect(asked.map(([command]) => command)).toEqual(["hostctl status", "true"]);
+  expect(connections).toHaveLength(1);
+  asked[0]?.[1].end();
+  expect(await stillThere?.()).toBe(false);
+  // Once it has ended, too.
+  expect(await stillThere?.()).toBe(false);
+});
+
+it("keeps a process alive as long as a host is asked, and no longer", async () => {
+  const login = await sshServer((channel) => {
+    channel.exit(0);
+    channel.end();
+  });
+  const program = `
+    const { runOverSsh } = require("./components/hosts/ssh");
+    (async () => {
+      const answer = await runOverSsh(JSON.parse(process.env.LOGIN), { command: "x", timeout: 5000, keepOpen: true });
+      console.log(answer.reachable, await answer.stillThere());
+    })();`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["-r", "sucrase/register/ts", "-e", program], {
+    env: { ...process.env, LOGIN: JSON.stringify(login) },
+    timeout: 10_000,
+  });
+  expect(stdout).toBe("true true\n");
+}, 15_000);
+
+it("does not take a host for being there which takes packets and says nothing", async () => {
+  let dead = false;
+  const login = await sshServer((channel) => {
+    if (dead) return;
+    channel.exit(0);
+    channel.end();
+  });
+  const answer = await runOverSsh(login, { command: "hostctl status", timeout: 5000, keepOpen: true });
+  dead = true;
+  expect(await (answer.reachable ? answer.stillThere?.() : undefined)).toBe(false);
+}, 10_000);
 
 it("takes a host key with a comment and blanks around it, and one of several", async () => {
   const login = await sshServer((channel) => {
