@@ -2,13 +2,13 @@
 // below; what a file on a floor needs of its neighbours on the same floor is its own business, but never in a circle.
 const FLOORS = [
   // Values, and words for their faults.
-  String.raw`^components/(addresses|ports|operatorError|outputValue|componentTypes|ownerMark|projectProgram)\.ts$|^components/settings/(values|object|complaint|token|anyProxy)\.ts$`,
+  String.raw`^components/(addresses|ports|operatorError|outputValue|componentTypes|ownerMark|projectProgram)\.ts$|^components/settings/(values|object|fault|token|anyProxy)\.ts$`,
   // Text for hosts, and what hosts answer. Pure.
   String.raw`^components/(filter|tunnel|platforms)/|^components/remote/(bundle|document|applied|facts|frame|hostctl)\.ts$`,
   // Hosts, and how they are reached.
   String.raw`^components/(hosts|remote)/`,
-  // Settings as a whole, the zone, proof from outside.
-  String.raw`^components/(settings|dns|proof)/|^components/settings\.ts$`,
+  // Settings as a whole, the zone, health checks from outside.
+  String.raw`^components/(settings|dns|health)/|^components/settings\.ts$`,
   // A proxy, the relay, what a run finds and tells.
   String.raw`^components/[^/]+\.ts$`,
   String.raw`^index\.ts$`,

@@ -4,7 +4,7 @@ import tseslint from "typescript-eslint";
 // A new kind of host is one file and a line in a table: whatever depends on the kind, its file says (components/hosts/host.ts).
 const HOST = ":matches(Identifier[name='host'], MemberExpression[property.name='host'])";
 const WORD = ":matches(Literal, TemplateLiteral)";
-const message = "Ask the kind of host (kindOf, traitsOf) instead of comparing its name.";
+const message = "Ask the kind of host (kindOf, propertiesOf) instead of comparing its name.";
 const ASKED_BY_NAME = [
   `BinaryExpression[operator=/^[!=]==?$/]:has(> ${HOST}):has(> ${WORD})`,
   `SwitchStatement:has(> ${HOST}.discriminant)`,

@@ -1,9 +1,9 @@
 // What an operator should know about the way these settings work with this relay: sentences. Pure.
 import { familyOf, isPrivate } from "./addresses";
 import type { ForeignAddress } from "./dns/reverse";
-import { kindOf, traitsOf } from "./hosts/kindOf";
+import { kindOf, propertiesOf } from "./hosts/kindOf";
 import { networkAdvice } from "./hosts/networks";
-import { provenAddresses, type ProxyReport } from "./report";
+import { healthyAddresses, type ProxyReport } from "./report";
 import { FETCH_SCRIPT } from "./relayScript";
 import type { RelayFacts } from "./remote/facts";
 import { rebootTime } from "./platforms/unattendedUpgrades";
@@ -90,7 +90,7 @@ function drainedButPublished({ reports, published }: Situation): string[] {
 }
 
 function networks({ settings, reports }: Situation): string[] {
-  const working = new Set(reports.filter((report) => provenAddresses([report]).length > 0).map(({ name }) => name));
+  const working = new Set(reports.filter((report) => healthyAddresses([report]).length > 0).map(({ name }) => name));
   const text = networkAdvice(settings.proxies.filter(({ name }) => working.has(name)));
   return text === undefined ? [] : [text];
 }
@@ -125,7 +125,7 @@ const RESTART_MINUTES = 10;
 function restarts({ settings }: Situation): string[] {
   const { tunnel } = settings;
   const times = settings.proxies.flatMap((proxy) => {
-    const time = traitsOf(proxy).rebootTime(
+    const time = propertiesOf(proxy).rebootTime(
       rebootTime(tunnel === "none" ? slotOf(proxy, REBOOT_SLOTS) : planTunnel(proxy, tunnel).slot),
     );
     return time === undefined ? [] : [{ name: proxy.name, time }];
@@ -161,7 +161,7 @@ const turn = ({ settings, facts }: Situation) => turnAdvice(settings.udpPorts, f
 /** On a machine that others use too, what is not ours is not filtered, and SSH is not ours there. */
 function openSsh({ settings }: Situation): string[] {
   if (settings.adminNetworks.length === 0) return [];
-  const open = settings.proxies.filter((proxy) => !traitsOf(proxy).closed).map(({ name }) => name);
+  const open = settings.proxies.filter((proxy) => !propertiesOf(proxy).closed).map(({ name }) => name);
   return open.length > 0
     ? [
         `adminNetworks has no effect on ${open.join(", ")}: on a machine that is not closed, its own firewall decides who reaches its SSH.`,

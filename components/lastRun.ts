@@ -53,15 +53,15 @@ export type Before = LastRun & {
   readonly hostKeys: Readonly<Record<string, string>>;
 };
 
-export type ScriptWord = NonNullable<LastRun["script"]>;
+export type ScriptState = NonNullable<LastRun["script"]>;
 
 /** What follows from the settings alone. */
-export type Standing = Omit<LastRun, "failed" | "script" | "documents">;
+export type Snapshot = Omit<LastRun, "failed" | "script" | "documents">;
 
 export type Wanted = Pick<Settings, "mailDomain" | "dns" | "relay" | "proxies" | "tunnel">;
 
 /** What a run with these settings leaves standing. Pure. */
-export function standingAfter({ mailDomain, dns, relay, proxies, tunnel }: Wanted): Standing {
+export function snapshotOf({ mailDomain, dns, relay, proxies, tunnel }: Wanted): Snapshot {
   return {
     mailDomain,
     zone: { provider: dns.provider, name: dns.zone, onDestroy: dns.provider === "manual" ? "keep" : dns.onDestroy },
@@ -78,7 +78,7 @@ export function standingAfter({ mailDomain, dns, relay, proxies, tunnel }: Wante
  * What stands after a run with faults: the engine then deletes nothing, so that what the settings no longer want is there
  * still, and no new step may be taken over it. Pure.
  */
-export function standingDespite(before: LastRun | undefined, now: Standing): Standing {
+export function snapshotAfterFailure(before: LastRun | undefined, now: Snapshot): Snapshot {
   if (!before) return now;
   const letGo = before.relay.setup !== "ssh" || before.relay.gone || now.relay.setup === "ssh";
   return { ...now, relay: letGo ? now.relay : before.relay, proxies: { ...before.proxies, ...now.proxies } };

@@ -2,14 +2,14 @@
 // cannot be reached, or does not let us in, is data. What differs from what was brought in is named, and the next update puts
 // it back.
 import * as pulumi from "@pulumi/pulumi";
-import type { Door } from "./hosts/host";
-import { kindOf, traitsOf } from "./hosts/kindOf";
-import { runPatiently, type SshAnswer, type SshLogin, type StillThere, type Unreachable } from "./hosts/ssh";
+import type { SshEndpoint } from "./hosts/host";
+import { kindOf, propertiesOf } from "./hosts/kindOf";
+import { runRetrying, type SshAnswer, type SshLogin, type StillThere, type Unreachable } from "./hosts/ssh";
 import { remarks } from "./hosts/remarks";
 import { driftOf, parseHostStatus, type HostStatus } from "./hosts/status";
 import type { Before } from "./lastRun";
 import { outputValue } from "./outputValue";
-import { sshAnswersFromHere } from "./proof/sshAnswers";
+import { sshAnswersFromHere } from "./health/sshAnswers";
 import { framed } from "./remote/frame";
 import { askStatus, becomeOf, hostctlProgram } from "./remote/hostctl";
 import type { ProxySettings, StackSettings } from "./settings";
@@ -22,15 +22,15 @@ export type AskHost = (login: SshLogin, command: string, stdin: string) => Promi
 const SECONDS = 30;
 
 /** Milliseconds within which a host that does not answer is tried again: one that restarts may well be back by then. */
-const PATIENCE = 10_000;
+const RETRY_FOR = 10_000;
 
 /** The connection stays open: before something is written, the host is asked over it whether it is still there. */
 export async function askFromHere(login: SshLogin, command: string, stdin: string): Promise<SshAnswer> {
   const timeout = (SECONDS + 10) * 1000;
-  const answer = await runPatiently(
+  const answer = await runRetrying(
     { ...login, agent: process.env.SSH_AUTH_SOCK },
-    { command, stdin, timeout, loginTimeout: PATIENCE, keepOpen: true },
-    PATIENCE,
+    { command, stdin, timeout, loginTimeout: RETRY_FOR, keepOpen: true },
+    RETRY_FOR,
   );
   if (!answer.reachable || !answer.stillThere) return answer;
   const open = answer.stillThere;
@@ -71,7 +71,7 @@ export interface Around {
     "proxies" | "relay" | "hostSshPrivateKey" | "relaySshPrivateKey" | "tunnel" | "ports" | "udpPorts" | "egress"
   >;
   readonly before: Before | undefined;
-  readonly doors: ReadonlyMap<string, Door>;
+  readonly endpoints: ReadonlyMap<string, SshEndpoint>;
   /** The stack's own key, with which the servers that it bought are reached. */
   readonly key: () => pulumi.Output<string>;
 }
@@ -88,17 +88,26 @@ export async function lookAround(around: Around, ask: AskHost): Promise<Seen> {
 /** Undefined where it is yet to be bought, or given up. */
 export async function askProxy(
   entry: ProxySettings,
-  { settings, before, doors, key }: Around,
+  { settings, before, endpoints, key }: Around,
   ask: AskHost,
 ): Promise<HostSeen | undefined> {
-  const door = doors.get(entry.name);
+  const endpoint = endpoints.get(entry.name);
   // That of a server that was bought by a run which did not come to its end is not known; it is set up as a new one.
-  const hostKey = door?.hostKey ?? before?.hostKeys[entry.name];
-  if (!door || hostKey === undefined || isGone(entry)) return undefined;
-  const { platform } = traitsOf(entry);
+  const hostKey = endpoint?.hostKey ?? before?.hostKeys[entry.name];
+  if (!endpoint || hostKey === undefined || isGone(entry)) return undefined;
+  const { platform } = propertiesOf(entry);
   const privateKey = await valueOf(kindOf(entry).operatorKey ? settings.hostSshPrivateKey : key());
-  const logins = door.ports.map((port) => ({ host: door.host, port, user: door.user, hostKey, privateKey }));
-  return { machine: door.machine, ...(await seenBy(logins, platform.program(), proxyRequest(entry, settings), ask)) };
+  const logins = endpoint.ports.map((port) => ({
+    host: endpoint.host,
+    port,
+    user: endpoint.user,
+    hostKey,
+    privateKey,
+  }));
+  return {
+    machine: endpoint.machine,
+    ...(await seenBy(logins, platform.program(), proxyRequest(entry, settings), ask)),
+  };
 }
 
 /** What a proxy is asked: lines for hostctl's `status`, and for `confirm`. Pure. */
@@ -112,7 +121,7 @@ export function proxyRequest(
     egress,
   }: Pick<Around["settings"], "tunnel" | "relay" | "ports" | "udpPorts" | "egress">,
 ): string[] {
-  const { platform, wan } = traitsOf(entry);
+  const { platform, wan } = propertiesOf(entry);
   const plan = tunnel === "none" ? undefined : planTunnel(entry, tunnel);
   const at = plan?.relay ?? { ipv4: relay.ipv4 ?? "-", ipv6: relay.ipv6 ?? "-" };
   const check = egress.includes(entry.name) && relay.outboundCheck !== false ? relay.outboundCheck : "-";
@@ -186,11 +195,11 @@ function statusIn(answer: SshAnswer, command: string): HostSeen {
     return { reachable: true, status: parseHostStatus(said), stillThere: answer.stillThere };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    const complaint = answer.stderr.trim().split("\n").at(-1) ?? "";
+    const message = answer.stderr.trim().split("\n").at(-1) ?? "";
     return {
       reachable: false,
       why: "answer",
-      reason: complaint === "" ? reason : complaint.replace(/^chatmail-proxy: /, ""),
+      reason: message === "" ? reason : message.replace(/^chatmail-proxy: /, ""),
     };
   }
 }
@@ -212,7 +221,7 @@ interface Row {
 }
 
 /** Tells what else deserves a word on a host, each in its own row. */
-export async function tellRemarks(
+export async function warnOfRemarks(
   seen: Seen,
   rows: readonly Row[],
   relay: Pick<Row, "component"> | undefined,
@@ -229,7 +238,7 @@ export async function tellRemarks(
 }
 
 /** Tells in a preview what is in the way of an `up`, each in its host's own row; an `up` fails at it by itself. */
-export async function tellConflicts(seen: Seen, rows: readonly Row[]): Promise<void> {
+export async function warnOfConflicts(seen: Seen, rows: readonly Row[]): Promise<void> {
   if (!pulumi.runtime.isDryRun()) return;
   for (const row of rows)
     for (const conflict of statusOf(seen.proxies.get(row.name))?.conflicts ?? [])
@@ -237,7 +246,7 @@ export async function tellConflicts(seen: Seen, rows: readonly Row[]): Promise<v
 }
 
 /** Tells what differs from what an earlier run brought in, each in its host's own row. */
-export async function tellDrift(
+export async function warnOfDrift(
   seen: Seen,
   before: Before | undefined,
   rows: readonly Row[],

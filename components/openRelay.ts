@@ -9,8 +9,8 @@ import type { ProxySetupArgs } from "./proxySetup";
 import { RelaySetup, type ReachableRelay } from "./relaySetup";
 import { ScriptedRelay } from "./relayScript";
 import { parseRelayFacts, type RelayFacts } from "./remote/facts";
-import { refuse, type ProxySettings, type StackSettings } from "./settings";
-import type { Complaint } from "./settings/complaint";
+import { throwOnFaults, type ProxySettings, type StackSettings } from "./settings";
+import type { SettingFault } from "./settings/fault";
 import { planTunnel, REBOOT_SLOTS, slotOf } from "./tunnel/addressPlan";
 import { relayConflicts } from "./tunnel/relayConflicts";
 
@@ -80,10 +80,10 @@ export async function openRelay(
     await pulumi.log.warn(
       `${where} cannot be reached by SSH from here (${reason}), so this run changes nothing on it, nor in the proxies' tunnels and packet filters, which have to fit it. Run pulumi up again when it can.`,
     );
-    refuse(newOnes(proxies, before));
+    throwOnFaults(newOnes(proxies, before));
   }
   const plans = proxies.map((entry) => planTunnel(entry, tunnel));
-  if (facts) refuse(relayConflicts(plans, facts, stackMark()));
+  if (facts) throwOnFaults(relayConflicts(plans, facts, stackMark()));
   const relay = new RelaySetup(place.relayComponent(), place.relay, {
     settings: reachable,
     privateKey: relaySshPrivateKey,
@@ -99,8 +99,8 @@ export async function openRelay(
   };
 }
 
-/** Complaints about proxies that are new: their tunnels would have no other end. */
-const newOnes = (proxies: readonly ProxySettings[], before: Before): Complaint[] =>
+/** Faults of proxies that are new: their tunnels would have no other end. */
+const newOnes = (proxies: readonly ProxySettings[], before: Before): SettingFault[] =>
   proxies.flatMap(({ name }, i) =>
     before.proxies[name]
       ? []

@@ -3,16 +3,16 @@ import * as pulumi from "@pulumi/pulumi";
 import type { MailDomain } from "./dns/mailDomain";
 import type { DnsZone } from "./dns/zone";
 import type { ManagementKey } from "./hosts/managementKey";
-import { standingAfter, standingDespite, type Before, type LastRun } from "./lastRun";
+import { snapshotOf, snapshotAfterFailure, type Before, type LastRun } from "./lastRun";
 import { stackMark } from "./ownerMark";
 import type { ProxySetup } from "./proxySetup";
 import type { RelaySetup } from "./relaySetup";
 import { ScriptedRelay } from "./relayScript";
 import { readmePage } from "./report";
 import type { StackSettings } from "./settings";
-import type { Told } from "./tell";
+import type { RunReport } from "./runReport";
 
-export interface OutputFacts extends Told {
+export interface OutputFacts extends RunReport {
   readonly settings: StackSettings;
   readonly before: Before | undefined;
   readonly zone: DnsZone;
@@ -45,7 +45,7 @@ export function stackOutputs(facts: OutputFacts): StackOutputs {
     ),
     lastRun: lastRunOf(facts),
     readme: page(facts),
-    ...(zone.byHand && { zoneLines: zone.byHand.lines }),
+    ...(zone.manual && { zoneLines: zone.manual.lines }),
   };
   const secrets = {
     ...(key && { managementPrivateKey: key.privateKey }),
@@ -55,9 +55,9 @@ export function stackOutputs(facts: OutputFacts): StackOutputs {
 }
 
 function lastRunOf({ settings, before, well, failed, script }: OutputFacts): LastRun {
-  const now = standingAfter(settings);
+  const now = snapshotOf(settings);
   return {
-    ...(well ? now : standingDespite(before, now)),
+    ...(well ? now : snapshotAfterFailure(before, now)),
     failed: [...failed],
     // After a run with faults the engine deletes nothing.
     documents: well || (before?.documents ?? true),

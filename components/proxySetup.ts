@@ -11,7 +11,7 @@ import { liveDigest, type HostStatus } from "./hosts/status";
 import { rebootTime } from "./platforms/unattendedUpgrades";
 import { freeLines, proxyRequest, statusOf, wanLine, type HostSeen } from "./look";
 import { proxyMark, stackMark } from "./ownerMark";
-import { lookFromOutside, type OutsideViews, type Prover } from "./proof/prove";
+import { checkFromOutside, type OutsideViews, type HealthCheck } from "./health/healthCheck";
 import type { RelayEnds, TunnelEnd } from "./relaySetup";
 import { failedWith, WELL, type Applied, type Failure } from "./remote/applied";
 import { document, setLines } from "./remote/document";
@@ -55,7 +55,7 @@ export interface ProxySetupArgs {
   readonly operatorKey: pulumi.Output<string> | undefined;
   readonly labels: Record<string, string>;
   /** How the look from outside is made. */
-  readonly prove: Prover;
+  readonly healthCheck: HealthCheck;
   readonly sshAnswers: SshAnswers;
   /** What was seen of its host; undefined where it is not there yet. */
   readonly seen: HostSeen | undefined;
@@ -111,7 +111,7 @@ export class ProxySetup {
     const machine = this.createMachine();
     this.ipv4 = machine.ipv4;
     this.ipv6 = machine.ipv6;
-    this.sshHostKey = pulumi.output(machine.reach.hostKey);
+    this.sshHostKey = pulumi.output(machine.ssh.hostKey);
     this.machine = machine.machine;
     this.createNames();
 
@@ -126,13 +126,13 @@ export class ProxySetup {
     const config = this.bringConfig(machine, secrets, [host, ...(relayEnd ? [relayEnd] : [])], host);
     const confirmed = this.confirmConfig(machine, config);
 
-    this.outside = lookFromOutside(args.prove, {
+    this.outside = checkFromOutside(args.healthCheck, {
       ipv4: this.ipv4,
       ipv6: this.ipv6,
       ports: args.shared.ports,
       mailDomain: args.shared.mailDomain,
-      patient: this.replaced(machine).apply(
-        (other) => (other || this.absent(machine) === undefined) && !(mode.kind === "tunnel" && mode.relay.byHand),
+      retry: this.replaced(machine).apply(
+        (other) => (other || this.absent(machine) === undefined) && !(mode.kind === "tunnel" && mode.relay.manual),
       ),
       after: [confirmed],
     });
@@ -182,9 +182,9 @@ export class ProxySetup {
   }
 
   private documentHost(machine: Host): DocumentHost {
-    const { reach, become, machine: id } = machine;
+    const { ssh, become, machine: id } = machine;
     return {
-      reach,
+      ssh,
       become,
       machine: id,
       absent: this.absent(machine),
@@ -212,7 +212,7 @@ export class ProxySetup {
         reverseName: egress === undefined ? dnsName : shared.mailDomain,
         key,
         operatorKey,
-        open: {
+        allowedPorts: {
           ports: shared.ports,
           udpPorts: shared.udpPorts,
           tunnelPort: mode.kind === "tunnel" ? mode.settings.port : undefined,
@@ -240,8 +240,8 @@ export class ProxySetup {
   /** A server that has just been bought answers some time later, or never. */
   private firstContact(machine: Host): Requirement {
     const { seen, sshAnswers } = this.args;
-    if (seen || machine.stays || pulumi.runtime.isDryRun()) return { result: pulumi.output(WELL) };
-    const { host, port } = machine.reach;
+    if (seen || machine.adopted || pulumi.runtime.isDryRun()) return { result: pulumi.output(WELL) };
+    const { host, port } = machine.ssh;
     const result = pulumi
       .all([host, machine.machine])
       .apply(async ([address]): Promise<Applied> =>
@@ -292,7 +292,7 @@ export class ProxySetup {
 
   /** A machine that stays gets back what was there before; one that goes may be dead by then. */
   private leaving(machine: Host): Requirement[] {
-    if (!machine.stays) return [];
+    if (!machine.adopted) return [];
     const { name } = this;
     const resource = leaveCommand(
       `${name}-leave`,
@@ -358,7 +358,7 @@ export class ProxySetup {
         return document("config", [
           "admin-keys",
           ...shared.adminKeys.map((key) => `admin-key ${key}`),
-          ...(machine.stays ? freeLines({ ...shared, plan: mode.kind === "tunnel" ? mode.plan : undefined }) : []),
+          ...(machine.adopted ? freeLines({ ...shared, plan: mode.kind === "tunnel" ? mode.plan : undefined }) : []),
           ...(upgrades === undefined ? [] : setLines("upgrades", platform.upgradesSet(upgrades))),
           ...(mode.kind === "tunnel" && peerPublicKey !== undefined
             ? setLines(
@@ -395,7 +395,7 @@ export class ProxySetup {
     const { shared, mode, egress } = this.args;
     return {
       closed: machine.closed,
-      ssh: { port: machine.reach.port, from: shared.adminNetworks },
+      ssh: { port: machine.ssh.port, from: shared.adminNetworks },
       ports: shared.ports,
       udpPorts: shared.udpPorts,
       to:
@@ -425,7 +425,7 @@ export class ProxySetup {
         line: config.generation.apply((generation) => confirm(machine.become, "config", generation)),
         stdin: this.there(machine).apply((there) => {
           // A relay that a person sets up, and that has not called yet, will not do so meanwhile.
-          const calls = !(mode.kind === "tunnel" && mode.relay.byHand) || this.tunnelIsUp(there);
+          const calls = !(mode.kind === "tunnel" && mode.relay.manual) || this.tunnelIsUp(there);
           return [...(calls ? [] : ["wait 0"]), ...proxyRequest(settings, shared), ""].join("\n");
         }),
         requires: [config],

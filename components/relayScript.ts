@@ -2,7 +2,7 @@
 // A person runs it as root; again after a proxy was added or removed; with --remove to undo it all. It holds private keys.
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import type { ScriptWord } from "./lastRun";
+import type { ScriptState } from "./lastRun";
 import { outputValue } from "./outputValue";
 import { stackMark } from "./ownerMark";
 import { RELAY_PACKAGES, type RelayEnds, type TunnelEndArgs } from "./relaySetup";
@@ -10,11 +10,11 @@ import { bundle } from "./remote/bundle";
 import { HOSTCTL, hostctlProgram, MAKE_PLACE } from "./remote/hostctl";
 import type { RelaySettings, Settings } from "./settings";
 import { keysSet, relayEndSet, type RelayEnd, type TunnelKeys } from "./tunnel/wireguard";
-import { handsTurnOn, TURN_UNREACHED } from "./turn";
+import { forwardsTurn, TURN_UNREACHED } from "./turn";
 
 interface ScriptedTunnel {
   /** A digest of what the proxy's end must agree with. */
-  readonly fit: string;
+  readonly tunnelDigest: string;
   /** The relay's own mail may leave through it. */
   readonly egress: boolean;
   readonly interfaceName: string;
@@ -28,7 +28,7 @@ interface ScriptedTunnel {
 export type ScriptWishes = Pick<RelaySettings, "outboundCheck"> & Pick<Settings, "udpPorts">;
 
 export class ScriptedRelay implements RelayEnds {
-  readonly byHand = true;
+  readonly manual = true;
   readonly silent = false;
   private readonly tunnels: {
     readonly proxy: string;
@@ -43,7 +43,7 @@ export class ScriptedRelay implements RelayEnds {
       proxy,
       absent: held,
       made: pulumi.all([keys, end]).apply(([pair, own]): ScriptedTunnel => ({
-        fit: fitOf(pair, own),
+        tunnelDigest: tunnelDigestOf(pair, own),
         egress: own.egress !== undefined,
         interfaceName,
         routingTable: own.plan.routingTable,
@@ -66,28 +66,30 @@ export class ScriptedRelay implements RelayEnds {
   }
 
   /** What tells this script from another: no secret, since what it holds cannot be guessed. */
-  async word(before: ScriptWord | undefined, now: Date): Promise<ScriptWord | undefined> {
+  async state(before: ScriptState | undefined, now: Date): Promise<ScriptState | undefined> {
     const text = await outputValue(this.script);
     if (text === undefined) return before;
     const ends = (await this.ends()).flatMap(({ proxy, absent, made }) =>
-      made ? [{ proxy, ...made, fit: (absent ? before?.tunnels[proxy] : undefined) ?? made.fit }] : [],
+      made
+        ? [{ proxy, ...made, tunnelDigest: (absent ? before?.tunnels[proxy] : undefined) ?? made.tunnelDigest }]
+        : [],
     );
     const digest = digestOf(text);
     return {
       digest,
       since: before?.digest === digest ? before.since : now.toISOString(),
-      tunnels: Object.fromEntries(ends.map(({ proxy, fit }) => [proxy, fit])),
+      tunnels: Object.fromEntries(ends.map(({ proxy, tunnelDigest }) => [proxy, tunnelDigest])),
       egress: ends.filter(({ egress }) => egress).map(({ proxy }) => proxy),
     };
   }
 
   /** What the relay's ends, as the last run's script makes them, no longer fit. */
-  async stops(before: ScriptWord | undefined): Promise<Stops> {
+  async interruptions(before: ScriptState | undefined): Promise<Interruptions> {
     const ends = await this.ends();
     const names = (which: typeof ends) => which.map(({ proxy }) => proxy);
     // An end that was known, and is not in a preview, gets new keys.
     const other = ends.filter(
-      ({ proxy, made }) => before?.tunnels[proxy] !== undefined && before.tunnels[proxy] !== made?.fit,
+      ({ proxy, made }) => before?.tunnels[proxy] !== undefined && before.tunnels[proxy] !== made?.tunnelDigest,
     );
     return {
       tunnels: names(other.filter(({ absent }) => !absent)),
@@ -109,13 +111,13 @@ export class ScriptedRelay implements RelayEnds {
 const digestOf = (text: string) => createHash("sha256").update(text).digest("base64url");
 
 /** By which address the relay dials, and what may pass, is not in it: with another the tunnel goes on. */
-const fitOf = ({ privateKey, presharedKey }: TunnelKeys, { peerPublicKey, endpoint, plan }: RelayEnd) =>
+const tunnelDigestOf = ({ privateKey, presharedKey }: TunnelKeys, { peerPublicKey, endpoint, plan }: RelayEnd) =>
   digestOf(
     JSON.stringify([privateKey, presharedKey, peerPublicKey, endpoint.split(":").at(-1), plan.relay, plan.proxy]),
   );
 
 /** Names of proxies whose own ends a run changes at once, so that something stops until the script has run; and of those that it cannot change. */
-export interface Stops {
+export interface Interruptions {
   /** Nothing passes their tunnels. */
   readonly tunnels: readonly string[];
   /** Theirs do not change now, since they do not answer, though the script has what would fit changed ones. */
@@ -124,7 +126,7 @@ export interface Stops {
   readonly egress: readonly string[];
 }
 
-export const NO_STOPS: Stops = { tunnels: [], frozen: [], egress: [] };
+export const NO_INTERRUPTIONS: Interruptions = { tunnels: [], frozen: [], egress: [] };
 
 /** How a person gets the script to the relay, and runs it. */
 export const FETCH_SCRIPT =
@@ -132,29 +134,30 @@ export const FETCH_SCRIPT =
 
 /** A word when the script is another than at the last run: nobody but a person brings it to the relay. `failed`: proxies that could not be set up. */
 export function scriptChanged(
-  before: ScriptWord | undefined,
-  now: ScriptWord | undefined,
+  before: ScriptState | undefined,
+  now: ScriptState | undefined,
   failed: readonly string[],
-  stops: Stops,
+  interruptions: Interruptions,
 ): string[] {
   const done = (names: readonly string[]) => names.filter((name) => !failed.includes(name));
-  const stopped = stopText({ tunnels: done(stops.tunnels), egress: done(stops.egress) });
+  const stopped = interruptionText({ tunnels: done(interruptions.tunnels), egress: done(interruptions.egress) });
   if (!before || (stopped === "" && (!now || before.digest === now.digest))) return [];
   const another = "The relay's script is another than at the last run";
   // It holds the new ends of tunnels whose other ends may still be the old ones.
-  const old = [...new Set([...failed, ...stops.frozen])].join(", ");
+  const old = [...new Set([...failed, ...interruptions.frozen])].join(", ");
   const mayWait = `${old} could not be set up, and may still have its old end of the tunnel`;
   if (old !== "" && stopped === "") return [`${another}. Do not run it there yet: ${mayWait}.`];
   if (old !== "")
     return [
       `${another}. ${mayWait}, which the script would cut off.${stopped} If ${old} is soon mended, do that first, and run pulumi up again; if not, run the script: ${FETCH_SCRIPT}`,
     ];
-  const goesOn = stops.tunnels.length > 0 ? "" : ", and until it has run again the relay keeps the tunnels that it has";
+  const goesOn =
+    interruptions.tunnels.length > 0 ? "" : ", and until it has run again the relay keeps the tunnels that it has";
   return [`${another}${goesOn}.${stopped} Bring it there: ${FETCH_SCRIPT} Then run pulumi up again.`];
 }
 
 /** True of a preview as well, after which it is still to come. */
-const stopText = ({ tunnels, egress }: Pick<Stops, "tunnels" | "egress">) =>
+const interruptionText = ({ tunnels, egress }: Pick<Interruptions, "tunnels" | "egress">) =>
   [
     ...(tunnels.length > 0
       ? [
@@ -208,7 +211,7 @@ export function relayScript(
     ...sets.flatMap(({ name, bundle: text }) => hereDocument(`${HOSTCTL} install ${name}`, text)),
     `${HOSTCTL} keep-of ${stack} ${sets.map(({ name }) => name).join(" ")}`,
     `${HOSTCTL} relay-firewalls`,
-    ...(handsTurnOn(udpPorts)
+    ...(forwardsTurn(udpPorts)
       ? []
       : hereDocument(`[ -z "$(${HOSTCTL} turn)" ] || cat >&2`, `chatmail-proxy: ${TURN_UNREACHED}`)),
     // Told, but no reason to stop: it is the provider's to mend.

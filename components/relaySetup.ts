@@ -38,7 +38,7 @@ export interface TunnelEnd extends Requirement {
 /** What proxies need of the relay: somewhere to put their tunnels' other ends. */
 export interface RelayEnds {
   /** A person sets up the relay, in their own time. */
-  readonly byHand: boolean;
+  readonly manual: boolean;
   /** It cannot be reached: its ends stay as they are, and so must the proxies'. */
   readonly silent: boolean;
   /** Undefined where the end is not brought in by this run, but by a person. */
@@ -66,7 +66,7 @@ export interface RelaySetupArgs {
 export const RELAY_PACKAGES = ["wireguard-tools", "nftables", "iproute2", "iputils-ping", "procps"];
 
 export class RelaySetup implements RelayEnds {
-  readonly byHand = false;
+  readonly manual = false;
   readonly silent: boolean;
   private readonly host: DocumentHost;
   private readonly tunnels: TunnelEndArgs[] = [];
@@ -82,7 +82,7 @@ export class RelaySetup implements RelayEnds {
     const { ssh, gone } = args.settings;
     this.silent = args.silent;
     this.host = {
-      reach: { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.privateKey },
+      ssh: { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.privateKey },
       become: becomeOf(ssh.user),
       absent: gone ? "gone" : args.silent ? "silent" : undefined,
       replaced: pulumi.output(false),

@@ -1,8 +1,8 @@
 // What a run tells its operator: faults that make it fail, warnings, and a page on what now stands.
 import * as pulumi from "@pulumi/pulumi";
 import type { Family } from "./addresses";
-import { judge, type FamilyVerdict, type Inside, type OutsideView } from "./proof/verdict";
-import type { ScriptWord } from "./lastRun";
+import { judge, type FamilyVerdict, type Inside, type OutsideView } from "./health/verdict";
+import type { ScriptState } from "./lastRun";
 import { FETCH_SCRIPT } from "./relayScript";
 import type { InsideView } from "./remote/facts";
 import type { Failure } from "./remote/applied";
@@ -60,10 +60,10 @@ export function reportOn({ name, dnsName, publish, addresses, outside, inside, o
 }
 
 /** Addresses that belong into the mail domain's records: wanted there, and answered by the relay. */
-export const provenAddresses = (proxies: readonly ProxyReport[]): string[] =>
+export const healthyAddresses = (proxies: readonly ProxyReport[]): string[] =>
   proxies
     .filter(({ publish }) => publish)
-    .flatMap(({ families }) => families.filter(({ verdict }) => verdict.proven).map(({ address }) => address));
+    .flatMap(({ families }) => families.filter(({ verdict }) => verdict.healthy).map(({ address }) => address));
 
 /** Families that some published proxy should serve, and none does. */
 export function failingFamilies(proxies: readonly ProxyReport[]): Family[] {
@@ -74,9 +74,9 @@ export function failingFamilies(proxies: readonly ProxyReport[]): Family[] {
         families
           .filter((each) => each.family === family)
           // What is not set up serves nobody, whatever answers there.
-          .map(({ verdict }) => ({ ...verdict, proven: verdict.proven && failures.length === 0 })),
+          .map(({ verdict }) => ({ ...verdict, healthy: verdict.healthy && failures.length === 0 })),
       );
-    return verdicts.some(({ notOffered }) => !notOffered) && verdicts.every(({ proven }) => !proven);
+    return verdicts.some(({ notOffered }) => !notOffered) && verdicts.every(({ healthy }) => !healthy);
   });
 }
 
@@ -122,13 +122,13 @@ export function faultMessage(faults: readonly string[], published: readonly stri
   ].join("\n");
 }
 
-export interface Announcement {
+export interface RunFindings {
   readonly proxies: readonly ProxyReport[];
   /** What is wrong with the relay itself: sentences. */
   readonly onRelay: readonly string[];
   readonly published: readonly string[];
   /** Published addresses that belong to no proxy. */
-  readonly strangers: readonly string[];
+  readonly unknownAddresses: readonly string[];
   readonly advice: readonly string[];
   readonly fail: () => void;
 }
@@ -137,21 +137,21 @@ export interface Announcement {
  * Says it all. Faults are logged as an error, not thrown: everything is made and recorded, and `fail` sees to it that the
  * run fails nevertheless. True when there are none. In a preview they are warnings: an error there would stop the `up` that is to mend them.
  */
-export async function announce({
+export async function reportFindings({
   proxies,
   onRelay,
   published,
-  strangers,
+  unknownAddresses,
   advice,
   fail,
-}: Announcement): Promise<boolean> {
+}: RunFindings): Promise<boolean> {
   const found = findings(proxies);
   const { warnings } = found;
   // Failing also keeps the engine from deleting what those addresses belong to.
   const kept =
-    strangers.length > 0
+    unknownAddresses.length > 0
       ? [
-          `the mail domain's records still hold ${strangers.join(", ")}, which is none of the proxies in the settings, because none of those is published and works. Publish one (publish: true), or mend it`,
+          `the mail domain's records still hold ${unknownAddresses.join(", ")}, which is none of the proxies in the settings, because none of those is published and works. Publish one (publish: true), or mend it`,
         ]
       : [];
   const faults = [...found.faults, ...onRelay.map((fault) => `relay: ${fault}`), ...kept];
@@ -173,7 +173,7 @@ export interface PageFacts {
   readonly published: readonly string[];
   readonly advice: readonly string[];
   /** The script that sets the relay up, where a person runs one. */
-  readonly script: ScriptWord | undefined;
+  readonly script: ScriptState | undefined;
   /** The stack as it is marked there. */
   readonly stackMark: string;
 }
@@ -181,7 +181,7 @@ export interface PageFacts {
 /** The stack output `readme`, in Markdown. */
 export function readmePage({ stack, mailDomain, proxies, published, advice, script, stackMark }: PageFacts): string {
   const state = ({ families, publish }: ProxyReport) => {
-    if (!families.some(({ verdict }) => verdict.proven)) return "does not work";
+    if (!families.some(({ verdict }) => verdict.healthy)) return "does not work";
     if (publish) return "works, published";
     return families.some(({ address }) => published.includes(address))
       ? "works, still published: there is no other"

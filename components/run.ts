@@ -5,19 +5,19 @@ import { MailDomain } from "./dns/mailDomain";
 import { openZone } from "./dns/openZone";
 import { proxyDnsName } from "./dns/proxyDnsName";
 import { MANAGED_BY } from "./dns/zone";
-import { examineAll, mailDomainArgs } from "./examine";
-import { findDoors } from "./hosts/doors";
+import { checkProxies, mailDomainArgs } from "./proxyHealth";
+import { findEndpoints } from "./hosts/endpoints";
 import { managementKey, type ManagementKey } from "./hosts/managementKey";
 import { readLastRun } from "./lastRun";
-import { askProxy, lookAround, tellConflicts, tellDrift, tellRemarks } from "./look";
+import { askProxy, lookAround, warnOfConflicts, warnOfDrift, warnOfRemarks } from "./look";
 import { openRelay } from "./openRelay";
 import { stackOutputs, type StackOutputs } from "./outputs";
 import { ProxySetup } from "./proxySetup";
 import { relayFaults } from "./relayFaults";
 import { RelaySetup } from "./relaySetup";
-import { egressOf, refuse, type StackSettings } from "./settings";
-import { checkAgainst, checkStillNamed } from "./steps";
-import { tell } from "./tell";
+import { egressOf, throwOnFaults, type StackSettings } from "./settings";
+import { unsafeTransitions, checkStillNamed } from "./transitions";
+import { reportRun } from "./runReport";
 import type { World } from "./world";
 
 /** Where in a program its resources go, and under which names. */
@@ -38,7 +38,7 @@ export interface Place {
 /** Throws an error in words for the operator, before anything is made, when the settings do not fit what is there. */
 export async function runStack(settings: StackSettings, world: World, place: Place): Promise<StackOutputs> {
   const before = await readLastRun();
-  refuse(checkAgainst(before, settings));
+  throwOnFaults(unsafeTransitions(before, settings));
 
   const labels = { [MANAGED_BY]: "chatmail-proxy", stack: place.owner };
   let key: ManagementKey | undefined;
@@ -46,10 +46,10 @@ export async function runStack(settings: StackSettings, world: World, place: Pla
 
   // Read-only, in previews too: the hosts that exist, the relay, the zone. Nothing is bought before all of it is known.
   const began = world.now();
-  const doors = await findDoors(settings.proxies, labels);
-  const around = { settings, before, doors, key: () => stacksKey().privateKey };
+  const endpoints = await findEndpoints(settings.proxies, labels);
+  const around = { settings, before, endpoints, key: () => stacksKey().privateKey };
   const [seen, zone] = await Promise.all([lookAround(around, world.ask), openZone(settings, labels, world.dns)]);
-  if (zone.byHand) refuse(checkStillNamed(before, settings, zone.byHand.answered));
+  if (zone.manual) throwOnFaults(checkStillNamed(before, settings, zone.manual.answered));
 
   const fresh = began.toISOString();
   const { relay, facts, modeFor } = await openRelay(settings, { seen: seen.relay, before, fresh }, place);
@@ -65,7 +65,7 @@ export async function runStack(settings: StackSettings, world: World, place: Pla
         key: stacksKey,
         operatorKey: settings.hostSshPrivateKey,
         labels,
-        prove: world.prove,
+        healthCheck: world.healthCheck,
         sshAnswers: world.sshAnswers,
         seen: seen.proxies.get(entry.name),
         askAgain: () => askProxy(entry, around, world.ask),
@@ -74,18 +74,30 @@ export async function runStack(settings: StackSettings, world: World, place: Pla
   );
   place.registered(proxies);
   const overSsh = relay instanceof RelaySetup ? relay : undefined;
-  await tellDrift(seen, before, proxies, overSsh);
-  await tellConflicts(seen, proxies);
-  await tellRemarks(seen, proxies, overSsh, began);
+  await warnOfDrift(seen, before, proxies, overSsh);
+  await warnOfConflicts(seen, proxies);
+  await warnOfRemarks(seen, proxies, overSsh, began);
 
-  const examined = await examineAll(proxies, settings, seen, facts);
+  const health = await checkProxies(proxies, settings, seen, facts);
   // Before the records, since nothing of what is told should wait for them.
   const onRelay = await relayFaults(settings, overSsh, seen.relay, world.ask);
   const records = new MailDomain(
     `${place.prefix}mail-domain`,
-    mailDomainArgs(settings.mailDomain, zone, proxies, examined),
+    mailDomainArgs(settings.mailDomain, zone, proxies, health),
   );
 
-  const told = await tell({ settings, before, began, zone, relay, facts, proxies, examined, onRelay, records, world });
+  const told = await reportRun({
+    settings,
+    before,
+    began,
+    zone,
+    relay,
+    facts,
+    proxies,
+    health,
+    onRelay,
+    records,
+    world,
+  });
   return stackOutputs({ settings, before, zone, relay, proxies, records, key, ...told });
 }

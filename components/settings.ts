@@ -7,14 +7,14 @@ import {
   checkDnsSecret,
   checkPrivateKey,
   checkSettings,
-  formatComplaints,
+  formatFaults,
   neededTokens,
   operatorKeys,
   OWN_LINE,
 } from "./settings/check";
 import type { Settings } from "./settings/schema";
 import type { Egress } from "./tunnel/wireguard";
-import type { Complaint } from "./settings/complaint";
+import type { SettingFault } from "./settings/fault";
 import { HETZNER_TOKEN, type Token } from "./settings/token";
 
 export type { ProxySettings, RelaySettings, Settings, TunnelSettings } from "./settings/schema";
@@ -61,8 +61,8 @@ export function readSettings(agent: Agent): StackSettings {
       ...TOKENS.map(({ key }) => key),
     ]),
   ];
-  const complaints = "complaints" in checked ? [...checked.complaints, ...secrets] : secrets;
-  refuse(complaints);
+  const faults = "faults" in checked ? [...checked.faults, ...secrets] : secrets;
+  throwOnFaults(faults);
 
   return {
     ...(checked as { settings: Settings }).settings,
@@ -83,8 +83,8 @@ export function egressOf(name: string, { egress }: Pick<Settings, "egress">): Eg
 }
 
 /** Throws a RunError that lists them all; does nothing when there is none. */
-export function refuse(complaints: readonly Complaint[]): void {
-  if (complaints.length > 0) throw operatorError(formatComplaints(complaints, pulumi.getProject()));
+export function throwOnFaults(faults: readonly SettingFault[]): void {
+  if (faults.length > 0) throw operatorError(formatFaults(faults, pulumi.getProject()));
 }
 
 const tokenText = ({ key, variable }: Token) => pulumi.runtime.getConfig(key) ?? process.env[variable];
@@ -108,8 +108,8 @@ function rawSettings(namespace: string): Record<string, unknown> {
 // The SDK knows which keys are encrypted in the stack file, but its types do not say so.
 const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
 
-/** Complaints about secrets that stand in the stack file for everybody to read. */
-function plainSecrets(keys: readonly string[]): Complaint[] {
+/** Faults of secrets that stand in the stack file for everybody to read. */
+function plainSecrets(keys: readonly string[]): SettingFault[] {
   return keys
     .filter((key) => pulumi.runtime.getConfig(key) && !isConfigSecret(key))
     .map((key) => ({

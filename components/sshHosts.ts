@@ -55,7 +55,7 @@ export function sshHostsOf({ relay, proxies }: Pick<Settings, "relay" | "proxies
   return [
     ...(relay.ssh && !relay.gone ? [{ key: "relay.ssh.host", host: relay.ssh.host }] : []),
     ...proxies.flatMap((proxy, i) => {
-      const host = kindOf(proxy).traits(proxy).sshHost;
+      const host = kindOf(proxy).properties(proxy).sshHost;
       return host === undefined ? [] : [{ key: `proxies[${i}].ssh.host`, host, proxy: proxy.name }];
     }),
   ];

@@ -9,13 +9,13 @@ const WAYS = `Two ways out: stop advertising it on the relay (calls then need a 
 /** Where it listens on the relay, and its port is not handed on. */
 export const TURN_UNREACHED = `The relay runs a TURN server (UDP ${TURN_PORT}), which it advertises to its users, and which nobody reaches through the proxies: calls between users behind NAT fail. ${WAYS}`;
 
-export const handsTurnOn = (udpPorts: readonly PortRange[]) =>
+export const forwardsTurn = (udpPorts: readonly PortRange[]) =>
   udpPorts.some(({ from, to }) => from <= TURN_PORT && TURN_PORT <= to);
 
 /** `listens`: whether it runs on the relay, as far as that is known. */
 export function turnAdvice(udpPorts: readonly PortRange[], listens: boolean): string[] {
   const media = udpPorts.some(({ from, to }) => from >= 1024 && to > from);
-  if (handsTurnOn(udpPorts))
+  if (forwardsTurn(udpPorts))
     return media
       ? []
       : [

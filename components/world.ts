@@ -3,15 +3,15 @@
 import { REAL_DNS, type DnsWorld } from "./dns/openZone";
 import { reverseFromHere, type ReverseLookup } from "./dns/reverse";
 import { askFromHere, type AskHost } from "./look";
-import { sshAnswersFromHere } from "./proof/sshAnswers";
-import { proveFromHere, type Prover } from "./proof/prove";
+import { sshAnswersFromHere } from "./health/sshAnswers";
+import { healthCheckFromHere, type HealthCheck } from "./health/healthCheck";
 import type { SshAnswers } from "./proxySetup";
 import { findAgent, type Agent } from "./settings/agent";
 import { resolveFromHere, type Resolve } from "./sshHosts";
 
 export interface World {
   readonly agent: () => Promise<Agent>;
-  readonly prove: Prover;
+  readonly healthCheck: HealthCheck;
   readonly ask: AskHost;
   readonly sshAnswers: SshAnswers;
   readonly dns: DnsWorld;
@@ -27,7 +27,7 @@ const SAID_ALREADY = 32;
 
 export const OPERATORS_MACHINE: World = {
   agent: findAgent,
-  prove: proveFromHere,
+  healthCheck: healthCheckFromHere,
   ask: askFromHere,
   sshAnswers: sshAnswersFromHere,
   dns: REAL_DNS,

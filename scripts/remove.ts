@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { sshAnswersFromHere } from "../components/proof/sshAnswers";
+import { sshAnswersFromHere } from "../components/health/sshAnswers";
 import { readArguments, USAGE } from "./remove/arguments";
 import { readHistory } from "./remove/history";
 import { removeProxy } from "./remove/remove";

@@ -8,7 +8,7 @@ export interface ApiCall {
   readonly token: string;
   readonly body?: unknown;
   /** In milliseconds, for the whole call. */
-  readonly patience?: number;
+  readonly timeout?: number;
 }
 
 export interface ApiAnswer {
@@ -18,17 +18,17 @@ export interface ApiAnswer {
   readonly body: unknown;
 }
 
-const PATIENCE = 30_000;
+const TIMEOUT = 30_000;
 
 /** Throws an Error in words for the operator when nobody answers. */
-export async function callApi({ service, url, method, token, body, patience = PATIENCE }: ApiCall): Promise<ApiAnswer> {
+export async function callApi({ service, url, method, token, body, timeout = TIMEOUT }: ApiCall): Promise<ApiAnswer> {
   const response = await fetch(url, {
     method,
     headers: {
       authorization: `Bearer ${token}`,
       ...(body === undefined ? {} : { "content-type": "application/json" }),
     },
-    signal: AbortSignal.timeout(patience),
+    signal: AbortSignal.timeout(timeout),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   }).catch((error: Error) => {
     // fetch itself says no more than "fetch failed".

@@ -1,9 +1,9 @@
-// The driver's errands as resources: a small program of ours that the command provider runs on the operator's machine.
+// The operations of driver/ as resources: a small program of ours that the command provider runs on the operator's machine.
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { inTheProject } from "../projectProgram";
-import type { FarewellJob, SetJob } from "./driver/job";
-import type { Farewell } from "./zone";
+import type { OnDestroyJob, SetJob } from "./driver/job";
+import type { OnDestroy } from "./zone";
 
 const common = inTheProject("components/dns/driver/main.ts");
 
@@ -35,16 +35,16 @@ export function recordSetCommand(
  * What happens to the mail domain when the stack goes. It always stands, since a resource that left the program would run
  * its last `delete` during an `up`; where the sets are simply deleted it does nothing at all.
  */
-export function farewellCommand(
+export function onDestroyCommand(
   name: string,
-  { kind }: Farewell,
-  job: pulumi.Input<FarewellJob>,
+  { kind }: OnDestroy,
+  job: pulumi.Input<OnDestroyJob>,
   identity: { zone: string; name: string },
   opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
   const hold = { ...common, create: `hold ${identity.name}`, stdin: secretJson(job) };
-  const errand = { delete: {}, keep: hold, relay: { ...hold, delete: `restore ${identity.name}` } }[kind];
-  return new command.local.Command(name, { ...errand, triggers: [identity.zone, identity.name] }, opts);
+  const operation = { delete: {}, keep: hold, relay: { ...hold, delete: `restore ${identity.name}` } }[kind];
+  return new command.local.Command(name, { ...operation, triggers: [identity.zone, identity.name] }, opts);
 }
 
 const secretJson = (job: pulumi.Input<unknown>) => pulumi.secret(pulumi.jsonStringify(job));

@@ -2,10 +2,10 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 import { operatorError } from "../operatorError";
-import type { FarewellJob } from "./driver/job";
-import { farewellCommand } from "./driverCommand";
+import type { OnDestroyJob } from "./driver/job";
+import { onDestroyCommand } from "./driverCommand";
 import type { ExistingSet } from "./recordSets";
-import { MANAGED_BY, relayIn, type DnsZone, type Farewell } from "./zone";
+import { MANAGED_BY, relayIn, type DnsZone, type OnDestroy } from "./zone";
 
 export interface HetznerZoneArgs {
   readonly zone: string;
@@ -19,7 +19,7 @@ export interface HetznerZoneArgs {
   /** Where the API is, and its token: for what the provider has no resource for. */
   readonly api: string;
   readonly token: pulumi.Input<string>;
-  readonly farewell: Farewell;
+  readonly onDestroy: OnDestroy;
 }
 
 /** Reads the zone. Throws a RunError when the token's project does not hold it. */
@@ -31,7 +31,7 @@ export async function hetznerZone({
   stack,
   api,
   token,
-  farewell,
+  onDestroy,
 }: HetznerZoneArgs): Promise<DnsZone> {
   const sets = await hcloud.getZoneRrsets({ zone }).then(
     ({ rrsets }) => rrsets,
@@ -61,7 +61,7 @@ export async function hetznerZone({
 
   return {
     existing,
-    recordSet(resourceName, { name, type, values, farewell: isMailDomain }, opts) {
+    recordSet(resourceName, { name, type, values, isMailDomain }, opts) {
       const label = name === zone ? "@" : name.slice(0, -zone.length - 1);
       const there = existing.find((set) => set.name === name && set.type === type);
       // Only what is not ours yet: asked to import a set that it already holds, the engine would replace it, that is,
@@ -73,21 +73,21 @@ export async function hetznerZone({
         {
           ...opts,
           ...adopt,
-          // Such a set must outlive the stack. What goes while the stack stays is the farewell's to delete.
-          retainOnDelete: isMailDomain === true && farewell.kind !== "delete",
+          // Such a set must outlive the stack. Sets that go while the stack stays are deleted by onDestroy's command.
+          retainOnDelete: isMailDomain === true && onDestroy.kind !== "delete",
         },
       );
     },
-    farewell(resourceName, { name, unwanted }, opts) {
-      const job = pulumi.all([token, unwanted]).apply(([known, types]): FarewellJob => ({
+    onDestroy(resourceName, { name, unwanted }, opts) {
+      const job = pulumi.all([token, unwanted]).apply(([known, types]): OnDestroyJob => ({
         access: { provider: "hetzner", zone, api, token: known },
         stack,
         name,
         ttl,
         unwanted: types,
-        ...relayIn(farewell),
+        ...relayIn(onDestroy),
       }));
-      farewellCommand(resourceName, farewell, job, { zone, name }, opts);
+      onDestroyCommand(resourceName, onDestroy, job, { zone, name }, opts);
     },
   };
 }

@@ -23,7 +23,7 @@ const zoneAnswer = z.object({
 });
 
 /** In milliseconds: what is only worth a word is not waited for. */
-const PATIENCE = 10_000;
+const TIMEOUT = 10_000;
 
 /** Undefined where the API does not say. */
 export async function hetznerDelegation(
@@ -36,7 +36,7 @@ export async function hetznerDelegation(
     url: `${api}/zones/${encodeURIComponent(zone)}`,
     method: "GET",
     token,
-    patience: PATIENCE,
+    timeout: TIMEOUT,
   }).catch(() => undefined);
   const servers = zoneAnswer.safeParse(answer?.body).data?.zone.authoritative_nameservers;
   return (

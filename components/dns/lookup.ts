@@ -10,13 +10,13 @@ export type Lookup = (name: string, type: LookupType) => Promise<string[]>;
 /** Opens a zone for look-ups. Throws a RunError when it has no name servers. */
 export type OpenLookup = (zone: string) => Promise<Lookup>;
 
-const PATIENCE = { timeout: 3000, tries: 2 };
+const TIMEOUTS = { timeout: 3000, tries: 2 };
 
 /** Answers that mean "there is none". */
 const NONE = ["ENOTFOUND", "ENODATA"];
 
 export const lookupFromHere: OpenLookup = async (zone) => {
-  const system = new Resolver(PATIENCE);
+  const system = new Resolver(TIMEOUTS);
   const servers = await nameServers(system, zone);
   const resolver = (await answering(servers, zone)) ?? system;
   return (name, type) => lookupAt(resolver, name, type);
@@ -25,7 +25,7 @@ export const lookupFromHere: OpenLookup = async (zone) => {
 /** A resolver that asks these servers; undefined where they are out of reach, as in networks that let nothing out to port 53. */
 async function answering(servers: readonly string[], zone: string): Promise<Resolver | undefined> {
   if (servers.length === 0) return undefined;
-  const resolver = new Resolver(PATIENCE);
+  const resolver = new Resolver(TIMEOUTS);
   resolver.setServers(servers);
   return resolver.resolveSoa(zone).then(
     () => resolver,

@@ -8,9 +8,9 @@ export interface MailDomainArgs {
   readonly mailDomain: string;
   readonly zone: DnsZone;
   /** Addresses of both families at which the relay answers; undefined in a preview that cannot know yet. */
-  readonly proven: readonly string[] | undefined;
+  readonly healthy: readonly string[] | undefined;
   /** Addresses of which nothing is known in this run: they stay if they are published. */
-  readonly unexamined: readonly string[];
+  readonly unchecked: readonly string[];
   /** All addresses of the proxies in the settings. */
   readonly own: readonly string[];
   /** Families that some proxy should serve, and none does. */
@@ -23,48 +23,48 @@ export class MailDomain extends pulumi.ComponentResource {
   /** What the record sets hold after this run. */
   readonly published: readonly string[];
   /** Addresses that stay in the records, since none of the proxies has proved itself, and that are none of theirs. */
-  readonly strangers: readonly string[];
+  readonly unknownAddresses: readonly string[];
   /** What else in the zone deserves a look: sentences. */
   readonly advice: readonly string[];
 
   constructor(name: string, args: MailDomainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:dns:MailDomain", name, {}, opts);
     // A set that a person changes by our word bears no mark of ours: it is ours once it names a proxy.
-    const byHand = (sets: readonly ExistingSet[]) =>
+    const markOurs = (sets: readonly ExistingSet[]) =>
       sets.map((set) => ({ ...set, ours: set.values.some((value) => args.own.includes(value)) }));
-    const existing = args.zone.byHand ? byHand(args.zone.existing) : args.zone.existing;
-    const answered = args.zone.byHand ? byHand(args.zone.byHand.answered) : existing;
-    const standing = new Set(
+    const existing = args.zone.manual ? markOurs(args.zone.existing) : args.zone.existing;
+    const answered = args.zone.manual ? markOurs(args.zone.manual.answered) : existing;
+    const present = new Set(
       answered.filter((set) => set.ours && set.name === args.mailDomain).flatMap(({ values }) => values),
     );
     const decisions = decideRecordSets(
       args.mailDomain,
-      [...(args.proven ?? []), ...args.unexamined.filter((address) => standing.has(address))],
+      [...(args.healthy ?? []), ...args.unchecked.filter((address) => present.has(address))],
       answered,
       args.failing,
     );
     const types: RecordType[] = ["A", "AAAA"];
     const sets = types.flatMap((type) => {
-      const values: pulumi.Input<string>[] = args.proven ? [...valuesOf(decisions[type])] : [UNKNOWN];
+      const values: pulumi.Input<string>[] = args.healthy ? [...valuesOf(decisions[type])] : [UNKNOWN];
       return values.length > 0
         ? [
             args.zone.recordSet(
               `${name}-${type}`,
-              { name: args.mailDomain, type, values, farewell: true },
+              { name: args.mailDomain, type, values, isMailDomain: true },
               { parent: this, dependsOn: [...args.proxies] },
             ),
           ]
         : [];
     });
-    const unwanted = args.proven
+    const unwanted = args.healthy
       ? types.filter((type) => valuesOf(decisions[type]).length === 0)
       : (pulumi.output(pulumi.unknown) as pulumi.Output<RecordType[]>);
-    args.zone.farewell(`${name}-farewell`, { name: args.mailDomain, unwanted }, { parent: this, dependsOn: sets });
-    this.strangers = types
+    args.zone.onDestroy(`${name}-farewell`, { name: args.mailDomain, unwanted }, { parent: this, dependsOn: sets });
+    this.unknownAddresses = types
       .flatMap((type) => (decisions[type].kind === "keep" ? valuesOf(decisions[type]) : []))
-      .filter((address) => args.proven && !args.own.includes(address));
+      .filter((address) => args.healthy && !args.own.includes(address));
     this.published = types.flatMap((type) => valuesOf(decisions[type]));
-    this.advice = args.proven ? recordAdvice(args.mailDomain, decisions, existing, answered) : [];
+    this.advice = args.healthy ? recordAdvice(args.mailDomain, decisions, existing, answered) : [];
     this.registerOutputs({});
   }
 }

@@ -57,7 +57,7 @@ export async function manualZone({ zone, mailDomain, ttl, lookup }: ManualZoneAr
     likelyNames(mailDomain).map((name) => answers(name, ["A", "AAAA", "CNAME"]).then(atName, () => [])),
   );
   const own = await answers(mailDomain, ["A", "AAAA", "CNAME", "TXT"]);
-  const existing = standing(mailDomain, atName(own), (await others).flat());
+  const existing = presentSets(mailDomain, atName(own), (await others).flat());
   const wanted: pulumi.Output<WantedSet>[] = [];
   const all = () => pulumi.all(wanted as pulumi.Input<WantedSet>[]) as pulumi.Output<WantedSet[]>;
 
@@ -65,12 +65,12 @@ export async function manualZone({ zone, mailDomain, ttl, lookup }: ManualZoneAr
     existing,
     recordSet(resourceName, { name, type, values }, { parent, dependsOn }) {
       wanted.push(pulumi.all(values).apply((known) => ({ name, type, values: known })));
-      return new ByHand(resourceName, { parent, dependsOn });
+      return new ManualSet(resourceName, { parent, dependsOn });
     },
-    farewell() {
+    onDestroy() {
       // What the operator made by hand, the operator takes away.
     },
-    byHand: {
+    manual: {
       answered: own.map(({ name, type, values }) => ({ name, type, values, ours: false })),
       get lines() {
         return all().apply((sets) =>
@@ -108,7 +108,7 @@ function atName(all: readonly AnsweredSet[]): readonly AnsweredSet[] {
 }
 
 /** The record sets behind the answers for the mail domain, and for names right below it. Pure. */
-export function standing(
+export function presentSets(
   mailDomain: string,
   own: readonly AnsweredSet[],
   others: readonly AnsweredSet[],
@@ -125,7 +125,7 @@ export function standing(
 }
 
 /** Stands for a record set in the program's order of things; there is nothing to make. */
-class ByHand extends pulumi.ComponentResource {
+class ManualSet extends pulumi.ComponentResource {
   constructor(name: string, opts: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:dns:ByHand", name, {}, opts);
     this.registerOutputs({});

@@ -5,7 +5,7 @@ import { outputValue } from "../outputValue";
 import type { StackSettings } from "../settings";
 import { readCloudflareZone } from "./cloudflare";
 import { CLOUDFLARE_API } from "./cloudflareApi";
-import { drivenZone } from "./drivenZone";
+import { commandZone } from "./commandZone";
 import type { Access } from "./driver/job";
 import { isAsked, notAsked, seenInstead, unanswered } from "./delegation";
 import { hetznerZone } from "./hetzner";
@@ -14,7 +14,7 @@ import { lookupFromHere, type OpenLookup } from "./lookup";
 import { manualZone } from "./manual";
 import { proxyDnsName } from "./proxyDnsName";
 import { ownZone, readRfc2136Zone } from "./rfc2136";
-import type { DnsZone, Farewell } from "./zone";
+import type { DnsZone, OnDestroy } from "./zone";
 import { findCutFromHere, lookFromHere, type FindCut, type LookAtZone } from "./worldView";
 import { viewZone } from "./zoneView";
 
@@ -44,7 +44,7 @@ export async function openZone(settings: ZoneSettings, labels: ZoneLabels, world
   );
   if (cut) throw operatorError(otherZone(mailDomain, dns.zone, cut.name));
   // By hand: a CNAME may lead where it should, and where it does not, what has to change is told once that is known.
-  if (opened.byHand) return opened;
+  if (opened.manual) return opened;
   const alias = opened.existing.find(({ name, type }) => name === mailDomain && type === "CNAME");
   if (!alias) return opened;
   throw operatorError(
@@ -78,11 +78,9 @@ async function adapterFor(settings: ZoneSettings, labels: ZoneLabels, world: Dns
   } = settings;
   const { zone, ttl } = dns;
   const { stack } = labels;
-  const onDestroy = dns.provider === "manual" ? "keep" : dns.onDestroy;
-  const farewell: Farewell =
-    onDestroy === "relay"
-      ? { kind: "relay", addresses: { A: ipv4 ? [ipv4] : [], AAAA: ipv6 ? [ipv6] : [] } }
-      : { kind: onDestroy };
+  const kind = dns.provider === "manual" ? "keep" : dns.onDestroy;
+  const onDestroy: OnDestroy =
+    kind === "relay" ? { kind, addresses: { A: ipv4 ? [ipv4] : [], AAAA: ipv6 ? [ipv6] : [] } } : { kind };
   const secret = settings.dnsSecret ?? pulumi.secret("");
   // Known before anything is registered: it is a setting.
   const plain = (await outputValue(secret)) ?? "";
@@ -95,7 +93,7 @@ async function adapterFor(settings: ZoneSettings, labels: ZoneLabels, world: Dns
         ttl,
         labels,
         stack,
-        farewell,
+        onDestroy,
         ...hcloud,
       });
       await warnAtHetzner(settings, world);
@@ -119,7 +117,7 @@ async function adapterFor(settings: ZoneSettings, labels: ZoneLabels, world: Dns
         port,
         key: { ...tsig, secret: value },
       }));
-      return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
+      return commandZone({ access, zone, ttl, stack, onDestroy, view: viewZone(sets, stack) });
     }
     case "cloudflare": {
       const sets = await readCloudflareZone(world.cloudflareApi, plain, zone);
@@ -129,7 +127,7 @@ async function adapterFor(settings: ZoneSettings, labels: ZoneLabels, world: Dns
         api: world.cloudflareApi,
         token,
       }));
-      return drivenZone({ access, zone, ttl, stack, farewell, view: viewZone(sets, stack) });
+      return commandZone({ access, zone, ttl, stack, onDestroy, view: viewZone(sets, stack) });
     }
     case "manual": {
       const [cut, view] = await Promise.all([world.findCut(namesDownTo(zone, mailDomain)), world.lookAtZone(zone)]);

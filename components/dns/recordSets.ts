@@ -32,21 +32,22 @@ export interface RecordDecisions {
 }
 
 /**
- * `proven`: addresses of both families at which the relay answers and which are wanted in DNS. `failing`: families that
+ * `healthy`: addresses of both families at which the relay answers and which are wanted in DNS. `failing`: families that
  * some proxy should serve, and none does: a fault that may pass, and no reason to take a family out of DNS.
  */
 export function decideRecordSets(
   mailDomain: string,
-  proven: readonly string[],
+  healthy: readonly string[],
   existing: readonly ExistingSet[],
   failing: readonly Family[] = [],
 ): RecordDecisions {
   const decide = (family: Family): RecordDecision => {
     const type = typeOf(family);
     const there = existing.find((set) => set.name === mailDomain && set.type === type);
-    const values = proven.filter((address) => familyOf(address) === family).sort();
+    const values = healthy.filter((address) => familyOf(address) === family).sort();
     if (values.length > 0) return { kind: "publish", values, adopt: there !== undefined && !there.ours };
-    if (there?.ours && (proven.length === 0 || failing.includes(family))) return { kind: "keep", values: there.values };
+    if (there?.ours && (healthy.length === 0 || failing.includes(family)))
+      return { kind: "keep", values: there.values };
     return { kind: "none" };
   };
   return { A: decide(4), AAAA: decide(6) };

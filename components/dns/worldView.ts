@@ -24,7 +24,7 @@ export type LookAtZone = (zone: string) => Promise<WorldView | undefined>;
 /** The names at or below which another zone begins, among these; undefined where none does, or nothing is known. */
 export type FindCut = (names: readonly string[]) => Promise<string | undefined>;
 
-const PATIENCE = { timeout: 1500, tries: 2 };
+const TIMEOUTS = { timeout: 1500, tries: 2 };
 
 /** For all of it, in milliseconds. */
 const LIMIT = 5000;
@@ -124,7 +124,7 @@ const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? "";
 async function inTime<T>(work: (open: Open) => Promise<T | undefined>): Promise<T | undefined> {
   const opened: Resolver[] = [];
   const open: Open = (servers) => {
-    const resolver = new Resolver(PATIENCE);
+    const resolver = new Resolver(TIMEOUTS);
     if (servers) resolver.setServers(servers);
     opened.push(resolver);
     return resolver;

@@ -7,16 +7,16 @@ export interface RecordSetSpec {
   readonly name: string;
   readonly type: RecordType;
   readonly values: pulumi.Input<string>[];
-  /** The set is the mail domain's: what becomes of it when the stack goes is the farewell's. */
-  readonly farewell?: boolean;
+  /** The set is the mail domain's: what happens to it on destroy is `onDestroy`'s. */
+  readonly isMailDomain?: boolean;
 }
 
 /** What becomes of the mail domain's sets when the stack goes; with `relay` they hold the relay's own addresses then. */
-export type Farewell =
+export type OnDestroy =
   | { readonly kind: "delete" | "keep" }
   | { readonly kind: "relay"; readonly addresses: Readonly<Record<RecordType, readonly string[]>> };
 
-export interface FarewellSpec {
+export interface OnDestroySpec {
   /** The mail domain. */
   readonly name: string;
   /** Families for which the stack wants no record set now. */
@@ -32,9 +32,9 @@ export interface DnsZone {
    * Sees to it that after `pulumi destroy` the mail domain has the addresses that the operator wants there. Must depend
    * on the mail domain's sets: it then acts before they go.
    */
-  farewell(resourceName: string, spec: FarewellSpec, opts: pulumi.CustomResourceOptions): void;
+  onDestroy(resourceName: string, spec: OnDestroySpec, opts: pulumi.CustomResourceOptions): void;
   /** Only where the operator changes the zone by hand. */
-  readonly byHand?: {
+  readonly manual?: {
     /** What is answered for the mail domain, by records of its own, by a wildcard or behind a CNAME: there clients are led. */
     readonly answered: readonly ExistingSet[];
     /** The record sets as lines of a zone file. */
@@ -47,7 +47,7 @@ export interface DnsZone {
 /** Hetzner's label that tells our record sets. */
 export const MANAGED_BY = "managed-by";
 
-/** The part of a farewell's errand that is about the relay. */
-export const relayIn = (farewell: Farewell) => ({
-  relay: farewell.kind === "relay" ? farewell.addresses : { A: [], AAAA: [] },
+/** The part of an `OnDestroyJob` that is about the relay. */
+export const relayIn = (onDestroy: OnDestroy) => ({
+  relay: onDestroy.kind === "relay" ? onDestroy.addresses : { A: [], AAAA: [] },
 });

@@ -15,7 +15,7 @@ export interface CloudFirewallRule {
 
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
-export type OpenPorts = Pick<ProxyFilter, "ports" | "udpPorts"> & {
+export type AllowedPorts = Pick<ProxyFilter, "ports" | "udpPorts"> & {
   /** None without a tunnel. */ readonly tunnelPort: number | undefined;
 };
 
@@ -24,7 +24,7 @@ export function cloudFirewallRules({
   ports,
   udpPorts,
   tunnelPort,
-}: OpenPorts & { readonly sshPort: number }): CloudFirewallRule[] {
+}: AllowedPorts & { readonly sshPort: number }): CloudFirewallRule[] {
   const rule = (protocol: "tcp" | "udp", port: string, description: string): CloudFirewallRule => ({
     direction: "in",
     protocol,

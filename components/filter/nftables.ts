@@ -17,7 +17,7 @@ export function renderProxyFilter(filter: ProxyFilter): string {
   const wan = `{ ${filter.wan.map((name) => `"${name}"`).join(", ")} }`;
   // iifname, not iif: iif is an index, so one missing interface fails the whole load.
   const fromWan = `iifname ${wan}`;
-  const handedOn = ["tcp dport @mail_ports", ...(filter.udpPorts.length > 0 ? ["udp dport @udp_ports"] : [])];
+  const forwarded = ["tcp dport @mail_ports", ...(filter.udpPorts.length > 0 ? ["udp dport @udp_ports"] : [])];
   const { to } = filter;
   const masqueraded = masquerades(to, wan);
   return table(TABLE, [
@@ -33,7 +33,7 @@ export function renderProxyFilter(filter: ProxyFilter): string {
       : []),
     chain("prerouting", `type nat hook prerouting priority ${NAT_FIRST.prerouting}; policy accept;`, [
       // fib: only what is addressed to this host; what is merely routed through it is not ours to redirect.
-      ...handedOn.flatMap((ports) =>
+      ...forwarded.flatMap((ports) =>
         targets(to).map(({ nat, address }) => `${fromWan} fib daddr type local ${ports} dnat ${nat} to ${address}`),
       ),
     ]),
@@ -53,7 +53,7 @@ export function renderProxyFilter(filter: ProxyFilter): string {
       "tcp flags syn tcp option maxseg size set rt mtu",
       "ct state established,related accept",
       "ct state invalid drop",
-      ...handedOn.map(
+      ...forwarded.map(
         (ports) =>
           `${fromWan} oifname ${to.kind === "tunnel" ? `"${to.interface}"` : wan} ct status dnat ${ports} accept`,
       ),

@@ -43,7 +43,7 @@ function translation(filter: ProxyFilter): string[] {
       ...(to.kind === "tunnel" && to.egress
         ? [`nat on ${wan} ${af} proto tcp from ${address} to any port ${SMTP_PORT} tagged ${EGRESS} -> (${wan}:0)`]
         : []),
-      ...handedOn(filter).map(
+      ...forwarded(filter).map(
         ({ proto, port }) =>
           `rdr on ${wan} ${af} proto ${proto} from any to (${wan}) port ${port} tag ${MAIL} -> ${address}`,
       ),
@@ -68,7 +68,7 @@ function mail(filter: ProxyFilter): string[] {
   return [
     "# Mail: what was redirected above, and only to where it belongs.",
     ...targets(filter).flatMap(({ af, address, header }) =>
-      handedOn(filter).flatMap(({ proto, port, syn }) => {
+      forwarded(filter).flatMap(({ proto, port, syn }) => {
         const what = `${af} proto ${proto} from any to ${address} port ${port} tagged ${MAIL} ${syn}keep state`;
         // The tunnel carries smaller packets than the client's network; the MSS is lowered for both directions.
         const scrub = proto === "tcp" && to.kind === "tunnel" ? ` scrub (max-mss ${to.mtu - header})` : "";
@@ -165,7 +165,7 @@ function targets({ to: { relay } }: ProxyFilter): Target[] {
 }
 
 /** Ports that go to the relay. `syn`: only the first packet of a TCP connection makes a state. */
-function handedOn({ ports, udpPorts }: ProxyFilter): { proto: "tcp" | "udp"; port: string; syn: string }[] {
+function forwarded({ ports, udpPorts }: ProxyFilter): { proto: "tcp" | "udp"; port: string; syn: string }[] {
   return [
     { proto: "tcp", port: list(ascending(ports).map(String)), syn: "flags S/SA " },
     ...(udpPorts.length > 0

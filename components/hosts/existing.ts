@@ -3,7 +3,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { Platform } from "../platforms/platform";
-import type { Reach } from "../remote/hostDocument";
+import type { SshConnection } from "../remote/hostDocument";
 import { becomeOf, type Become } from "../remote/hostctl";
 import { anyProxy } from "../settings/anyProxy";
 import { list, object } from "../settings/object";
@@ -18,7 +18,7 @@ import {
   unixUser,
   wholeNumber,
 } from "../settings/values";
-import type { Host, HostArgs, HostKind, Traits } from "./host";
+import type { Host, HostArgs, HostKind, HostProperties } from "./host";
 
 /** Keys of an entry, but for those that are the kind's own: host, and closed with its default. */
 export const existingKeys = {
@@ -51,15 +51,15 @@ export const existingMachine = <Name extends string>(
   token: undefined,
   operatorKey: true,
   reverseDns: false,
-  traits: (entry) => existingTraits(entry, platform),
-  doors: (entries) =>
+  properties: (entry) => existingProperties(entry, platform),
+  findEndpoints: (entries) =>
     Promise.resolve(
       new Map(
         entries.map((proxy) => [
           proxy.name,
           {
             machine: keyWithoutComment(proxy.ssh.hostKey),
-            host: doorOf(proxy),
+            host: sshHostOf(proxy),
             ports: [proxy.ssh.port],
             user: proxy.ssh.user,
             hostKey: proxy.ssh.hostKey,
@@ -70,7 +70,7 @@ export const existingMachine = <Name extends string>(
   open: (name, args, opts) => new ExistingHost(name, { ...args, platform }, opts),
   remember: ({ host, ssh, gone }) => ({ host, hostKey: keyWithoutComment(ssh.hostKey), gone }),
   identity: ({ hostKey, gone }) => ({ id: hostKey, gone }),
-  moved: (_name, was, is) =>
+  immutableChanges: (_name, was, is) =>
     was.gone || was.hostKey === is.hostKey
       ? []
       : [
@@ -81,7 +81,10 @@ export const existingMachine = <Name extends string>(
         ],
 });
 
-function existingTraits({ ssh, ipv4, ipv6, wan, closed, autonomousSystem }: ExistingProxy, platform: Platform): Traits {
+function existingProperties(
+  { ssh, ipv4, ipv6, wan, closed, autonomousSystem }: ExistingProxy,
+  platform: Platform,
+): HostProperties {
   const addresses = [ipv4, ipv6].flatMap((address) => address ?? []);
   return {
     sshPort: ssh.port,
@@ -91,7 +94,7 @@ function existingTraits({ ssh, ipv4, ipv6, wan, closed, autonomousSystem }: Exis
     autonomousSystem,
     closed,
     rebootTime: () => undefined,
-    marks: [...addresses, keyWithoutComment(ssh.hostKey)],
+    identifiers: [...addresses, keyWithoutComment(ssh.hostKey)],
     faults:
       addresses.length > 0
         ? []
@@ -100,18 +103,18 @@ function existingTraits({ ssh, ipv4, ipv6, wan, closed, autonomousSystem }: Exis
 }
 
 /** Where its SSH is: as given, or at its public address. */
-const doorOf = ({ ssh, ipv4, ipv6 }: ExistingProxy): string => ssh.host ?? ipv4 ?? ipv6 ?? "";
+const sshHostOf = ({ ssh, ipv4, ipv6 }: ExistingProxy): string => ssh.host ?? ipv4 ?? ipv6 ?? "";
 
 class ExistingHost extends pulumi.ComponentResource implements Host {
   readonly platform: Platform;
   readonly ipv4: pulumi.Output<string> | undefined;
   readonly ipv6: pulumi.Output<string> | undefined;
-  readonly reach: Reach;
+  readonly ssh: SshConnection;
   readonly become: Become;
   readonly machine: pulumi.Output<string>;
   readonly firstContactAttempts = 3;
   readonly wan;
-  readonly stays = true;
+  readonly adopted = true;
   readonly gone: boolean;
   readonly closed: boolean;
   readonly rebootTime = undefined;
@@ -127,8 +130,8 @@ class ExistingHost extends pulumi.ComponentResource implements Host {
     this.platform = args.platform;
     this.ipv4 = ipv4 === undefined ? undefined : pulumi.output(ipv4);
     this.ipv6 = ipv6 === undefined ? undefined : pulumi.output(ipv6);
-    this.reach = {
-      host: doorOf(settings),
+    this.ssh = {
+      host: sshHostOf(settings),
       port: ssh.port,
       user: ssh.user,
       hostKey: ssh.hostKey,

@@ -7,13 +7,13 @@ import { z } from "zod";
 import { cloudFirewallRules } from "../filter/cloudFirewall";
 import { sshKeyPair } from "../tunnel/keys";
 import { debian } from "../platforms/debian";
-import type { Reach } from "../remote/hostDocument";
+import type { SshConnection } from "../remote/hostDocument";
 import { anyProxy } from "../settings/anyProxy";
 import { object } from "../settings/object";
 import { HETZNER_TOKEN } from "../settings/token";
 import { clockTime, flag, labels, port, slug } from "../settings/values";
 import { renderCloudInit, STANDARD_SSH_PORT } from "./cloudInit";
-import { addThenRemove, type Door, type Host, type HostArgs, type HostKind, type Traits } from "./host";
+import { addThenRemove, type SshEndpoint, type Host, type HostArgs, type HostKind, type HostProperties } from "./host";
 import type { ManagementKey } from "./managementKey";
 
 const schema = object("a proxy on a server to buy", {
@@ -39,12 +39,12 @@ export const hetzner: HostKind<HetznerProxy, z.output<typeof remembered>> = {
   operatorKey: false,
   reverseDns: true,
   remembered,
-  traits: hetznerTraits,
-  doors: hetznerDoors,
+  properties: hetznerProperties,
+  findEndpoints: hetznerEndpoints,
   open: (name, args, opts) => new HetznerHost(name, args, opts),
   remember: ({ host, location }) => ({ host, location }),
   identity: () => undefined,
-  moved: (name, was, is) =>
+  immutableChanges: (name, was, is) =>
     was.location === is.location
       ? []
       : [{ key: "location", text: `was "${was.location}" until now. ${addThenRemove(name)}` }],
@@ -60,22 +60,22 @@ const AUTONOMOUS_SYSTEMS: Readonly<Record<string, number>> = {
   sin: 215859,
 };
 
-function hetznerTraits({ location, sshPort, rebootTime }: HetznerProxy): Traits {
+function hetznerProperties({ location, sshPort, rebootTime }: HetznerProxy): HostProperties {
   return {
     sshPort,
     platform: debian,
     autonomousSystem: AUTONOMOUS_SYSTEMS[location],
     closed: true,
     rebootTime: (byDefault) => rebootTime ?? byDefault,
-    marks: [],
+    identifiers: [],
     faults: [],
   };
 }
 
-async function hetznerDoors(
+async function hetznerEndpoints(
   entries: readonly HetznerProxy[],
   labels: Record<string, string>,
-): Promise<ReadonlyMap<string, Door>> {
+): Promise<ReadonlyMap<string, SshEndpoint>> {
   const withSelector = Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(",");
@@ -108,12 +108,12 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
   readonly ipv6: pulumi.Output<string>;
   readonly machine: pulumi.Output<string>;
   readonly platform = debian;
-  readonly reach: Reach;
+  readonly ssh: SshConnection;
   readonly become = "root" as const;
   // A new server boots within a minute as a rule; cloud-init then restarts sshd once.
   readonly firstContactAttempts = 40;
   readonly wan = undefined;
-  readonly stays = false;
+  readonly adopted = false;
   readonly gone = false;
   readonly closed: boolean;
   readonly rebootTime: string | undefined;
@@ -148,7 +148,7 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
       {
         name: cloudName,
         labels: common.labels,
-        rules: cloudFirewallRules({ ...args.open, sshPort: settings.sshPort }),
+        rules: cloudFirewallRules({ ...args.allowedPorts, sshPort: settings.sshPort }),
       },
       args.frozen ? { ...child, ignoreChanges: ["rules"] } : child,
     );
@@ -191,7 +191,7 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
     // The primary IP is a whole /64; the server takes the first address in it.
     this.ipv6 = primaryIpv6.ipAddress.apply((network) => `${network.replace(/::$/, "")}::1`);
     this.machine = server.id;
-    this.reach = {
+    this.ssh = {
       // By way of the server, so that nobody knocks before it is there.
       host: pulumi.all([this.ipv4, server.id]).apply(([ipv4]) => ipv4),
       port: settings.sshPort,
@@ -209,9 +209,9 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
     reverse("ipv4", primaryIpv4, this.ipv4);
     reverse("ipv6", primaryIpv6, this.ipv6);
 
-    const traits = hetznerTraits(settings);
-    this.closed = traits.closed;
-    this.rebootTime = traits.rebootTime(args.rebootTime);
+    const properties = hetznerProperties(settings);
+    this.closed = properties.closed;
+    this.rebootTime = properties.rebootTime(args.rebootTime);
     this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6 });
   }
 }

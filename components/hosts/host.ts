@@ -2,12 +2,12 @@
 // host. The rest of the program looks no further: a new kind is one file beside this one, and a line in kinds.ts.
 import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
-import type { OpenPorts } from "../filter/cloudFirewall";
+import type { AllowedPorts } from "../filter/cloudFirewall";
 import type { Platform } from "../platforms/platform";
 import type { Become } from "../remote/hostctl";
-import type { Reach } from "../remote/hostDocument";
+import type { SshConnection } from "../remote/hostDocument";
 import type { AnyProxy } from "../settings/anyProxy";
-import type { Complaint } from "../settings/complaint";
+import type { SettingFault } from "../settings/fault";
 import type { Token } from "../settings/token";
 import type { ManagementKey } from "./managementKey";
 
@@ -16,7 +16,7 @@ export interface Host extends pulumi.Resource {
   /** Public addresses at which the proxy is reached: of both families, or of one. */
   readonly ipv4: pulumi.Output<string> | undefined;
   readonly ipv6: pulumi.Output<string> | undefined;
-  readonly reach: Reach;
+  readonly ssh: SshConnection;
   readonly become: Become;
   /** Changes when the machine is another one, on which nothing of ours is installed yet. */
   readonly machine: pulumi.Output<string>;
@@ -24,8 +24,8 @@ export interface Host extends pulumi.Resource {
   readonly firstContactAttempts: number;
   /** Interfaces towards the internet, where they are given; else they are found. */
   readonly wan: readonly string[] | undefined;
-  /** The machine stays when the proxy goes: what we did there is undone. Else it goes as a whole. */
-  readonly stays: boolean;
+  /** The machine was there before the proxy, and stays when the proxy goes: what we did there is undone. Else it is deleted as a whole. */
+  readonly adopted: boolean;
   /** The machine is dead for good: it is asked nothing any more, not even when the proxy goes. */
   readonly gone: boolean;
   /** What nobody named is closed there. */
@@ -45,8 +45,8 @@ export interface HostArgs<Settings> {
   readonly key: () => ManagementKey;
   /** The operator's own key for existing machines; without one the SSH agent is asked. */
   readonly operatorKey: pulumi.Output<string> | undefined;
-  /** What is open on it. */
-  readonly open: OpenPorts;
+  /** Ports that the cloud firewall lets in. */
+  readonly allowedPorts: AllowedPorts;
   /** Nothing changes on the host in this run, so what stands before it must not either. */
   readonly frozen: boolean;
   readonly rebootTime: string;
@@ -74,22 +74,22 @@ export interface HostKind<
 
   // Methods, not properties that hold functions: only so do kinds with different entries fit into one table.
 
-  traits(entry: Entry): Traits;
+  properties(entry: Entry): HostProperties;
   /** Where SSH is on the hosts that exist, by proxy; one that is yet to be bought is left out. `labels` mark the stack. */
-  doors(entries: readonly Entry[], labels: Record<string, string>): Promise<ReadonlyMap<string, Door>>;
+  findEndpoints(entries: readonly Entry[], labels: Record<string, string>): Promise<ReadonlyMap<string, SshEndpoint>>;
   open(name: string, args: HostArgs<Entry>, opts: pulumi.ComponentResourceOptions): Host;
   remember(entry: Entry): Machine;
   /** Undefined for a machine that goes with its proxy. */
   identity(machine: Machine): Identity | undefined;
-  /** What hinders a living proxy from becoming what it is to be: complaints by key of its entry. */
-  moved(name: string, was: Machine, is: Machine): Complaint[];
+  /** What hinders a living proxy from becoming what it is to be, by key of its entry. */
+  immutableChanges(name: string, was: Machine, is: Machine): SettingFault[];
 }
 
 /** A schema that can stand in a discriminated union. */
 export type SchemaOf<Output> = z.ZodType<Output> & z.core.$ZodTypeDiscriminable;
 
 /** What the settings alone tell of a host. */
-export interface Traits {
+export interface HostProperties {
   /** TCP port of its SSH. */
   readonly sshPort: number;
   readonly platform: Platform;
@@ -103,13 +103,13 @@ export interface Traits {
   readonly closed: boolean;
   /** When it may restart for its own security updates (HH:MM), if nobody says otherwise `byDefault`; undefined where those are not ours to arrange. */
   rebootTime(byDefault: string): string | undefined;
-  /** What the machine is known by: entries with a mark in common are one machine. */
-  readonly marks: readonly string[];
+  /** What the machine is known by: entries with one in common are one machine. */
+  readonly identifiers: readonly string[];
   /** What is wrong with the entry as a whole. */
   readonly faults: readonly string[];
 }
 
-export interface Door {
+export interface SshEndpoint {
   /** Which machine it is: what Host.machine says of it. */
   readonly machine: string;
   readonly host: string;

@@ -1,6 +1,6 @@
 // From a proxy's entry in the settings, or from what is remembered of it, to its kind of host. Pure.
 import type { z } from "zod";
-import type { HostKind, Traits } from "./host";
+import type { HostKind, HostProperties } from "./host";
 import { KINDS, type ProxySettings } from "./kinds";
 
 /** What is remembered of a host. */
@@ -13,4 +13,4 @@ export function kindOf({ host }: Pick<ProxySettings | Machine, "host">): HostKin
   return kind;
 }
 
-export const traitsOf = (proxy: ProxySettings): Traits => kindOf(proxy).traits(proxy);
+export const propertiesOf = (proxy: ProxySettings): HostProperties => kindOf(proxy).properties(proxy);

@@ -1,10 +1,10 @@
 // Which network each proxy stands in: several proxies help against the loss of one network only if they stand in several.
 import type { ProxySettings } from "./kinds";
-import { traitsOf } from "./kindOf";
+import { propertiesOf } from "./kindOf";
 
 /** A sentence when all of several published proxies are known to stand in one autonomous system. */
 export function networkAdvice(published: readonly ProxySettings[]): string | undefined {
-  const systems = new Set(published.map((proxy) => traitsOf(proxy).autonomousSystem));
+  const systems = new Set(published.map((proxy) => propertiesOf(proxy).autonomousSystem));
   const [only] = systems;
   if (published.length < 2 || systems.size > 1 || only === undefined) return undefined;
   const names = published.map(({ name }) => name).join(", ");

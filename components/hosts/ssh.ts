@@ -81,12 +81,12 @@ export async function runOverSsh(
 }
 
 /** The same; a host that nobody answers at, or that hangs up, is tried again until so many milliseconds have passed. */
-export async function runPatiently(login: SshLogin, command: SshCommand, patience: number): Promise<SshAnswer> {
+export async function runRetrying(login: SshLogin, command: SshCommand, retryFor: number): Promise<SshAnswer> {
   const began = Date.now();
   for (;;) {
     const answer = await runOverSsh(login, command);
     const mayCome = !answer.reachable && (answer.why === "silent" || answer.why === "refused");
-    if (!mayCome || Date.now() - began >= patience) return answer;
+    if (!mayCome || Date.now() - began >= retryFor) return answer;
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
 }

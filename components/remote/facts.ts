@@ -62,7 +62,7 @@ export function parseInsideView(stdout: string): InsideView {
       greeting: greeting.join(" "),
     })),
     outbound: rows(stdout, "outbound").map(([of, state]) => ({ family: family(of), open: state === "open" })),
-    firewalls: sentences(stdout),
+    firewalls: messages(stdout),
     tracked: rows(stdout, "tracked").map(([now, most]) => ({ now: Number(now), most: Number(most) }))[0],
   };
 }
@@ -80,12 +80,12 @@ export function parseRelayFacts(stdout: string): RelayFacts {
     ipv6Off: rows(stdout, "ipv6").flatMap(([state, ...by]) =>
       state === "off" ? [by.join(" ") || "in its kernel"] : [],
     )[0],
-    firewalls: sentences(stdout),
+    firewalls: messages(stdout),
     postfix: Object.fromEntries(rows(stdout, "postfix").map(([key = "", ...value]) => [key, value.join(" ")])),
   };
 }
 
-const sentences = (stdout: string) => rows(stdout, "firewall").map((words) => words.join(" "));
+const messages = (stdout: string) => rows(stdout, "firewall").map((words) => words.join(" "));
 
 /** hostctl's number for "never". */
 const NONE = 999999;

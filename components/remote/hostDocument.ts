@@ -10,7 +10,7 @@ import { framed } from "./frame";
 import { apply, bring, type Become } from "./hostctl";
 
 /** How to reach a host. The host key is not optional: without one the provider would talk to anybody. */
-export interface Reach {
+export interface SshConnection {
   readonly host: pulumi.Input<string>;
   readonly port: number;
   readonly user: string;
@@ -21,7 +21,7 @@ export interface Reach {
 }
 
 export interface DocumentHost {
-  readonly reach: Reach;
+  readonly ssh: SshConnection;
   readonly become: Become;
   /** A value that changes when the machine is another one, and all must be installed again. */
   readonly machine?: pulumi.Input<string> | undefined;
@@ -117,7 +117,7 @@ export function hostCommand(
   const resource = new command.remote.Command(
     name,
     {
-      connection: connection(host.reach, attempts),
+      connection: connection(host.ssh, attempts),
       // Without a command nothing is run, and nobody called: the provider keeps what the last one said.
       create: pulumi
         .all([ready, able, lost, line])
@@ -170,13 +170,13 @@ const ATTEMPTS = 24;
 const WHAT_RUNS = ["create", "stdin", "delete", "connection", "logging"];
 
 /** Exactly these fields: the provider answers an unknown one by printing the whole connection, private key included. */
-function connection(reach: Reach, attempts: number): command.types.input.remote.ConnectionArgs {
+function connection(ssh: SshConnection, attempts: number): command.types.input.remote.ConnectionArgs {
   return {
-    host: reach.host,
-    port: reach.port,
-    user: reach.user,
-    hostKey: reach.hostKey,
-    ...(reach.privateKey === undefined ? {} : { privateKey: reach.privateKey }),
+    host: ssh.host,
+    port: ssh.port,
+    user: ssh.user,
+    hostKey: ssh.hostKey,
+    ...(ssh.privateKey === undefined ? {} : { privateKey: ssh.privateKey }),
     dialErrorLimit: attempts,
     perDialTimeout: 10,
   };

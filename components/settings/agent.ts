@@ -1,6 +1,6 @@
 // The operator's SSH agent: whether there is one, and whether it answers.
 import { connect } from "node:net";
-import type { Complaint } from "./complaint";
+import type { SettingFault } from "./fault";
 
 /** The command that takes a key from its file; PowerShell knows no "<". */
 export const setFromFile = (key: string, platform: string = process.platform): string =>
@@ -48,7 +48,7 @@ export function checkAgent(
   agent: Agent,
   needed: readonly { readonly key: string; readonly given: boolean; readonly what: string }[],
   platform: string = process.platform,
-): Complaint[] {
+): SettingFault[] {
   if (agent.kind === "silent") {
     // The command provider asks the agent whenever the variable is set, and fails if it cannot, even with a key.
     return [

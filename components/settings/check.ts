@@ -1,17 +1,17 @@
-// From the raw settings to checked ones, or to all complaints at once. Pure.
+// From the raw settings to checked ones, or to all faults at once. Pure.
 import { proxyDnsName } from "../dns/proxyDnsName";
 import type { z } from "zod";
-import { kindOf, traitsOf } from "../hosts/kindOf";
-import { planComplaints } from "../tunnel/addressPlan";
+import { kindOf, propertiesOf } from "../hosts/kindOf";
+import { planFaults } from "../tunnel/addressPlan";
 import { rangeText, type PortRange } from "../ports";
 import { setFromFile } from "./agent";
 import { proxyOutline } from "./anyProxy";
-import type { Complaint } from "./complaint";
+import type { SettingFault } from "./fault";
 import { CHATMAIL_PORTS, settingsSchema, type ProxySettings, type Settings } from "./schema";
 import { HETZNER_TOKEN, type Token } from "./token";
 import { port, portRange, shown } from "./values";
 
-export type Checked = { settings: Settings } | { complaints: Complaint[] };
+export type Checked = { settings: Settings } | { faults: SettingFault[] };
 
 /**
  * Checks everything, and goes on after the first fault: what two settings have to do with each other is checked
@@ -19,8 +19,8 @@ export type Checked = { settings: Settings } | { complaints: Complaint[] };
  */
 export function checkSettings(raw: Record<string, unknown>): Checked {
   const whole = settingsSchema.safeParse(raw);
-  const complaints = [...(whole.error?.issues ?? []).map(complaintOf), ...crossChecks(readableParts(raw))];
-  return whole.success && complaints.length === 0 ? { settings: whole.data } : { complaints };
+  const faults = [...(whole.error?.issues ?? []).map(faultOf), ...crossChecks(readableParts(raw))];
+  return whole.success && faults.length === 0 ? { settings: whole.data } : { faults };
 }
 
 /** What has to be logged in with, as far as these settings can be read. */
@@ -50,8 +50,8 @@ export function operatorKeys(
   ];
 }
 
-/** Complaint about the secret for the DNS provider, of which only the form is told. */
-export function checkDnsSecret(raw: Record<string, unknown>, secret: string | undefined): Complaint[] {
+/** Fault of the secret for the DNS provider, of which only the form is told. */
+export function checkDnsSecret(raw: Record<string, unknown>, secret: string | undefined): SettingFault[] {
   const key = "dnsSecret";
   const { provider = "hetzner" } = (raw.dns ?? {}) as { provider?: unknown };
   const set = "pulumi config set --secret dnsSecret";
@@ -92,8 +92,8 @@ export function checkDnsSecret(raw: Record<string, unknown>, secret: string | un
   return [];
 }
 
-/** Complaint about a private key of the operator's, of which only the form is told. */
-export function checkPrivateKey(key: string, text: string | undefined): Complaint[] {
+/** Fault of a private key of the operator's, of which only the form is told. */
+export function checkPrivateKey(key: string, text: string | undefined): SettingFault[] {
   if (text === undefined) return [];
   if (!/^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\r?\n/.test(text)) {
     return [
@@ -114,17 +114,15 @@ export function checkPrivateKey(key: string, text: string | undefined): Complain
   return [];
 }
 
-export function formatComplaints(complaints: readonly Complaint[], project: string): string {
-  const lines = complaints.map(
-    ({ key, text }) => `  ${key}${key ? (/^is |^has /.test(text) ? " " : ": ") : ""}${text}`,
-  );
-  const count = complaints.length === 1 ? "One setting needs" : `${complaints.length} settings need`;
+export function formatFaults(faults: readonly SettingFault[], project: string): string {
+  const lines = faults.map(({ key, text }) => `  ${key}${key ? (/^is |^has /.test(text) ? " " : ": ") : ""}${text}`);
+  const count = faults.length === 1 ? "One setting needs" : `${faults.length} settings need`;
   return [`${count} a change before anything is made (namespace ${project}, in Pulumi.<stack>.yaml):`, ...lines].join(
     "\n",
   );
 }
 
-function complaintOf(issue: z.core.$ZodIssue): Complaint {
+function faultOf(issue: z.core.$ZodIssue): SettingFault {
   return { key: keyOf(issue.path), text: issue.message };
 }
 
@@ -171,12 +169,12 @@ function readableParts(raw: Record<string, unknown>): ReadableParts {
   };
 }
 
-function crossChecks(parts: ReadableParts): Complaint[] {
+function crossChecks(parts: ReadableParts): SettingFault[] {
   return [
     checkZone,
     checkRelay,
     checkSshHosts,
-    checkFarewell,
+    checkOnDestroy,
     checkPorts,
     checkUdpPorts,
     checkNames,
@@ -186,7 +184,7 @@ function crossChecks(parts: ReadableParts): Complaint[] {
   ].flatMap((check) => check(parts));
 }
 
-function checkZone({ mailDomain, dns }: ReadableParts): Complaint[] {
+function checkZone({ mailDomain, dns }: ReadableParts): SettingFault[] {
   // Whole labels: notexample.org is not in example.org.
   if (!mailDomain || !dns || mailDomain === dns.zone || mailDomain.endsWith(`.${dns.zone}`)) return [];
   return [
@@ -197,7 +195,7 @@ function checkZone({ mailDomain, dns }: ReadableParts): Complaint[] {
   ];
 }
 
-function checkRelay({ relay, tunnel }: ReadableParts): Complaint[] {
+function checkRelay({ relay, tunnel }: ReadableParts): SettingFault[] {
   if (!relay || !tunnel) return [];
   if (tunnel === "none") {
     return [
@@ -225,7 +223,7 @@ function checkRelay({ relay, tunnel }: ReadableParts): Complaint[] {
 }
 
 /** Names whose records this program changes lead to a proxy once it has: another host key, from the second run on. */
-function checkSshHosts({ mailDomain, relay, dns, proxies }: ReadableParts): Complaint[] {
+function checkSshHosts({ mailDomain, relay, dns, proxies }: ReadableParts): SettingFault[] {
   const changed = (name: string): string | undefined => {
     if (name === mailDomain) return "is the mail domain, whose addresses are the proxies' once this program has run";
     const proxy = proxies.find((each) => each && dns && name === proxyDnsName(each.name, dns));
@@ -239,7 +237,7 @@ function checkSshHosts({ mailDomain, relay, dns, proxies }: ReadableParts): Comp
     },
     ...proxies.map((proxy, i) => ({
       key: `proxies[${i}].ssh.host`,
-      host: proxy?.whole && traitsOf(proxy.whole).sshHost,
+      host: proxy?.whole && propertiesOf(proxy.whole).sshHost,
       cure: "Use the machine's own address, or leave it out.",
     })),
   ];
@@ -249,7 +247,7 @@ function checkSshHosts({ mailDomain, relay, dns, proxies }: ReadableParts): Comp
   });
 }
 
-function checkFarewell({ dns, relayAddress }: ReadableParts): Complaint[] {
+function checkOnDestroy({ dns, relayAddress }: ReadableParts): SettingFault[] {
   if (!dns || dns.provider === "manual" || dns.onDestroy !== "relay" || relayAddress) return [];
   return [
     {
@@ -259,8 +257,11 @@ function checkFarewell({ dns, relayAddress }: ReadableParts): Complaint[] {
   ];
 }
 
-function checkPorts({ ports, proxies }: ReadableParts): Complaint[] {
-  const sshPorts = new Set([22, ...proxies.flatMap((proxy) => (proxy?.whole ? traitsOf(proxy.whole).sshPort : []))]);
+function checkPorts({ ports, proxies }: ReadableParts): SettingFault[] {
+  const sshPorts = new Set([
+    22,
+    ...proxies.flatMap((proxy) => (proxy?.whole ? propertiesOf(proxy.whole).sshPort : [])),
+  ]);
   return ports.flatMap((number, i) => {
     const key = `ports[${i}]`;
     if (number === undefined) return [];
@@ -271,7 +272,7 @@ function checkPorts({ ports, proxies }: ReadableParts): Complaint[] {
   });
 }
 
-function checkUdpPorts({ udpPorts, tunnel }: ReadableParts): Complaint[] {
+function checkUdpPorts({ udpPorts, tunnel }: ReadableParts): SettingFault[] {
   return udpPorts.flatMap((range, i) => {
     const key = `udpPorts[${i}]`;
     if (!range) return [];
@@ -290,13 +291,13 @@ function checkUdpPorts({ udpPorts, tunnel }: ReadableParts): Complaint[] {
   });
 }
 
-function checkHosts({ proxies }: ReadableParts): Complaint[] {
-  const hosts = proxies.map((proxy) => proxy?.whole && traitsOf(proxy.whole));
-  return hosts.flatMap((host, i): Complaint[] => {
+function checkHosts({ proxies }: ReadableParts): SettingFault[] {
+  const hosts = proxies.map((proxy) => proxy?.whole && propertiesOf(proxy.whole));
+  return hosts.flatMap((host, i): SettingFault[] => {
     const key = `proxies[${i}]`;
     if (!host) return [];
     if (host.faults.length > 0) return host.faults.map((text) => ({ key, text }));
-    const same = hosts.findIndex((other, j) => j < i && other?.marks.some((mark) => host.marks.includes(mark)));
+    const same = hosts.findIndex((other, j) => j < i && other?.identifiers.some((id) => host.identifiers.includes(id)));
     return same < 0
       ? []
       : [{ key, text: `is the same machine as proxies[${same}]. A machine is one proxy: remove one of the two.` }];
@@ -306,11 +307,11 @@ function checkHosts({ proxies }: ReadableParts): Complaint[] {
 /** Not a proxy, but the relay's own line, at the end of `egress`. */
 export const OWN_LINE = "relay";
 
-function checkEgress({ egress = [], proxies, tunnel }: ReadableParts): Complaint[] {
+function checkEgress({ egress = [], proxies, tunnel }: ReadableParts): SettingFault[] {
   if (egress.length > 0 && tunnel === "none")
     return [{ key: "egress", text: 'needs a tunnel, and tunnel is "none". Remove one of the two.' }];
   const names = proxies.map((proxy) => proxy?.name);
-  return egress.flatMap((name, i): Complaint[] => {
+  return egress.flatMap((name, i): SettingFault[] => {
     const key = `egress[${i}]`;
     if (egress.indexOf(name) < i) return [{ key, text: `${shown(name)} is named twice. Remove one.` }];
     if (name === OWN_LINE)
@@ -329,9 +330,9 @@ function checkEgress({ egress = [], proxies, tunnel }: ReadableParts): Complaint
   });
 }
 
-function checkNames({ proxies }: ReadableParts): Complaint[] {
+function checkNames({ proxies }: ReadableParts): SettingFault[] {
   const names = proxies.map((proxy) => proxy?.name);
-  return names.flatMap((name, i): Complaint[] => {
+  return names.flatMap((name, i): SettingFault[] => {
     const key = `proxies[${i}].name`;
     if (name === undefined) return [];
     if (name === OWN_LINE) return [{ key, text: `"${OWN_LINE}" means the relay itself. Use another name.` }];
@@ -342,10 +343,10 @@ function checkNames({ proxies }: ReadableParts): Complaint[] {
   });
 }
 
-function checkPlan({ proxies, tunnel }: ReadableParts): Complaint[] {
+function checkPlan({ proxies, tunnel }: ReadableParts): SettingFault[] {
   if (!tunnel || tunnel === "none") return [];
   const readable = proxies.flatMap((proxy, index) => (proxy ? [{ ...proxy, index }] : []));
-  return planComplaints(readable, tunnel).map(({ index, text }) => ({
+  return planFaults(readable, tunnel).map(({ index, text }) => ({
     key: `proxies[${readable[index]?.index}].slot`,
     text,
   }));

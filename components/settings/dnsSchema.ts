@@ -13,11 +13,11 @@ const common = {
   proxySubdomain: subdomain.default("proxy"),
 };
 
-const FAREWELLS = ["delete", "keep", "relay"] as const;
+const ON_DESTROY = ["delete", "keep", "relay"] as const;
 
 const onDestroy = {
   onDestroy: z
-    .enum(FAREWELLS, {
+    .enum(ON_DESTROY, {
       error: (issue) =>
         `${shown(issue.input)} is none of "delete", "keep" and "relay". Say whether pulumi destroy deletes the mail domain's addresses, keeps them, or puts the relay's own there.`,
     })

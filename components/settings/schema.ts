@@ -84,7 +84,7 @@ const tunnelKeys = object("the tunnels", {
 /** "none": the relay has a public address of its own, and proxies forward to it without a tunnel. */
 const tunnel = z.unknown().transform((value, context): "none" | TunnelSettings => {
   if (value === "none") return value;
-  // Not a union, whose complaint would be that none of its members fits.
+  // Not a union, whose message would be that none of its members fits.
   const result = tunnelKeys.safeParse(value ?? {});
   if (result.success) return result.data;
   for (const issue of result.error.issues)

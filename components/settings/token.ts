@@ -1,5 +1,5 @@
 // Secrets with which providers' own plugins log in. Pure.
-import type { Complaint } from "./complaint";
+import type { SettingFault } from "./fault";
 
 /** The plugin reads it itself, from the configuration or the environment; what is checked here it would refuse late and in other words. */
 export interface Token {
@@ -7,8 +7,8 @@ export interface Token {
   readonly key: string;
   /** The environment variable that the plugin asks when the key is not set. */
   readonly variable: string;
-  /** Complaint about the token, of which only the length is told. */
-  check(token: string | undefined): Complaint[];
+  /** Fault of the token, of which only the length is told. */
+  check(token: string | undefined): SettingFault[];
 }
 
 /** Characters of a Hetzner Cloud API token. */

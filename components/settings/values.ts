@@ -19,7 +19,7 @@ export function shown(value: unknown): string {
 }
 
 /**
- * A value of one kind: `check` returns the value as we use it, or a complaint that follows the value in the error
+ * A value of one kind: `check` returns the value as we use it, or a fault that follows the value in the error
  * ("70000 is not a port …").
  */
 function kind<T>(missing: string, check: (value: unknown) => { ok: T } | { no: string }): z.ZodType<T> {

@@ -2,11 +2,11 @@
 import { networkOf, overlap, within, type Range } from "../addresses";
 import { NO_CLIENTS } from "../filter/relay";
 import type { RelayFacts } from "../remote/facts";
-import type { Complaint } from "../settings/complaint";
+import type { SettingFault } from "../settings/fault";
 import type { TunnelPlan } from "./addressPlan";
 
 /** `stack`: this stack, as its tunnels are marked on the relay. */
-export function relayConflicts(plans: readonly TunnelPlan[], facts: RelayFacts, stack: string): Complaint[] {
+export function relayConflicts(plans: readonly TunnelPlan[], facts: RelayFacts, stack: string): SettingFault[] {
   const mine = new Set(
     facts.ours.filter((tunnel) => tunnel.stack === undefined || tunnel.stack === stack).map(({ device }) => device),
   );
@@ -41,7 +41,7 @@ function isOneNetwork(cidr: string): boolean {
   return network !== undefined && network.prefix >= (network.family === 4 ? 24 : 64);
 }
 
-function addressConflicts(plan: TunnelPlan, others: readonly { device: string; cidr: string }[]): Complaint[] {
+function addressConflicts(plan: TunnelPlan, others: readonly { device: string; cidr: string }[]): SettingFault[] {
   const tunnel = [plan.relay.ipv4, plan.relay.ipv6, plan.proxy.ipv4, plan.proxy.ipv6].map(
     (address) => networkOf(address) as Range,
   );
@@ -62,7 +62,7 @@ function addressConflicts(plan: TunnelPlan, others: readonly { device: string; c
   });
 }
 
-function tableConflicts(plan: TunnelPlan, facts: RelayFacts, ours: ReadonlySet<string>): Complaint[] {
+function tableConflicts(plan: TunnelPlan, facts: RelayFacts, ours: ReadonlySet<string>): SettingFault[] {
   const table = String(plan.routingTable);
   // Our own tunnel is there already, and its rules with it.
   if (facts.ours.some(({ device }) => device === plan.relayInterface && ours.has(device))) return [];
@@ -83,7 +83,7 @@ function tableConflicts(plan: TunnelPlan, facts: RelayFacts, ours: ReadonlySet<s
 // A default route; or half of one, by which VPNs outrank it.
 const isEverything = ({ prefix }: Range) => prefix <= 1;
 
-function nameConflicts(plan: TunnelPlan, facts: RelayFacts, mine: ReadonlySet<string>): Complaint[] {
+function nameConflicts(plan: TunnelPlan, facts: RelayFacts, mine: ReadonlySet<string>): SettingFault[] {
   const other = facts.ours.find(({ device }) => device === plan.relayInterface && !mine.has(device));
   if (other)
     return [
@@ -129,7 +129,7 @@ const trusted = (facts: RelayFacts) =>
     return network ? [{ entry, network }] : [];
   });
 
-function trustConflicts(plan: TunnelPlan, facts: RelayFacts): Complaint[] {
+function trustConflicts(plan: TunnelPlan, facts: RelayFacts): SettingFault[] {
   return [plan.proxy.ipv4, plan.proxy.ipv6].flatMap((address) => {
     const network = trustedNetwork(facts, address);
     return network

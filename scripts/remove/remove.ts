@@ -2,7 +2,7 @@
 // stands is in the stack file, so that a run that was cut off is simply run again.
 import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { longestTtl, untouchedSince, type Update } from "./history";
-import { standing, withDrained, without, type Drain } from "./stackFile";
+import { entryState, withDrained, without, type Drain } from "./stackFile";
 
 export interface Removal {
   readonly name: string;
@@ -33,7 +33,7 @@ export async function removeProxy({
   now,
   sleep,
 }: Removal): Promise<void> {
-  const { obstacle, drained, ttl: wanted, byScript } = standing(readFileSync(file, "utf8"), name);
+  const { obstacle, drained, ttl: wanted, byScript } = entryState(readFileSync(file, "utf8"), name);
   if (obstacle) throw new Error(obstacle);
 
   const updates = (await history?.()) ?? [];
@@ -57,7 +57,7 @@ export async function removeProxy({
 
   // Only a drain that went through counts; of one that somebody else made we know not since when: as if it were now.
   const since = ours?.since ?? now();
-  const ttl = Math.max(before, standing(readFileSync(file, "utf8"), name).ttl);
+  const ttl = Math.max(before, entryState(readFileSync(file, "utf8"), name).ttl);
   mark({ since, checked: now(), ttl });
   const until = since.getTime() + (ttl + MARGIN) * 1000;
   say(`2. waiting until resolvers have forgotten its address (TTL ${ttl} s)`);
@@ -66,10 +66,10 @@ export async function removeProxy({
     await sleep(Math.min(left, 1000));
   }
 
-  const { door } = standing(readFileSync(file, "utf8"), name);
-  if (door && !(await sshAnswers(door.host, door.port))) {
+  const { endpoint } = entryState(readFileSync(file, "utf8"), name);
+  if (endpoint && !(await sshAnswers(endpoint.host, endpoint.port))) {
     throw new Error(
-      `${name} is out of DNS, and resolvers have forgotten its address; but its SSH (${door.host}, port ${door.port}) does not answer, and what was set up there is to be undone. When it answers again, run this again. If that machine is gone for good, add gone: true to its entry, and run this again.`,
+      `${name} is out of DNS, and resolvers have forgotten its address; but its SSH (${endpoint.host}, port ${endpoint.port}) does not answer, and what was set up there is to be undone. When it answers again, run this again. If that machine is gone for good, add gone: true to its entry, and run this again.`,
     );
   }
   say(`3. removing ${name}`);

@@ -14,7 +14,7 @@ export interface Drain {
   readonly ttl: number | undefined;
 }
 
-export interface Standing {
+export interface EntryState {
   /** The proxies' names, in their order. */
   readonly names: readonly string[];
   /** Why it must not be removed, or undefined. */
@@ -24,13 +24,13 @@ export interface Standing {
   /** Of the mail domain's records by these settings, in seconds. */
   readonly ttl: number;
   /** Where the SSH is of a machine that stays, and on which what was set up will be undone. */
-  readonly door: { readonly host: string; readonly port: number } | undefined;
+  readonly endpoint: { readonly host: string; readonly port: number } | undefined;
   /** The relay is set up by a script, which a person runs. */
   readonly byScript: boolean;
 }
 
 /** Throws an Error with a sentence for the operator when the file is no stack file or has no such proxy. */
-export function standing(text: string, name: string): Standing {
+export function entryState(text: string, name: string): EntryState {
   const document = read(text);
   const entries = list(document);
   const config = (document.toJS() as { config?: Record<string, unknown> } | null)?.config ?? {};
@@ -59,13 +59,13 @@ export function standing(text: string, name: string): Standing {
               : undefined,
     drained: publish?.value === false ? readMark(publish.comment) : undefined,
     ttl: dns?.ttl ?? DEFAULT_TTL,
-    door: doorOf(entry),
+    endpoint: endpointOf(entry),
     byScript: relay?.setup === "script" && config["chatmail-proxy:tunnel"] !== "none",
   };
 }
 
 /** A bought server has no ssh in its entry, and goes as a whole; of one that is gone for good nothing is undone. */
-function doorOf(entry: YAMLMap): Standing["door"] {
+function endpointOf(entry: YAMLMap): EntryState["endpoint"] {
   const { ssh, ipv4, ipv6, gone } = entry.toJSON() as {
     ssh?: { host?: string; port?: number };
     ipv4?: string;

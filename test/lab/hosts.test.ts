@@ -1,7 +1,7 @@
 // Hosts and relays that are not the plain case: another user than root, Debian 12, one family alone, another SSH port, SSH
 // from some networks alone, UDP, a shared machine that is closed.
 import { join } from "node:path";
-import { judge, type OutsideView } from "../../components/proof/verdict";
+import { judge, type OutsideView } from "../../components/health/verdict";
 import { logLines, newAccount, proveMail, relayTarget } from "../../scripts/lab/mail";
 import { MAIL_PORTS, OPERATOR_LEG } from "../../scripts/lab/plan";
 import { waitFor } from "../../scripts/lab/wait";
@@ -126,7 +126,7 @@ describe("an existing machine and a relay where root may not log in", () => {
 
   it("are seen to be dead, and not taken for machines that cannot be checked from here, where a firewall rejects", async () => {
     const root = join(__dirname, "../..");
-    const LOOK = `require("${root}/scripts/register"); require("${root}/components/proof/probe").probe({ address: "192.0.2.140", ports: [${MAIL_PORTS.join()}], mailDomain: "chat.example.org" }, { attempt: 3000, total: 0 }).then((view) => console.log(JSON.stringify(view)))`;
+    const LOOK = `require("${root}/scripts/register"); require("${root}/components/health/probe").probe({ address: "192.0.2.140", ports: [${MAIL_PORTS.join()}], mailDomain: "chat.example.org" }, { attempt: 3000, total: 0 }).then((view) => console.log(JSON.stringify(view)))`;
     const look = async (...inside: string[]) =>
       JSON.parse(
         (await the.lab.run("operator", [...inside, process.execPath, "-e", LOOK], { timeout: 30_000 })).stdout,
@@ -140,7 +140,7 @@ describe("an existing machine and a relay where root may not log in", () => {
       const view = await look();
       expect([...new Set(view.map(({ answer }) => answer.kind))]).toEqual(["silent"]);
       expect(judge(4, view, "not asked")).toMatchObject({
-        proven: false,
+        healthy: false,
         faults: expect.arrayContaining([
           expect.stringContaining("the way there ends with EHOSTUNREACH: a firewall on the proxy"),
         ]) as string[],

@@ -2,7 +2,7 @@
 import { Resolver } from "node:dns/promises";
 import { isAsked } from "../../components/dns/delegation";
 import type { SetJob } from "../../components/dns/driver/job";
-import { runErrand } from "../../components/dns/driver/run";
+import { runOperation } from "../../components/dns/driver/run";
 import { lookupAt } from "../../components/dns/lookup";
 import { markName } from "../../components/dns/marks";
 import { ownZone, readRfc2136Zone } from "../../components/dns/rfc2136";
@@ -134,8 +134,8 @@ const job = (
   values: string[],
   { ttl = 60, type = "A", ...more }: { key?: TsigKey; zone?: string; ttl?: number; type?: "A" | "AAAA" } = {},
 ): SetJob => ({ access: access(name, more), stack: "test", name: at, type, ttl, values });
-const put = (...args: Parameters<typeof job>) => runErrand({ verb: "put", job: job(...args) });
-const drop = (...args: Parameters<typeof job>) => runErrand({ verb: "drop", job: job(...args) });
+const put = (...args: Parameters<typeof job>) => runOperation({ verb: "put", job: job(...args) });
+const drop = (...args: Parameters<typeof job>) => runOperation({ verb: "drop", job: job(...args) });
 const read = (name: Name, at: string, more: { key?: TsigKey; zone?: string } = {}) =>
   readRfc2136Zone(access(name, more), [{ name: at, types: ["A", "AAAA"] }]);
 const asked = async (name: Name, at: string, type: ValueType) =>

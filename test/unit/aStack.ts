@@ -1,7 +1,7 @@
 // A stack with one proxy as the tests' plain case, and the answers that its providers give.
 import main from "../../index";
-import type { OutsideView } from "../../components/proof/verdict";
-import type { ProbeTarget } from "../../components/proof/probe";
+import type { OutsideView } from "../../components/health/verdict";
+import type { ProbeTarget } from "../../components/health/probe";
 import type { DnsWorld } from "../../components/dns/openZone";
 import type { Agent } from "../../components/settings/agent";
 import type { SshAnswer } from "../../components/hosts/ssh";
@@ -141,7 +141,7 @@ export async function aStack(stack: StackCase = {}): Promise<StackRun> {
     program: () =>
       main({
         agent: () => Promise.resolve(stack.agent ?? { kind: "answers", keys: 1 }),
-        prove: (target) => Promise.resolve(look(target)),
+        healthCheck: (target) => Promise.resolve(look(target)),
         sshAnswers: () => Promise.resolve(stack.boots ?? true),
         ask: (login, command, stdin) => {
           stack.asked?.(login, command, stdin);

@@ -38,8 +38,8 @@ const shapes = KINDS.flatMap(({ name }) =>
 /** The keys that the program says it knows, when it meets a wrong one there; below a key that is an object, those of it. */
 function keysOf(shape: Record<string, unknown>, path: readonly string[] = []): string[] {
   const result = checkSettings(withWrong(shape, path));
-  const complaints = "complaints" in result ? result.complaints : [];
-  const keys = complaints.flatMap(
+  const faults = "faults" in result ? result.faults : [];
+  const keys = faults.flatMap(
     ({ text }) => /unknown key "wrong"\. Known here: ([^.]+)\./.exec(text)?.[1]?.split(", ") ?? [],
   );
   return keys.flatMap((key) => {
@@ -76,7 +76,7 @@ describe("docs/settings.md", () => {
     const defaults = new Map(described.map(({ key, defaultText }) => [key, /^`([^`]+)`/.exec(defaultText)?.[1]]));
     const wrong = shapes.flatMap((shape) => {
       const result = checkSettings(shape);
-      if ("complaints" in result) throw new Error(JSON.stringify(result.complaints));
+      if ("faults" in result) throw new Error(JSON.stringify(result.faults));
       const given = new Map(leaves(shape));
       return leaves(result.settings).filter(
         // What the row of `closed` says is checked below.

@@ -8,13 +8,13 @@ import { readPins } from "../../scripts/toolchain/versions";
 
 const LINES = readFileSync(join(__dirname, "../../Pulumi.prod.yaml"), "utf8").split("\n");
 
-function complaints(text: string): string[] {
+function faults(text: string): string[] {
   const { config } = parse(text) as { config: Record<string, unknown> };
   const raw = Object.fromEntries(
     Object.entries(config).map(([key, value]) => [key.replace("chatmail-proxy:", ""), value]),
   );
   const checked = checkSettings(raw);
-  return "complaints" in checked ? checked.complaints.map(({ key, text: what }) => `${key} ${what}`) : [];
+  return "faults" in checked ? checked.faults.map(({ key, text: what }) => `${key} ${what}`) : [];
 }
 
 /** Lines with one commented setting, the keys below a commented one with it. */
@@ -30,11 +30,11 @@ const uncommented = (from: number, to: number) =>
     i < from || i >= to ? line : line.replace(/^( *)# (?!#)/, "$1").replace(/^( *)# /, "$1"),
   ).join("\n");
 
-it("is valid as it stands", () => expect(complaints(LINES.join("\n"))).toEqual([]));
+it("is valid as it stands", () => expect(faults(LINES.join("\n"))).toEqual([]));
 
 it.each(SETTINGS)("is valid with $name", ({ from, to }) => {
   // What asks for another setting is none of the YAML's.
-  const found = complaints(uncommented(from, to)).filter(
+  const found = faults(uncommented(from, to)).filter(
     (text) => !/^(relay has no public|dns has an unknown key|egress|proxies\[0\].ssh.hostKey)/.test(text),
   );
   expect(found).toEqual([]);

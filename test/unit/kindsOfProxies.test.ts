@@ -1,7 +1,7 @@
 // What the program does with other hosts than bought ones, and with other ways than a tunnel to a relay over SSH.
 import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers, OURS, RELAY_FACTS, rrset, type StackCase } from "./aStack";
-import type { ProbeTarget } from "../../components/proof/probe";
-import type { OutsideView } from "../../components/proof/verdict";
+import type { ProbeTarget } from "../../components/health/probe";
+import type { OutsideView } from "../../components/health/verdict";
 import type { Registered, Run } from "./engine";
 import { broughtBy, setIn } from "./hostsAfter";
 

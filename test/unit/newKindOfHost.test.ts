@@ -2,7 +2,7 @@
 import type { HostKind } from "../../components/hosts/host";
 import type { ProxySettings } from "../../components/settings";
 import { networkAdvice } from "../../components/hosts/networks";
-import { findDoors } from "../../components/hosts/doors";
+import { findEndpoints } from "../../components/hosts/endpoints";
 import { checkSettings } from "../../components/settings/check";
 import { rented } from "./rentedKind";
 import { aStack, HOST_KEY, type StackCase } from "./aStack";
@@ -38,13 +38,13 @@ const checked = (proxies: unknown[], settings = {}) =>
     proxies,
     ...settings,
   });
-const complaints = (...proxies: unknown[]) => {
+const faults = (...proxies: unknown[]) => {
   const result = checked(proxies);
-  return "complaints" in result ? result.complaints.map(({ key, text }) => `${key} ${text}`) : [];
+  return "faults" in result ? result.faults.map(({ key, text }) => `${key} ${text}`) : [];
 };
 const entries = (...proxies: unknown[]): readonly ProxySettings[] => {
   const result = checked(proxies);
-  if ("complaints" in result) throw new Error(JSON.stringify(result.complaints));
+  if ("faults" in result) throw new Error(JSON.stringify(result.faults));
   return result.settings.proxies;
 };
 const has = (run: Run, type: string) => run.registered.some((resource) => resource.type === type);
@@ -52,26 +52,24 @@ const has = (run: Run, type: string) => run.registered.some((resource) => resour
 describe("an entry of a fourth kind", () => {
   it("is read by the kind's own schema, beside the others", () => {
     expect(entries(hel1, rent1)[1]).toEqual({ ...rent1, publish: true, place: "ams" });
-    expect(complaints({ ...rent1, location: "hel1" })).toEqual([
+    expect(faults({ ...rent1, location: "hel1" })).toEqual([
       expect.stringContaining(
         'proxies[0] has an unknown key "location". Known here: name, publish, slot, host, contract, place, ipv4.',
       ),
     ]);
-    expect(complaints({ ...rent1, contract: "NO" }, { ...rent2, host: "azure" })).toEqual([
+    expect(faults({ ...rent1, contract: "NO" }, { ...rent2, host: "azure" })).toEqual([
       expect.stringContaining('proxies[0].contract "NO" is not a contract.'),
       'proxies[1].host "azure" is not a kind of host. Use one of "hetzner", "linux", "freebsd", "rented".',
     ]);
   });
 
   it("is checked against itself, and against entries of other kinds", () => {
-    expect(complaints({ ...rent1, contract: "void" })).toEqual([
-      "proxies[0] has a contract that is void. Sign another.",
-    ]);
-    expect(complaints({ ...deb1, ipv4: rent1.ipv4 }, rent1)).toEqual([
+    expect(faults({ ...rent1, contract: "void" })).toEqual(["proxies[0] has a contract that is void. Sign another."]);
+    expect(faults({ ...deb1, ipv4: rent1.ipv4 }, rent1)).toEqual([
       "proxies[1] is the same machine as proxies[0]. A machine is one proxy: remove one of the two.",
     ]);
     expect(checked([rent1], { ports: [25, 2200] })).toMatchObject({
-      complaints: [{ key: "ports[1]", text: expect.stringContaining("2200 is the proxy's own SSH port") as string }],
+      faults: [{ key: "ports[1]", text: expect.stringContaining("2200 is the proxy's own SSH port") as string }],
     });
   });
 
@@ -137,15 +135,15 @@ describe("a host of a fourth kind", () => {
 
   it("is looked for where its kind says that it stands, on each of its ports, and not before it exists", async () => {
     const fresh = { ...rent1, name: "rent3", contract: "new", ipv4: "203.0.113.79" };
-    expect([...(await findDoors(entries(rent1, rent2, fresh, deb1), { stack: "test" })).keys()].sort()).toEqual([
+    expect([...(await findEndpoints(entries(rent1, rent2, fresh, deb1), { stack: "test" })).keys()].sort()).toEqual([
       "deb1",
       "rent1",
       "rent2",
     ]);
-    const doors: string[] = [];
-    const asked: StackCase["asked"] = ({ host, port, user }) => void doors.push(`${user}@${host}:${port}`);
+    const logins: string[] = [];
+    const asked: StackCase["asked"] = ({ host, port, user }) => void logins.push(`${user}@${host}:${port}`);
     const run = await aStackOf([rent1, rent2, fresh, deb1], {}, { silent: ["rent1.test.example.net"], asked });
-    expect(doors.sort()).toEqual([
+    expect(logins.sort()).toEqual([
       "root@192.168.77.10:22",
       "root@198.51.100.130:22",
       "root@rent1.test.example.net:22",
@@ -191,7 +189,7 @@ describe("a change of a fourth kind's host", () => {
 
 describe("the table of kinds", () => {
   it("takes none that lacks a part", () => {
-    const partial: Omit<typeof rented, "doors"> = rented;
+    const partial: Omit<typeof rented, "findEndpoints"> = rented;
     // @ts-expect-error The type check fails where this is no error.
     const kinds: readonly HostKind[] = [partial];
     expect(kinds).toEqual([rented]);

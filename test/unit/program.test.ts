@@ -1,6 +1,6 @@
 import { presharedKey, sshKeyPair, wireGuardKeyPair } from "../../components/tunnel/keys";
-import type { OutsideView } from "../../components/proof/verdict";
-import type { ProbeTarget } from "../../components/proof/probe";
+import type { OutsideView } from "../../components/health/verdict";
+import type { ProbeTarget } from "../../components/health/probe";
 import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers, OURS, RELAY_FACTS, rrset, type StackCase } from "./aStack";
 import { UNKNOWN, type Registered, type Run } from "./engine";
 import { broughtBy, setIn } from "./hostsAfter";

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { longestTtl, readHistory, untouchedSince, type Update } from "../../scripts/remove/history";
 import { removeProxy } from "../../scripts/remove/remove";
-import { standing, withDrained, without } from "../../scripts/remove/stackFile";
+import { entryState, withDrained, without } from "../../scripts/remove/stackFile";
 
 const FILE = `# My stack, with a comment.
 encryptionsalt: v1:abc
@@ -60,43 +60,45 @@ describe("the stack file", () => {
     ["an empty file", "", "hel1", "there are: none"],
     ["a file without proxies", "config: {}\n", "hel1", "there are: none"],
     ["a file that is no YAML", "config: [\n", "hel1", "the stack file is no YAML"],
-  ])("refuses %s", (_what, text, name, expected) => expect(() => standing(text, name)).toThrow(expected));
+  ])("refuses %s", (_what, text, name, expected) => expect(() => entryState(text, name)).toThrow(expected));
 
   it("keeps the only published proxy, and one through which mail leaves", () => {
-    expect(standing(without(FILE, "ash1"), "hel1").obstacle).toContain("hel1 is the only proxy that is published");
-    expect(standing(withDrained(FILE, "ash1", DRAINED), "hel1").obstacle).toContain(
+    expect(entryState(without(FILE, "ash1"), "hel1").obstacle).toContain("hel1 is the only proxy that is published");
+    expect(entryState(withDrained(FILE, "ash1", DRAINED), "hel1").obstacle).toContain(
       "hel1 is the only proxy that is published",
     );
     for (const egress of ["ash1", "[hel1, ash1]"])
-      expect(standing(`${FILE}  chatmail-proxy:egress: ${egress}\n`, "ash1").obstacle).toContain("ash1 is in egress");
-    expect(standing(FILE.replace("    zone:", "    provider: manual\n    zone:"), "ash1").obstacle).toContain(
+      expect(entryState(`${FILE}  chatmail-proxy:egress: ${egress}\n`, "ash1").obstacle).toContain("ash1 is in egress");
+    expect(entryState(FILE.replace("    zone:", "    provider: manual\n    zone:"), "ash1").obstacle).toContain(
       "with dns.provider manual nobody but you takes ash1 out of DNS",
     );
-    expect(standing(FILE, "ash1").obstacle).toBeUndefined();
+    expect(entryState(FILE, "ash1").obstacle).toBeUndefined();
   });
 
   it("keeps one that may not be deleted, and says so before any wait", () => {
     const location = "      location: ash\n";
-    expect(standing(FILE.replace(location, `${location}      deleteProtection: true\n`), "ash1").obstacle).toContain(
+    expect(entryState(FILE.replace(location, `${location}      deleteProtection: true\n`), "ash1").obstacle).toContain(
       "set deleteProtection: false and run pulumi up first",
     );
     expect(
-      standing(FILE.replace(location, `${location}      deleteProtection: false\n`), "ash1").obstacle,
+      entryState(FILE.replace(location, `${location}      deleteProtection: false\n`), "ash1").obstacle,
     ).toBeUndefined();
   });
 
   it("gives back what a mark says, and nothing of another comment", () => {
     for (const drain of [DRAINED, { since: undefined, checked: undefined, ttl: 3600 }])
-      expect(standing(withDrained(FILE, "ash1", drain), "ash1").drained).toEqual(drain);
+      expect(entryState(withDrained(FILE, "ash1", drain), "ash1").drained).toEqual(drain);
     const nothing = { since: undefined, checked: undefined, ttl: undefined };
     for (const comment of ["", " # for now", " # drained by npm run remove, since yesterday"]) {
       expect(
-        standing(FILE.replace("      location: ash\n", `      location: ash\n      publish: false${comment}\n`), "ash1")
-          .drained,
+        entryState(
+          FILE.replace("      location: ash\n", `      location: ash\n      publish: false${comment}\n`),
+          "ash1",
+        ).drained,
       ).toEqual(nothing);
     }
     expect(
-      standing(withDrained(FILE, "ash1", DRAINED).replace("publish: false", "publish: true"), "ash1").drained,
+      entryState(withDrained(FILE, "ash1", DRAINED).replace("publish: false", "publish: true"), "ash1").drained,
     ).toBeUndefined();
   });
 });
@@ -186,7 +188,7 @@ describe("removeProxy", () => {
         const text = readFileSync(file, "utf8");
         seen.push(!text.includes("ash1") ? "without" : text.includes("publish: false") ? "drained" : "published");
         const status = options.status?.(seen.length) ?? 0;
-        updates.push({ start: new Date(clock), succeeded: status === 0, ttl: standing(text, "hel1").ttl });
+        updates.push({ start: new Date(clock), succeeded: status === 0, ttl: entryState(text, "hel1").ttl });
         return Promise.resolve(status);
       },
       history: () => Promise.resolve(options.blind ? undefined : [...updates].reverse()),
@@ -224,7 +226,7 @@ describe("removeProxy", () => {
       );
     machine();
     const asked: unknown[] = [];
-    const dead = await run({ sshAnswers: (...door) => asked.push(door) === 0 });
+    const dead = await run({ sshAnswers: (...endpoint) => asked.push(endpoint) === 0 });
     expect(dead).toMatchObject({
       seen: ["drained"],
       error: expect.stringMatching(

@@ -31,7 +31,7 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "remove-command-"));
   cpSync(join(ROOT, "scripts/remove"), join(dir, "scripts/remove"), { recursive: true });
   cpSync(join(ROOT, "scripts/remove.ts"), join(dir, "scripts/remove.ts"));
-  cpSync(join(ROOT, "components/proof/sshAnswers.ts"), join(dir, "components/proof/sshAnswers.ts"));
+  cpSync(join(ROOT, "components/health/sshAnswers.ts"), join(dir, "components/health/sshAnswers.ts"));
   symlinkSync(join(ROOT, "node_modules"), join(dir, "node_modules"));
   writeFileSync(join(dir, "Pulumi.prod.yaml"), FILE);
   mkdirSync(join(dir, "bin"));

@@ -32,17 +32,17 @@ export const rented: HostKind<Entry, z.output<typeof remembered>> = {
   operatorKey: false,
   reverseDns: false,
   remembered,
-  traits: ({ ipv4, contract }) => ({
+  properties: ({ ipv4, contract }) => ({
     sshPort: SSH_PORT,
     platform: debian,
     autonomousSystem: 64500,
     closed: false,
     rebootTime: () => "05:00",
-    marks: [ipv4],
+    identifiers: [ipv4],
     faults: contract === "void" ? ["has a contract that is void. Sign another."] : [],
   }),
   // Of those with a contract "new" there is none yet.
-  doors: (entries, { stack }) =>
+  findEndpoints: (entries, { stack }) =>
     Promise.resolve(
       new Map(
         entries
@@ -62,7 +62,7 @@ export const rented: HostKind<Entry, z.output<typeof remembered>> = {
   open: (name, args, opts) => new RentedHost(name, args, opts),
   remember: ({ host, contract, place }) => ({ host, contract, place }),
   identity: ({ contract }) => ({ id: contract, gone: false }),
-  moved: (name, was, is) =>
+  immutableChanges: (name, was, is) =>
     was.place === is.place ? [] : [{ key: "place", text: `was "${was.place}" until now. ${addThenRemove(name)}` }],
 };
 
@@ -70,12 +70,12 @@ class RentedHost extends pulumi.ComponentResource implements Host {
   readonly platform = debian;
   readonly ipv4;
   readonly ipv6 = undefined;
-  readonly reach;
+  readonly ssh;
   readonly become = "root" as const;
   readonly machine;
   readonly firstContactAttempts = 7;
   readonly wan = undefined;
-  readonly stays = false;
+  readonly adopted = false;
   readonly gone = false;
   readonly closed = false;
   readonly rebootTime = "05:00";
@@ -83,7 +83,7 @@ class RentedHost extends pulumi.ComponentResource implements Host {
   constructor(name: string, { settings, key }: HostArgs<Entry>, opts: pulumi.ComponentResourceOptions) {
     super("test:hosts:RentedHost", name, {}, opts);
     this.ipv4 = pulumi.output(settings.ipv4);
-    this.reach = { host: settings.ipv4, port: SSH_PORT, user: "root", hostKey: HOST_KEY, privateKey: key().privateKey };
+    this.ssh = { host: settings.ipv4, port: SSH_PORT, user: "root", hostKey: HOST_KEY, privateKey: key().privateKey };
     this.machine = pulumi.output(settings.contract);
   }
 }

@@ -386,17 +386,17 @@ describe("settings", () => {
       "dnsSecret is not an API token of Cloudflare's (it has 7 characters).",
     ],
     [
-      "a farewell that is none",
+      "an unknown onDestroy",
       { dns: { zone: "example.org", onDestroy: "leave" } },
       'dns.onDestroy: "leave" is none of "delete", "keep" and "relay".',
     ],
     [
-      "a farewell to nowhere",
+      "onDestroy relay without an address of the relay",
       { dns: { zone: "example.org", onDestroy: "relay" } },
       `dns.onDestroy: "relay" needs an address to put there. Set relay.ipv4 or relay.ipv6, the relay's own public address.`,
     ],
     [
-      "a farewell where nothing is ours to change",
+      "onDestroy in a zone that is changed manually",
       { dns: { zone: "example.org", provider: "manual", onDestroy: "relay" } },
       'dns has an unknown key "onDestroy". Known here: provider, zone, left, ttl, proxySubdomain.',
     ],

@@ -1,6 +1,6 @@
 // What must hold for whatever stands in the stack file.
 import fc from "fast-check";
-import { checkSettings, formatComplaints } from "../../components/settings/check";
+import { checkSettings, formatFaults } from "../../components/settings/check";
 import { HOST_KEY } from "./aStack";
 
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?$/);
@@ -38,10 +38,10 @@ describe("checkSettings", () => {
       fc.property(sound, key, fc.jsonValue(), (raw, changed, value) => {
         const result = checkSettings({ ...raw, [changed]: value });
         if ("settings" in result) return;
-        // A mail domain of its own may well not be in the zone any more: that is the zone's complaint.
-        for (const complaint of result.complaints)
-          expect(complaint.key).toMatch(new RegExp(`^(${changed}|dns\\.zone|ports\\[|proxies\\[)`));
-        expect(formatComplaints(result.complaints, "p").split("\n").length).toBeGreaterThan(result.complaints.length);
+        // A mail domain of its own may well not be in the zone any more: that is a fault of dns.zone.
+        for (const fault of result.faults)
+          expect(fault.key).toMatch(new RegExp(`^(${changed}|dns\\.zone|ports\\[|proxies\\[)`));
+        expect(formatFaults(result.faults, "p").split("\n").length).toBeGreaterThan(result.faults.length);
       }),
     );
   });
@@ -60,7 +60,7 @@ describe("checkSettings", () => {
       fc.property(sound, fc.nat(), (raw, pick) => {
         const port = raw.ports[pick % raw.ports.length] as number;
         expect(checkSettings({ ...raw, ports: [...raw.ports, port] })).toEqual({
-          complaints: [{ key: `ports[${raw.ports.length}]`, text: `${port} is named twice. Remove one.` }],
+          faults: [{ key: `ports[${raw.ports.length}]`, text: `${port} is named twice. Remove one.` }],
         });
       }),
     );

@@ -116,11 +116,11 @@ describe("a proxy of which one document fails", () => {
   });
 
   it("does not keep the run waiting for its answer", async () => {
-    const patience: Record<string, boolean | undefined> = {};
+    const retries: Record<string, boolean | undefined> = {};
     await failing("deb1-config", {
-      outside: (target) => ((patience[target.address] = target.patient), noneAnswers(target)),
+      outside: (target) => ((retries[target.address] = target.retry), noneAnswers(target)),
     });
-    expect(patience).toMatchObject({ [deb1.ipv4]: false, "203.0.113.120": true });
+    expect(retries).toMatchObject({ [deb1.ipv4]: false, "203.0.113.120": true });
   });
 
   it.each(["deb1-host", "deb1-config", "deb1-confirm"])(

@@ -4,7 +4,7 @@
 import { canonicalAddress } from "../../addresses";
 import { cloudflare, type Batch, type CloudflareRecord, type NewRecord } from "../cloudflareApi";
 import { markName, readMark } from "../marks";
-import { Meanwhile, type Access, type Backend, type Change, type Standing } from "./job";
+import { ConflictError, type Access, type Backend, type Change, type PresentSet } from "./job";
 import { digestOf } from "../marks";
 
 const TYPES = ["A", "AAAA", "CNAME"] as const;
@@ -14,22 +14,22 @@ export function cloudflareBackend({ zone, api, token }: Access & { provider: "cl
   return {
     async read(name) {
       const records = await client.records((await client.zone(zone)).id);
-      return TYPES.map((type) => standingOf(records, name, type));
+      return TYPES.map((type) => presentSet(records, name, type));
     },
 
     async apply(changes) {
       const { id: zoneId } = await client.zone(zone);
       const records = await client.records(zoneId);
       const moved = changes.find(
-        ({ name, type, seen }) => digestOf(standingOf(records, name, type).values) !== digestOf(seen.values),
+        ({ name, type, seen }) => digestOf(presentSet(records, name, type).values) !== digestOf(seen.values),
       );
-      if (moved) throw new Meanwhile(`${moved.name} ${moved.type} changed in between`);
+      if (moved) throw new ConflictError(`${moved.name} ${moved.type} changed in between`);
       await client.batch(zoneId, batchOf(changes, records, `chatmail-proxy, stack ${stack}`));
     },
   };
 }
 
-function standingOf(records: readonly CloudflareRecord[], name: string, type: (typeof TYPES)[number]): Standing {
+function presentSet(records: readonly CloudflareRecord[], name: string, type: (typeof TYPES)[number]): PresentSet {
   const set = records.filter((record) => record.name === name && record.type === type);
   const marks =
     type === "CNAME" ? [] : records.filter((record) => record.name === markName(name, type) && record.type === "TXT");

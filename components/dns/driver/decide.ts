@@ -1,7 +1,7 @@
-// What becomes of record sets, given what stands there. Pure.
+// What becomes of record sets, given what is there. Pure.
 import { digestOf, markText } from "../marks";
 import type { RecordType } from "../recordSets";
-import type { Change, FarewellJob, SetJob, Standing } from "./job";
+import type { Change, OnDestroyJob, SetJob, PresentSet } from "./job";
 
 export interface Decision {
   readonly changes: readonly Change[];
@@ -12,14 +12,14 @@ export interface Decision {
 const TYPES: readonly RecordType[] = ["A", "AAAA"];
 
 /** The set holds exactly the job's values, whatever stood there. Throws where a CNAME leaves no room for it. */
-export function put(job: SetJob, standing: readonly Standing[]): Decision {
+export function put(job: SetJob, present: readonly PresentSet[]): Decision {
   const { name, type, ttl, stack, values } = job;
-  const alias = standing.find((set) => set.type === "CNAME" && set.values.length > 0);
+  const alias = present.find((set) => set.type === "CNAME" && set.values.length > 0);
   if (alias)
     throw new Error(
       `${name} is a CNAME of ${alias.values.join(", ")}, beside which no address can stand. Delete the CNAME, then run pulumi up again.`,
     );
-  const seen = find(standing, type);
+  const seen = find(present, type);
   const mark = markText(stack, values);
   const same = digestOf(seen.values) === digestOf(values);
   if (same && seen.ttl === ttl && seen.mark?.stack === stack && seen.mark.digest === digestOf(values))
@@ -30,16 +30,16 @@ export function put(job: SetJob, standing: readonly Standing[]): Decision {
       ? []
       : seen.mark?.stack !== stack
         ? [`${held}, of others: adopted`]
-        : byHand(seen)
+        : changedManually(seen)
           ? [`${held}, changed by hand: put back`]
           : [];
   return { changes: [{ name, type, set: { values, ttl }, mark, seen }], notes };
 }
 
 /** The set goes, but only while it holds what this stack put there. */
-export function drop(job: SetJob, standing: readonly Standing[]): Decision {
+export function drop(job: SetJob, present: readonly PresentSet[]): Decision {
   const { name, type, ttl, stack, values } = job;
-  const seen = find(standing, type);
+  const seen = find(present, type);
   if (seen.mark?.stack !== stack) {
     return {
       changes: [],
@@ -59,10 +59,10 @@ export function drop(job: SetJob, standing: readonly Standing[]): Decision {
 }
 
 /** Sets of ours that hold no proxy any more go. For providers whose own resources are told not to delete theirs. */
-export function hold(job: FarewellJob, standing: readonly Standing[]): Decision {
+export function hold(job: OnDestroyJob, present: readonly PresentSet[]): Decision {
   const { name, ttl, stack } = job;
   const gone = job.unwanted
-    .map((type) => ({ type, seen: find(standing, type) }))
+    .map((type) => ({ type, seen: find(present, type) }))
     .filter(({ seen }) => seen.mark?.stack === stack);
   return {
     changes: gone.map(({ type, seen }) => ({ name, type, set: { values: [], ttl }, mark: undefined, seen })),
@@ -74,17 +74,17 @@ export function hold(job: FarewellJob, standing: readonly Standing[]): Decision 
  * The relay's own addresses in place of what this stack put there. What others put there stays: the operator may have
  * done the same by hand.
  */
-export function restore(job: FarewellJob, standing: readonly Standing[]): Decision {
+export function restore(job: OnDestroyJob, present: readonly PresentSet[]): Decision {
   const { name, ttl, stack, relay } = job;
-  const ours = (set: Standing) => set.mark?.stack === stack;
-  if (!TYPES.some((type) => ours(find(standing, type)))) {
+  const ours = (set: PresentSet) => set.mark?.stack === stack;
+  if (!TYPES.some((type) => ours(find(present, type)))) {
     return { changes: [], notes: [`${name} holds no addresses of this stack's: left as it is`] };
   }
   const changes: Change[] = [];
   const notes: string[] = [];
   for (const type of TYPES) {
-    const seen = find(standing, type);
-    if (seen.values.length > 0 && (!ours(seen) || byHand(seen))) {
+    const seen = find(present, type);
+    if (seen.values.length > 0 && (!ours(seen) || changedManually(seen))) {
       notes.push(`${name} ${type} holds ${seen.values.join(", ")}, which this stack did not put there: left as it is`);
       if (ours(seen)) changes.push({ name, type, set: undefined, mark: undefined, seen });
     } else if (seen.values.length > 0 || seen.mark || relay[type].length > 0) {
@@ -95,7 +95,8 @@ export function restore(job: FarewellJob, standing: readonly Standing[]): Decisi
   return { changes, notes };
 }
 
-const find = (standing: readonly Standing[], type: RecordType): Standing =>
-  standing.find((set) => set.type === type) ?? { type, ttl: undefined, values: [], mark: undefined };
+const find = (present: readonly PresentSet[], type: RecordType): PresentSet =>
+  present.find((set) => set.type === type) ?? { type, ttl: undefined, values: [], mark: undefined };
 
-const byHand = ({ mark, values }: Standing) => mark?.digest !== undefined && mark.digest !== digestOf(values);
+const changedManually = ({ mark, values }: PresentSet) =>
+  mark?.digest !== undefined && mark.digest !== digestOf(values);

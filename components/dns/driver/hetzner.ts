@@ -3,7 +3,7 @@ import { z } from "zod";
 import { callApi } from "../apiCall";
 import type { RecordType } from "../recordSets";
 import { MANAGED_BY } from "../zone";
-import type { Access, Backend, Change, Standing } from "./job";
+import type { Access, Backend, Change, PresentSet } from "./job";
 
 const TYPES: readonly RecordType[] = ["A", "AAAA"];
 
@@ -24,7 +24,7 @@ const action = z.object({
 const failure = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
 /** For an action, in milliseconds. */
-const PATIENCE = 30_000;
+const TIMEOUT = 30_000;
 const POLL = 500;
 
 export function hetznerBackend({ zone, api, token }: Access & { provider: "hetzner" }): Backend {
@@ -41,7 +41,7 @@ export function hetznerBackend({ zone, api, token }: Access & { provider: "hetzn
   /** A call that starts an action, which is over when this is. */
   async function act(method: string, path: string, body?: unknown): Promise<void> {
     let answer = await call(method, path, body);
-    for (const end = Date.now() + PATIENCE; ;) {
+    for (const end = Date.now() + TIMEOUT; ;) {
       const started = action.safeParse(answer).data?.action;
       if (!started)
         throw new Error(`Hetzner Cloud answered ${method} ${path} without an action: is the zone ${zone} still there?`);
@@ -49,7 +49,7 @@ export function hetznerBackend({ zone, api, token }: Access & { provider: "hetzn
       if (started.status === "error")
         throw new Error(`Hetzner Cloud failed to do ${method} ${path}: ${started.error?.message ?? "no reason given"}`);
       if (Date.now() > end)
-        throw new Error(`Hetzner Cloud did not finish ${method} ${path} within ${PATIENCE / 1000} s`);
+        throw new Error(`Hetzner Cloud did not finish ${method} ${path} within ${TIMEOUT / 1000} s`);
       await new Promise((resolve) => setTimeout(resolve, POLL));
       answer = await call("GET", `/actions/${started.id}`);
     }
@@ -75,7 +75,7 @@ export function hetznerBackend({ zone, api, token }: Access & { provider: "hetzn
 
   return {
     async read(name) {
-      const read = async (type: RecordType): Promise<Standing[]> => {
+      const read = async (type: RecordType): Promise<PresentSet[]> => {
         const found = rrset.safeParse(await call("GET", path(name, type))).data?.rrset;
         if (!found) return [];
         const stack = found.labels[MANAGED_BY] === "chatmail-proxy" ? found.labels.stack : undefined;

@@ -35,7 +35,7 @@ export interface SetJob {
 }
 
 /** hold: sets that are not wanted now go. restore: the relay's own addresses come in place of ours. */
-export interface FarewellJob {
+export interface OnDestroyJob {
   readonly access: Access;
   readonly stack: string;
   readonly name: string;
@@ -47,7 +47,7 @@ export interface FarewellJob {
 }
 
 /** A record set as it stands; with no values when there is none, or only its mark. */
-export interface Standing {
+export interface PresentSet {
   readonly type: RecordType | "CNAME";
   readonly ttl: number | undefined;
   readonly values: readonly string[];
@@ -62,12 +62,12 @@ export interface Change {
   /** The mark that it bears from now on; undefined takes it off. */
   readonly mark: string | undefined;
   /** What was there when the change was decided. */
-  readonly seen: Standing;
+  readonly seen: PresentSet;
 }
 
 export interface Backend {
   /** The A, AAAA and CNAME sets of a name: those that are there, or bear a mark. */
-  read(name: string): Promise<Standing[]>;
+  read(name: string): Promise<PresentSet[]>;
   /**
    * Makes the changes in one go, as far as the provider can, and gives notes for the operator. Throws Meanwhile when something
    * else is there by now.
@@ -76,4 +76,4 @@ export interface Backend {
 }
 
 /** Somebody changed the set between our look and our change. */
-export class Meanwhile extends Error {}
+export class ConflictError extends Error {}

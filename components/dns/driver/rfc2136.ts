@@ -5,14 +5,14 @@ import type { RecordType } from "../recordSets";
 import { dnsClient, Refusal, type DnsClient, type Update } from "../wire/client";
 import { CLASS, decodeValue, encodeValue, TYPE, type Rr } from "../wire/message";
 import { RCODE } from "../wire/refusals";
-import { Meanwhile, type Access, type Backend, type Change, type Standing } from "./job";
+import { ConflictError, type Access, type Backend, type Change, type PresentSet } from "./job";
 
 const TYPES: readonly RecordType[] = ["A", "AAAA"];
 const NOTHING = Buffer.alloc(0);
 
 export function rfc2136Backend(access: Access & { provider: "rfc2136" }): Backend {
   const client = dnsClient(access);
-  const standing = async (name: string): Promise<Standing[]> => {
+  const read = async (name: string): Promise<PresentSet[]> => {
     const sets = await Promise.all(TYPES.map((type) => readSet(client, name, type)));
     return [
       ...sets,
@@ -20,7 +20,7 @@ export function rfc2136Backend(access: Access & { provider: "rfc2136" }): Backen
     ];
   };
   return {
-    read: standing,
+    read,
 
     async apply(changes) {
       try {
@@ -28,12 +28,12 @@ export function rfc2136Backend(access: Access & { provider: "rfc2136" }): Backen
       } catch (error) {
         if (!isConflict(error)) throw error;
         // PowerDNS compares the text of its database, where an address may be written in another way than we read it.
-        if (!(await unchanged(changes, standing))) throw new Meanwhile(error.message);
+        if (!(await unchanged(changes, read))) throw new ConflictError(error.message);
         await client.update(updateOf(changes, "whatever it holds")).catch((second: unknown) => {
-          throw isConflict(second) ? new Meanwhile(second.message) : second;
+          throw isConflict(second) ? new ConflictError(second.message) : second;
         });
       }
-      return readBack(changes, standing, access.server);
+      return readBack(changes, read, access.server);
     },
   };
 }
@@ -41,9 +41,9 @@ export function rfc2136Backend(access: Access & { provider: "rfc2136" }): Backen
 const isConflict = (error: unknown): error is Refusal =>
   error instanceof Refusal && (error.rcode === RCODE.NXRRSET || error.rcode === RCODE.YXRRSET);
 
-type Look = (name: string) => Promise<Standing[]>;
+type Look = (name: string) => Promise<PresentSet[]>;
 
-const setNow = async ({ name, type }: Change, look: Look): Promise<Standing | undefined> =>
+const setNow = async ({ name, type }: Change, look: Look): Promise<PresentSet | undefined> =>
   (await look(name)).find((set) => set.type === type);
 
 async function unchanged(changes: readonly Change[], look: Look): Promise<boolean> {
@@ -73,7 +73,7 @@ async function readBack(changes: readonly Change[], look: Look, server: string):
 }
 
 /** What of a change is not there: parts of a sentence. Pure. */
-function notDone({ name, type, set, mark }: Change, now: Standing | undefined): string[] {
+function notDone({ name, type, set, mark }: Change, now: PresentSet | undefined): string[] {
   const holds = now?.values ?? [];
   const wrongSet = set && digestOf(holds) !== digestOf(set.values);
   const wanted = mark === undefined ? undefined : readMark([mark]);
@@ -90,14 +90,14 @@ function notDone({ name, type, set, mark }: Change, now: Standing | undefined): 
   ];
 }
 
-const otherTtl = ({ name, type, set }: Change, now: Standing | undefined): string[] =>
+const otherTtl = ({ name, type, set }: Change, now: PresentSet | undefined): string[] =>
   set && set.values.length > 0 && now?.ttl !== set.ttl
     ? [
         `${name} ${type} has a TTL of ${now?.ttl ?? "unknown"} s there, not ${set.ttl} s: the server limits it. Set dns.ttl to that.`,
       ]
     : [];
 
-async function readSet(client: DnsClient, name: string, type: RecordType): Promise<Standing> {
+async function readSet(client: DnsClient, name: string, type: RecordType): Promise<PresentSet> {
   const [rrs, marks] = await Promise.all([
     client.records(name, TYPE[type]),
     client.records(markName(name, type), TYPE.TXT),

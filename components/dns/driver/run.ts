@@ -1,27 +1,27 @@
-// One errand of the driver: look, decide, change.
+// One operation on the mail domain or on one record set: read, decide, change.
 import { cloudflareBackend } from "./cloudflare";
 import { drop, hold, put, restore, type Decision } from "./decide";
 import { hetznerBackend } from "./hetzner";
-import { Meanwhile, type Access, type Backend, type FarewellJob, type SetJob, type Standing } from "./job";
+import { ConflictError, type Access, type Backend, type OnDestroyJob, type SetJob, type PresentSet } from "./job";
 import { rfc2136Backend } from "./rfc2136";
 
-export type Errand =
+export type Operation =
   | { readonly verb: "put" | "drop"; readonly job: SetJob }
-  | { readonly verb: "hold" | "restore"; readonly job: FarewellJob };
+  | { readonly verb: "hold" | "restore"; readonly job: OnDestroyJob };
 
 /** How often a change is tried when others change the same set at the same time. */
 const ATTEMPTS = 3;
 
 /** Does it, and returns notes for the operator. Throws an Error in words for the operator, which hold no secret. */
-export async function runErrand(errand: Errand, open = openBackend): Promise<readonly string[]> {
-  const { name, access, stack } = errand.job;
+export async function runOperation(operation: Operation, open = openBackend): Promise<readonly string[]> {
+  const { name, access, stack } = operation.job;
   const backend = open(access, stack);
   for (let attempt = 1; ; attempt++) {
-    const { changes, notes } = decide(errand, await backend.read(name));
+    const { changes, notes } = decide(operation, await backend.read(name));
     try {
       return [...notes, ...((changes.length > 0 && (await backend.apply(changes))) || [])];
     } catch (error) {
-      if (!(error instanceof Meanwhile)) throw error;
+      if (!(error instanceof ConflictError)) throw error;
       if (attempt === ATTEMPTS)
         throw new Error(
           `${name} was changed by somebody else each time that we tried: ${error.message} Run pulumi up again. If nobody changes it, dns.server may be a secondary that hands updates on to the primary: name the primary.`,
@@ -30,16 +30,16 @@ export async function runErrand(errand: Errand, open = openBackend): Promise<rea
   }
 }
 
-function decide({ verb, job }: Errand, standing: readonly Standing[]): Decision {
+function decide({ verb, job }: Operation, present: readonly PresentSet[]): Decision {
   switch (verb) {
     case "put":
-      return put(job, standing);
+      return put(job, present);
     case "drop":
-      return drop(job, standing);
+      return drop(job, present);
     case "hold":
-      return hold(job, standing);
+      return hold(job, present);
     case "restore":
-      return restore(job, standing);
+      return restore(job, present);
   }
 }
 

@@ -11,7 +11,7 @@ export interface NameServer {
 export class NoAnswer extends Error {}
 
 /** In milliseconds: for each pause, connecting included. */
-const PATIENCE = 10_000;
+const TIMEOUT = 10_000;
 
 /**
  * Sends the request and hands each message of the answer to `take` until that says that it was the last. Never waits between
@@ -33,8 +33,8 @@ export function exchange(
       if (error) reject(error);
       else resolve();
     };
-    socket.setTimeout(PATIENCE, () => {
-      const text = `${where} (TCP) did not answer within ${PATIENCE / 1000} s: check dns.server and dns.port, and that nothing in between drops it`;
+    socket.setTimeout(TIMEOUT, () => {
+      const text = `${where} (TCP) did not answer within ${TIMEOUT / 1000} s: check dns.server and dns.port, and that nothing in between drops it`;
       end(connected ? new NoAnswer(text) : new Error(text));
     });
     socket.on("error", (error) =>

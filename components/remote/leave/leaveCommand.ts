@@ -7,7 +7,7 @@ import { inTheProject } from "../../projectProgram";
 export interface LeaveArgs {
   /** The proxy's name, or "relay". */
   readonly name: string;
-  readonly host: Pick<DocumentHost, "reach" | "machine" | "absent">;
+  readonly host: Pick<DocumentHost, "ssh" | "machine" | "absent">;
   /** Command line that is run there. */
   readonly command: string;
 }
@@ -17,15 +17,15 @@ export function leaveCommand(
   { name, host, command: line }: LeaveArgs,
   opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
-  const { reach, machine, absent } = host;
+  const { ssh, machine, absent } = host;
   const job = pulumi.jsonStringify({
     name,
     login: {
-      host: reach.host,
-      port: reach.port,
-      user: reach.user,
-      hostKey: reach.hostKey,
-      privateKey: reach.privateKey,
+      host: ssh.host,
+      port: ssh.port,
+      user: ssh.user,
+      hostKey: ssh.hostKey,
+      privateKey: ssh.privateKey,
     },
     command: line,
   });

@@ -1,6 +1,6 @@
 import { readCloudflareZone } from "../../../components/dns/cloudflare";
-import type { FarewellJob, SetJob } from "../../../components/dns/driver/job";
-import { runErrand } from "../../../components/dns/driver/run";
+import type { OnDestroyJob, SetJob } from "../../../components/dns/driver/job";
+import { runOperation } from "../../../components/dns/driver/run";
 import { digestOf } from "../../../components/dns/marks";
 import { TestCloudflare, TOKEN } from "./cloudflareApi";
 
@@ -20,7 +20,7 @@ const job = (values: string[], more: Partial<SetJob> = {}): SetJob => ({
   values,
   ...more,
 });
-const farewell = (more: Partial<FarewellJob> = {}): FarewellJob => ({
+const onDestroy = (more: Partial<OnDestroyJob> = {}): OnDestroyJob => ({
   access: access(),
   stack: "prod",
   name: CHAT,
@@ -29,8 +29,8 @@ const farewell = (more: Partial<FarewellJob> = {}): FarewellJob => ({
   relay: { A: ["198.51.100.20"], AAAA: [] },
   ...more,
 });
-const put = (...args: Parameters<typeof job>) => runErrand({ verb: "put", job: job(...args) });
-const drop = (...args: Parameters<typeof job>) => runErrand({ verb: "drop", job: job(...args) });
+const put = (...args: Parameters<typeof job>) => runOperation({ verb: "put", job: job(...args) });
+const drop = (...args: Parameters<typeof job>) => runOperation({ verb: "drop", job: job(...args) });
 const markLine = (values: string[]) => `${MARK} 300 TXT "stack=prod set=${digestOf(values)}"`;
 
 describe("put", () => {
@@ -108,7 +108,7 @@ describe("drop and restore", () => {
     await put(["203.0.113.1"]);
     await put(["2001:db8::1"], { type: "AAAA" });
     const before = cloudflare.batches.length;
-    await runErrand({ verb: "restore", job: farewell() });
+    await runOperation({ verb: "restore", job: onDestroy() });
     expect(cloudflare.batches).toHaveLength(before + 1);
     await drop(["203.0.113.1"]);
     await drop(["2001:db8::1"], { type: "AAAA" });

@@ -1,5 +1,5 @@
-import type { FarewellJob } from "../../../components/dns/driver/job";
-import { runErrand } from "../../../components/dns/driver/run";
+import type { OnDestroyJob } from "../../../components/dns/driver/job";
+import { runOperation } from "../../../components/dns/driver/run";
 import { expectPublishedForms, startHarness, token, type Harness } from "../hetznerHarness";
 
 let cloud: Harness;
@@ -21,7 +21,7 @@ const rrset = (name: string, type: string, values: string[], labels: object = OU
     labels,
     records: values.map((value) => ({ value })),
   });
-const job = (more: Partial<FarewellJob> = {}): FarewellJob => ({
+const job = (more: Partial<OnDestroyJob> = {}): OnDestroyJob => ({
   access: { provider: "hetzner", zone: "example.org", api: cloud.endpoint, token },
   stack: "prod",
   name: "chat.example.org",
@@ -30,8 +30,8 @@ const job = (more: Partial<FarewellJob> = {}): FarewellJob => ({
   relay: { A: ["198.51.100.20"], AAAA: [] },
   ...more,
 });
-const restore = (more: Partial<FarewellJob> = {}) => runErrand({ verb: "restore", job: job(more) });
-const hold = (more: Partial<FarewellJob> = {}) => runErrand({ verb: "hold", job: job(more) });
+const restore = (more: Partial<OnDestroyJob> = {}) => runOperation({ verb: "restore", job: job(more) });
+const hold = (more: Partial<OnDestroyJob> = {}) => runOperation({ verb: "hold", job: job(more) });
 
 async function sets(): Promise<string[]> {
   const { rrsets } = (await cloud.done("GET", "/zones/example.org/rrsets")) as unknown as {

@@ -1,6 +1,6 @@
 // The program with each DNS provider: what it registers, and what the driver is told.
-import type { FarewellJob, SetJob } from "../../../components/dns/driver/job";
-import { runErrand } from "../../../components/dns/driver/run";
+import type { OnDestroyJob, SetJob } from "../../../components/dns/driver/job";
+import { runOperation } from "../../../components/dns/driver/run";
 import { digestOf, markName, markText } from "../../../components/dns/marks";
 import type { Lookup, LookupType } from "../../../components/dns/lookup";
 import type { WorldView } from "../../../components/dns/worldView";
@@ -17,7 +17,7 @@ const RELAY = { ssh: { host: "192.168.77.10", hostKey: HOST_KEY }, ipv4: "198.51
 type Registrations = Pick<Run, "registered">;
 const rows = ({ registered }: Registrations, type: string) => registered.filter((resource) => resource.type === type);
 /** What is done at a DNS provider from the operator's machine. */
-const errands = (run: Registrations) =>
+const operations = (run: Registrations) =>
   rows(run, LOCAL).filter(({ inputs }) => !String(inputs.delete).startsWith("leave "));
 const jobOf = <T = SetJob>({ inputs }: Registered) => JSON.parse(String(inputs.stdin)) as T;
 
@@ -53,7 +53,7 @@ describe("a zone at one's own name server", () => {
   it("is changed by a command for each set, which is no shell's and the same on every machine", async () => {
     const run = await atNameServer();
     expect(
-      errands(run)
+      operations(run)
         .map(({ name }) => name)
         .sort(),
     ).toEqual(["hel1-A", "hel1-AAAA", "mail-domain-A", "mail-domain-AAAA", "mail-domain-farewell"]);
@@ -90,18 +90,18 @@ describe("a zone at one's own name server", () => {
     ]);
     for (const each of seen) expect(each).toEqual([each[0], "stdin", true]);
     // What a preview is to show is no secret.
-    for (const { secrets } of errands({ registered })) expect(secrets).toEqual(["stdin"]);
+    for (const { secrets } of operations({ registered })) expect(secrets).toEqual(["stdin"]);
   });
 
   it("gets what the program wants when the driver does it, adopted or new, and nothing to do a second time", async () => {
     server.hold(`${CHAT} 3600 A 198.51.100.20`);
     const first = await atNameServer();
-    for (const set of errands(first).filter(({ inputs }) => inputs.stdin))
-      await runErrand({ verb: "put", job: jobOf(set) });
+    for (const set of operations(first).filter(({ inputs }) => inputs.stdin))
+      await runOperation({ verb: "put", job: jobOf(set) });
     expect(server.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.120`, `${CHAT} 300 AAAA 2001:db8:c000:78::1`]);
     expect(server.lines("hel1.proxy.example.org")).toHaveLength(2);
     // The second run gives the engine the same inputs.
-    const stdin = (run: Run) => errands(run).map(({ name, inputs }) => [name, inputs.stdin]);
+    const stdin = (run: Run) => operations(run).map(({ name, inputs }) => [name, inputs.stdin]);
     expect(stdin(await atNameServer())).toEqual(stdin(first));
   });
 
@@ -116,13 +116,13 @@ describe("a zone at one's own name server", () => {
     server.hold(`${CHAT} 300 A 203.0.113.120`, `${markName(CHAT, "A")} 300 TXT ${markText("test", ["203.0.113.120"])}`);
     const run = await atNameServer({ outside: noneAnswers });
     expect(jobOf(run.one(LOCAL, "mail-domain-A")).values).toEqual(["203.0.113.120"]);
-    expect(errands(run).some(({ name }) => name === "mail-domain-AAAA")).toBe(false);
+    expect(operations(run).some(({ name }) => name === "mail-domain-AAAA")).toBe(false);
   });
 
   it("is left alone where others made it and no proxy proves itself", async () => {
     server.hold(`${CHAT} 300 A 198.51.100.20`);
     const run = await atNameServer({ outside: noneAnswers });
-    expect(errands(run).some(({ name }) => name === "mail-domain-A")).toBe(false);
+    expect(operations(run).some(({ name }) => name === "mail-domain-A")).toBe(false);
   });
 
   it("is looked at for names that point at the old address, and for SPF", async () => {
@@ -215,10 +215,10 @@ describe("a zone at Cloudflare", () => {
   it("gets what the program wants when the driver does it, and nothing to do a second time", async () => {
     cloudflare.hold(CHAT, "A", "198.51.100.20", { proxied: true, ttl: 1 });
     const first = await atCloudflare();
-    for (const set of errands(first).filter(({ inputs }) => inputs.stdin))
-      await runErrand({ verb: "put", job: jobOf(set) });
+    for (const set of operations(first).filter(({ inputs }) => inputs.stdin))
+      await runOperation({ verb: "put", job: jobOf(set) });
     expect(cloudflare.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.120`, `${CHAT} 300 AAAA 2001:db8:c000:78::1`]);
-    const stdin = (run: Run) => errands(run).map(({ name, inputs }) => [name, inputs.stdin]);
+    const stdin = (run: Run) => operations(run).map(({ name, inputs }) => [name, inputs.stdin]);
     expect(stdin(await atCloudflare())).toEqual(stdin(first));
     expect(first.errors).toEqual([]);
   });
@@ -247,7 +247,7 @@ describe("a zone at Cloudflare", () => {
     const set = (await atCloudflare()).one(LOCAL, "mail-domain-A");
     // Another job than without, so that the engine runs it.
     expect(jobOf(set).changedByHand).toEqual(["203.0.113.120"]);
-    await runErrand({ verb: "put", job: jobOf(set) });
+    await runOperation({ verb: "put", job: jobOf(set) });
     expect(cloudflare.lines(CHAT)).toEqual([`${CHAT} 300 A 203.0.113.120`]);
   });
 
@@ -268,8 +268,8 @@ describe("a zone at Cloudflare", () => {
     const run = await atCloudflare({
       settings: { mailDomain, dns: { zone: "xn--bcher-kva.example", provider: "cloudflare" }, dnsSecret: TOKEN },
     });
-    for (const set of errands(run).filter(({ inputs }) => inputs.stdin))
-      await runErrand({ verb: "put", job: jobOf(set) });
+    for (const set of operations(run).filter(({ inputs }) => inputs.stdin))
+      await runOperation({ verb: "put", job: jobOf(set) });
     expect(cloudflare.lines().filter((line) => line.startsWith("chat."))).toEqual([
       `${mailDomain} 300 A 203.0.113.120`,
       `${mailDomain} 300 AAAA 2001:db8:c000:78::1`,
@@ -365,7 +365,7 @@ const onlyIpv4: StackCase["outside"] = ({ address, ports }) =>
   ports.map((port) => ({ port, answer: { kind: address.includes(":") ? "silent" : "answered" } }));
 
 describe("a destroy that leaves the relay's own addresses", () => {
-  const farewell = (run: Run) => run.one(LOCAL, "mail-domain-farewell");
+  const onDestroy = (run: Run) => run.one(LOCAL, "mail-domain-farewell");
 
   it.each<[string, (onDestroy: string) => Promise<Run>]>([
     ["Hetzner Cloud", (onDestroy) => aStack({ settings: { relay: RELAY, dns: { zone: "example.org", onDestroy } } })],
@@ -376,10 +376,10 @@ describe("a destroy that leaves the relay's own addresses", () => {
         atCloudflare({ settings: { relay: RELAY, dns: { zone: "example.org", provider: "cloudflare", onDestroy } } }),
     ],
   ])("at %s acts before the sets go, and can be switched on and off in place", async (_where, stack) => {
-    const [on, off] = [farewell(await stack("relay")), farewell(await stack("delete"))];
+    const [on, off] = [onDestroy(await stack("relay")), onDestroy(await stack("delete"))];
     expect(on.inputs).toMatchObject({ create: `hold ${CHAT}`, delete: `restore ${CHAT}` });
     expect(on.dependsOn).toEqual(expect.arrayContaining(["mail-domain-A", "mail-domain-AAAA"]));
-    expect(jobOf<FarewellJob>(on)).toMatchObject({
+    expect(jobOf<OnDestroyJob>(on)).toMatchObject({
       name: CHAT,
       stack: "test",
       ttl: 300,
@@ -413,7 +413,7 @@ describe("a destroy that leaves the relay's own addresses", () => {
       rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS), rrset("chat", "AAAA", ["2001:db8:c000:78::1"], OURS)],
     });
     expect(rows(run, RRSET).some(({ name }) => name === "mail-domain-AAAA")).toBe(false);
-    expect(jobOf<FarewellJob>(farewell(run)).unwanted).toEqual(["AAAA"]);
+    expect(jobOf<OnDestroyJob>(onDestroy(run)).unwanted).toEqual(["AAAA"]);
   });
 
   it("talks to the API that the provider talks to, with its token on stdin alone", async () => {
@@ -424,13 +424,13 @@ describe("a destroy that leaves the relay's own addresses", () => {
         "hcloud:endpoint": "http://api.hetzner.cloud/v1",
       },
     });
-    expect(jobOf<FarewellJob>(farewell(run)).access).toEqual({
+    expect(jobOf<OnDestroyJob>(onDestroy(run)).access).toEqual({
       provider: "hetzner",
       zone: "example.org",
       api: "http://api.hetzner.cloud/v1",
       token: "t".repeat(64),
     });
-    const { inputs, ...rest } = farewell(run);
+    const { inputs, ...rest } = onDestroy(run);
     expect(JSON.stringify([rest, { ...inputs, stdin: "" }])).not.toContain("t".repeat(64));
   });
 });
@@ -467,7 +467,7 @@ describe("a destroy that keeps the addresses", () => {
       inside: INSIDE.replaceAll("6 open", "6 shut"),
       rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS), rrset("chat", "AAAA", ["2001:db8:c000:78::1"], OURS)],
     });
-    expect(jobOf<FarewellJob>(run.one(LOCAL, "mail-domain-farewell")).unwanted).toEqual(["AAAA"]);
+    expect(jobOf<OnDestroyJob>(run.one(LOCAL, "mail-domain-farewell")).unwanted).toEqual(["AAAA"]);
   });
 });
 
@@ -501,7 +501,7 @@ describe("a zone that the operator changes by hand", () => {
         "",
       ].join("\n"),
     );
-    expect([rows(run, RRSET), errands(run), run.errors]).toEqual([[], [], []]);
+    expect([rows(run, RRSET), operations(run), run.errors]).toEqual([[], [], []]);
   });
 
   it("is compared with what is live, and every difference is told as the line to add or remove", async () => {

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import type { FarewellJob, SetJob } from "../../../components/dns/driver/job";
-import { runErrand } from "../../../components/dns/driver/run";
+import type { OnDestroyJob, SetJob } from "../../../components/dns/driver/job";
+import { runOperation } from "../../../components/dns/driver/run";
 import { digestOf } from "../../../components/dns/marks";
 import { readRfc2136Zone } from "../../../components/dns/rfc2136";
 import { KEY, TestNameServer } from "./nameServer";
@@ -28,7 +28,7 @@ const job = (values: string[], more: Partial<SetJob> = {}): SetJob => ({
   values,
   ...more,
 });
-const farewell = (more: Partial<FarewellJob> = {}): FarewellJob => ({
+const onDestroy = (more: Partial<OnDestroyJob> = {}): OnDestroyJob => ({
   access: access(),
   stack: "prod",
   name: CHAT,
@@ -37,9 +37,9 @@ const farewell = (more: Partial<FarewellJob> = {}): FarewellJob => ({
   relay: { A: ["198.51.100.20"], AAAA: [] },
   ...more,
 });
-const put = (...args: Parameters<typeof job>) => runErrand({ verb: "put", job: job(...args) });
-const drop = (...args: Parameters<typeof job>) => runErrand({ verb: "drop", job: job(...args) });
-const restore = (...args: Parameters<typeof farewell>) => runErrand({ verb: "restore", job: farewell(...args) });
+const put = (...args: Parameters<typeof job>) => runOperation({ verb: "put", job: job(...args) });
+const drop = (...args: Parameters<typeof job>) => runOperation({ verb: "drop", job: job(...args) });
+const restore = (...args: Parameters<typeof onDestroy>) => runOperation({ verb: "restore", job: onDestroy(...args) });
 const markLine = (values: string[], stack = "prod") => `${MARK} 300 TXT stack=${stack} set=${digestOf(values)}`;
 
 describe("put", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { parseRange, type Range } from "../../../components/addresses";
-import { planComplaints, planTunnel, slotCount, slotOf } from "../../../components/tunnel/addressPlan";
+import { planFaults, planTunnel, slotCount, slotOf } from "../../../components/tunnel/addressPlan";
 
 const ranges = {
   ipv4Range: parseRange("10.213.64.0/18") as Range,
@@ -61,7 +61,7 @@ describe("slotCount", () => {
 describe("planComplaints", () => {
   it("finds two proxies in one slot, whatever put them there", () => {
     const slot = slotOf({ name: "hel1" }, slotCount(ranges));
-    expect(planComplaints([{ name: "hel1" }, { name: "ash1", slot }], ranges)).toEqual([
+    expect(planFaults([{ name: "hel1" }, { name: "ash1", slot }], ranges)).toEqual([
       {
         index: 1,
         text: '"ash1" and "hel1" would share slot 2881, that is, their tunnel addresses. Give one of them a free slot of its own (0 to 4095).',
@@ -70,11 +70,11 @@ describe("planComplaints", () => {
   });
 
   it("finds a slot that the ranges do not hold", () => {
-    expect(planComplaints([{ name: "hel1", slot: 4096 }], ranges)[0]?.text).toBe(
+    expect(planFaults([{ name: "hel1", slot: 4096 }], ranges)[0]?.text).toBe(
       "4096 is too high: 10.213.64.0/18 and fd6d:6169:6c70::/64 hold 4096 tunnels. Use a slot from 0 to 4095.",
     );
   });
 
   it("is content with distinct slots", () =>
-    expect(planComplaints([{ name: "hel1" }, { name: "ash1" }, { name: "sin1", slot: 0 }], ranges)).toEqual([]));
+    expect(planFaults([{ name: "hel1" }, { name: "ash1" }, { name: "sin1", slot: 0 }], ranges)).toEqual([]));
 });

@@ -3,29 +3,29 @@
 import type { ExistingSet } from "./dns/recordSets";
 import { addThenRemove } from "./hosts/host";
 import { kindOf, type Machine } from "./hosts/kindOf";
-import { standingAfter, type Before, type LastRun, type Standing, type Wanted } from "./lastRun";
+import { snapshotOf, type Before, type LastRun, type Snapshot, type Wanted } from "./lastRun";
 import { HOSTCTL } from "./remote/hostctl";
 import type { ProxySettings } from "./settings";
-import type { Complaint } from "./settings/complaint";
+import type { SettingFault } from "./settings/fault";
 
-/** Complaints about settings that need a step in between, which each of them tells. */
-export function checkAgainst(before: Before | undefined, settings: Wanted): Complaint[] {
+/** Faults of settings that need a step in between, which each of them tells. */
+export function unsafeTransitions(before: Before | undefined, settings: Wanted): SettingFault[] {
   if (!before) return [];
-  const now = standingAfter(settings);
+  const now = snapshotOf(settings);
   return [
     ...checkZone(before, now, settings.dns.left),
     ...checkSetup(before, now),
-    ...checkWay(before, now),
+    ...checkMode(before, now),
     ...settings.proxies.flatMap((proxy, i) => checkProxy(before, now, proxy, i)),
   ];
 }
 
-/** Complaints about proxies that are to go, though a person has yet to take them out of DNS: also of a wildcard there, or of what the mail domain is a CNAME of. */
+/** Faults of proxies that are to go, though a person has yet to take them out of DNS: also of a wildcard there, or of what the mail domain is a CNAME of. */
 export function checkStillNamed(
   before: Before | undefined,
   { mailDomain, proxies }: Wanted,
   answered: readonly ExistingSet[],
-): Complaint[] {
+): SettingFault[] {
   const named = answered.filter(({ name }) => name === mailDomain).flatMap(({ values }) => values);
   const gone = Object.entries(before?.addresses ?? {}).filter(
     ([name]) => !proxies.some((proxy) => proxy.name === name),
@@ -46,7 +46,7 @@ export function checkStillNamed(
 /** What is left of the last run after this one, and is not ours to take away: sentences. `stack`: as it is marked on the relay. */
 export function leftBehind(before: LastRun | undefined, settings: Wanted, stack: string): string[] {
   if (!before) return [];
-  const now = standingAfter(settings);
+  const now = snapshotOf(settings);
   const { zone, mailDomain, relay } = before;
   return [
     ...(isLeft(before, now)
@@ -68,7 +68,7 @@ export function leftBehind(before: LastRun | undefined, settings: Wanted, stack:
 }
 
 /** Addresses in a zone that is changed by hand, then or now, are looked after by whoever changes it. */
-function isLeft({ zone, mailDomain }: LastRun, now: Standing): boolean {
+function isLeft({ zone, mailDomain }: LastRun, now: Snapshot): boolean {
   if (
     zone.provider === "manual" ||
     (mailDomain === now.mailDomain && zone.name === now.zone.name && now.zone.provider === "manual")
@@ -79,7 +79,7 @@ function isLeft({ zone, mailDomain }: LastRun, now: Standing): boolean {
 
 const zoneText = ({ name, provider }: LastRun["zone"]) => `${name} (${provider})`;
 
-function checkZone(before: Before, now: Standing, left: string | undefined): Complaint[] {
+function checkZone(before: Before, now: Snapshot, left: string | undefined): SettingFault[] {
   if (before.zone.onDestroy === "keep" || before.published.length === 0 || left === before.zone.name) return [];
   if (before.mailDomain !== now.mailDomain) {
     return [
@@ -99,7 +99,7 @@ function checkZone(before: Before, now: Standing, left: string | undefined): Com
   ];
 }
 
-function checkSetup({ relay }: LastRun, now: Standing): Complaint[] {
+function checkSetup({ relay }: LastRun, now: Snapshot): SettingFault[] {
   if (relay.setup !== "ssh" || relay.gone || now.relay.setup !== "script") return [];
   return [
     {
@@ -110,7 +110,7 @@ function checkSetup({ relay }: LastRun, now: Standing): Complaint[] {
 }
 
 /** The proxies' ends of new tunnels come in at once; the relay's, where nobody but a person brings them, come later. */
-function checkWay(before: Before, now: Standing): Complaint[] {
+function checkMode(before: Before, now: Snapshot): SettingFault[] {
   if (before.relay.setup !== "none" || now.relay.setup !== "script" || before.published.length === 0) return [];
   const own =
     before.zone.provider === "manual"
@@ -124,7 +124,7 @@ function checkWay(before: Before, now: Standing): Complaint[] {
   ];
 }
 
-function checkProxy(before: LastRun, now: Standing, { name }: ProxySettings, i: number): Complaint[] {
+function checkProxy(before: LastRun, now: Snapshot, { name }: ProxySettings, i: number): SettingFault[] {
   const entry = `proxies[${i}]`;
   const [was, is] = [before.proxies[name], now.proxies[name]];
   if (is === undefined) return [];
@@ -132,13 +132,13 @@ function checkProxy(before: LastRun, now: Standing, { name }: ProxySettings, i: 
   if (was.host !== is.host)
     return [{ key: `${entry}.host`, text: `was "${was.host}" until now. ${addThenRemove(name)}` }];
   return kindOf(is)
-    .moved(name, was, is)
+    .immutableChanges(name, was, is)
     .map(({ key, text }) => ({ key: `${entry}.${key}`, text }));
 }
 
 const identityOf = (machine: Machine) => kindOf(machine).identity(machine);
 
-function checkName(before: LastRun, now: Standing, is: Machine, entry: string): Complaint[] {
+function checkName(before: LastRun, now: Snapshot, is: Machine, entry: string): SettingFault[] {
   const who = identityOf(is);
   const other = Object.entries(before.proxies).find(([name, was]) => {
     const old = identityOf(was);

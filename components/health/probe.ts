@@ -31,11 +31,11 @@ export interface ProbeTarget {
   readonly mailDomain: string;
   /** Ports that begin as one of the well-known ports does; a relay may serve them elsewhere. */
   readonly opensLike?: Readonly<Record<number, number>>;
-  /** Whether it is worth waiting for an answer; by default it is. */
-  readonly patient?: boolean;
+  /** Whether to try again until something answers; by default yes. */
+  readonly retry?: boolean;
 }
 
-export interface ProbePatience {
+export interface ProbeTimeouts {
   /** How long one connection may take until its first word, in ms. */
   readonly attempt: number;
   /** How long to go on trying until any port answers at all, in ms: a tunnel needs a moment to come up. */
@@ -45,14 +45,14 @@ export interface ProbePatience {
 /** Probes all ports side by side. Once something answers, what is still silent gets two more attempts. */
 export async function probe(
   target: ProbeTarget,
-  patience: ProbePatience,
+  timeouts: ProbeTimeouts,
   has: HasFamily = hasFamily,
 ): Promise<PortAnswer[]> {
-  const deadline = Date.now() + patience.total;
+  const deadline = Date.now() + timeouts.total;
   const answers = new Map<number, Answer>();
   for (let attemptsLeft = 2; ;) {
     const open = target.ports.filter((port) => answers.get(port)?.kind !== "answered");
-    await Promise.all(open.map(async (port) => answers.set(port, await ask(target, port, patience.attempt))));
+    await Promise.all(open.map(async (port) => answers.set(port, await ask(target, port, timeouts.attempt))));
     const kinds = [...answers.values()].map(({ kind }) => kind);
     // "No way" is what a machine says that lacks the family, and also what a router says of a target that is dead: which of
     // the two it is, this machine's own routes tell.

@@ -4,17 +4,17 @@ import type { MailDomain } from "./dns/mailDomain";
 import { reverseAdvice } from "./dns/reverse";
 import { spfAdvice, textPlace, textsOf } from "./dns/spf";
 import type { DnsZone } from "./dns/zone";
-import { allKnown, reportsOf, type Examined } from "./examine";
-import type { Before, ScriptWord } from "./lastRun";
+import { allKnown, reportsOf, type ProxyHealth } from "./proxyHealth";
+import type { Before, ScriptState } from "./lastRun";
 import { stackMark } from "./ownerMark";
 import type { ProxySetup } from "./proxySetup";
 import type { RelaySetup } from "./relaySetup";
-import { NO_STOPS, scriptChanged, ScriptedRelay } from "./relayScript";
+import { NO_INTERRUPTIONS, scriptChanged, ScriptedRelay } from "./relayScript";
 import type { RelayFacts } from "./remote/facts";
-import { announce, type ProxyReport } from "./report";
+import { reportFindings, type ProxyReport } from "./report";
 import type { StackSettings } from "./settings";
 import { sshHostAdvice, sshHostsOf } from "./sshHosts";
-import { leftBehind } from "./steps";
+import { leftBehind } from "./transitions";
 import type { World } from "./world";
 
 export interface WholeRun {
@@ -25,14 +25,14 @@ export interface WholeRun {
   readonly relay: RelaySetup | ScriptedRelay | undefined;
   readonly facts: RelayFacts | undefined;
   readonly proxies: readonly ProxySetup[];
-  readonly examined: readonly Examined[];
+  readonly health: readonly ProxyHealth[];
   /** What is wrong with the relay itself: sentences. */
   readonly onRelay: readonly string[];
   readonly records: MailDomain;
   readonly world: Pick<World, "reverse" | "resolve" | "fail">;
 }
 
-export interface Told {
+export interface RunReport {
   /** There was no fault. */
   readonly well: boolean;
   /** Undefined in a preview of what is new. */
@@ -41,20 +41,20 @@ export interface Told {
   /** Proxies whose set-up failed, or has yet to begin. */
   readonly failed: readonly string[];
   /** The relay's script as people should know it. */
-  readonly script: ScriptWord | undefined;
+  readonly script: ScriptState | undefined;
 }
 
-export async function tell(run: WholeRun): Promise<Told> {
-  const { settings, before, began, zone, proxies, examined, records, world } = run;
-  const reports = reportsOf(examined);
+export async function reportRun(run: WholeRun): Promise<RunReport> {
+  const { settings, before, began, zone, proxies, health, records, world } = run;
+  const reports = reportsOf(health);
   const situation: Situation = { settings, facts: run.facts, reports, published: records.published };
   const failed = proxies.flatMap(({ name }, i) => {
-    const stillNot = examined[i]?.unreached && (!before?.proxies[name] || before.failed.includes(name));
-    return examined[i]?.failed || stillNot ? [name] : [];
+    const stillNot = health[i]?.unreached && (!before?.proxies[name] || before.failed.includes(name));
+    return health[i]?.failed || stillNot ? [name] : [];
   });
   const scripted = run.relay instanceof ScriptedRelay ? run.relay : undefined;
-  const newest = await scripted?.word(before?.script, began);
-  const stops = (await scripted?.stops(before?.script)) ?? NO_STOPS;
+  const newest = await scripted?.state(before?.script, began);
+  const interruptions = (await scripted?.interruptions(before?.script)) ?? NO_INTERRUPTIONS;
   const reverse = await reverseAdvice(foreignAddresses(situation), world.reverse);
   const lines = [
     ...records.advice,
@@ -62,30 +62,30 @@ export async function tell(run: WholeRun): Promise<Told> {
     ...advice(situation),
     ...(await sshHostAdvice(sshHostsOf(settings), namesAndAddresses(run), world.resolve)),
     ...reverse.warnings,
-    ...((await zone.byHand?.advice()) ?? []),
+    ...((await zone.manual?.advice()) ?? []),
     ...leftBehind(before, settings, stackMark()),
-    ...scriptChanged(before?.script, newest, failed, stops),
+    ...scriptChanged(before?.script, newest, failed, interruptions),
   ];
-  const well = await announce({
+  const well = await reportFindings({
     proxies: faultyOnes(situation),
     onRelay: run.onRelay,
     published: records.published,
-    strangers: records.strangers,
+    unknownAddresses: records.unknownAddresses,
     advice: lines,
     fail: world.fail,
   });
   return {
     well,
-    reports: allKnown(examined) ? reports : undefined,
+    reports: allKnown(health) ? reports : undefined,
     advice: [...lines, ...reverse.notes],
     failed,
     // Until all proxies' own ends are in, it stays the one that people know.
-    script: failed.length + stops.frozen.length > 0 ? (before?.script ?? newest) : newest,
+    script: failed.length + interruptions.frozen.length > 0 ? (before?.script ?? newest) : newest,
   };
 }
 
 function spfLine({ settings: { mailDomain }, zone, records }: WholeRun, situation: Situation): string[] {
-  const answered = zone.byHand?.answered ?? zone.existing;
+  const answered = zone.manual?.answered ?? zone.existing;
   const spf = spfAdvice({
     mailDomain,
     senders: senders(situation),
@@ -96,9 +96,9 @@ function spfLine({ settings: { mailDomain }, zone, records }: WholeRun, situatio
 }
 
 /** Of this run where they are known, else of the last one. */
-function namesAndAddresses({ settings: { mailDomain }, before, proxies, examined }: WholeRun) {
+function namesAndAddresses({ settings: { mailDomain }, before, proxies, health }: WholeRun) {
   const now = proxies.flatMap(({ name }, i) => {
-    const addresses = examined[i]?.addresses ?? [];
+    const addresses = health[i]?.addresses ?? [];
     return addresses.length > 0 ? [[name, addresses] as const] : [];
   });
   return {

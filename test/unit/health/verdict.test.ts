@@ -1,5 +1,5 @@
-import type { Answer } from "../../../components/proof/probe";
-import { judge, type OutsideView, type Unreached } from "../../../components/proof/verdict";
+import type { Answer } from "../../../components/health/probe";
+import { judge, type OutsideView, type Unreached } from "../../../components/health/verdict";
 import { parseInsideView } from "../../../components/remote/facts";
 
 const PORTS = [25, 80, 443];
@@ -24,23 +24,23 @@ const SHUT: Unreached = { silent: false, unreachable: "it refuses the login as r
 
 describe("judge", () => {
   it("is content when every port answers", () => {
-    expect(judge(4, seen("answered"), inside({}))).toEqual({ proven: true, notOffered: false, faults: [], notes: [] });
+    expect(judge(4, seen("answered"), inside({}))).toEqual({ healthy: true, notOffered: false, faults: [], notes: [] });
   });
 
   it("trusts what answers now over what the proxy saw earlier", () => {
-    expect(judge(4, seen("answered"), inside({ 4: [] }, 999999))).toMatchObject({ proven: true, faults: [] });
+    expect(judge(4, seen("answered"), inside({ 4: [] }, 999999))).toMatchObject({ healthy: true, faults: [] });
   });
 
   it("finds a relay that never called", () => {
     expect(judge(4, seen("silent"), inside({ 4: [], 6: [] }, 999999))).toMatchObject({
-      proven: false,
+      healthy: false,
       faults: [expect.stringContaining("no WireGuard handshake from the relay")],
     });
   });
 
   it("finds a relay on which nothing runs", () => {
     expect(judge(4, seen("silent"), inside({ 4: [], 6: [] }))).toMatchObject({
-      proven: false,
+      healthy: false,
       faults: [expect.stringContaining("are postfix, dovecot and nginx running there?")],
     });
   });
@@ -67,7 +67,7 @@ describe("judge", () => {
 
   it("takes a family that the relay does not serve for no fault of the proxy", () => {
     expect(judge(6, seen("refused"), inside({ 6: [] }))).toEqual({
-      proven: false,
+      healthy: false,
       notOffered: true,
       faults: [],
       notes: ["the relay answers none of the ports through the tunnel over IPv6, so no IPv6 address is published"],
@@ -76,7 +76,7 @@ describe("judge", () => {
 
   it("finds ports that get lost between here and the proxy", () => {
     expect(judge(4, seen("answered", { 443: { kind: "silent" } }), inside({}))).toMatchObject({
-      proven: false,
+      healthy: false,
       faults: [
         "no answer from here on port 443, though the relay answers through the tunnel: something in between drops it",
       ],
@@ -85,21 +85,21 @@ describe("judge", () => {
 
   it("does not hold a network's block of port 25 against the proxy, if the rest answers", () => {
     expect(judge(4, seen("answered", { 25: { kind: "silent" } }), inside({}))).toMatchObject({
-      proven: true,
+      healthy: true,
       notes: [expect.stringContaining("port 25 is not checkable from here")],
     });
   });
 
   it("does hold a silent port 25 against it if the relay does answer none", () => {
-    expect(judge(4, seen("silent"), inside({})).proven).toBe(false);
+    expect(judge(4, seen("silent"), inside({})).healthy).toBe(false);
   });
 
   it("goes by what the proxy sees where this machine has no such family", () => {
     expect(judge(6, seen("notFromHere"), inside({}))).toMatchObject({
-      proven: true,
+      healthy: true,
       notes: [expect.stringContaining("IPv6 is not checkable from here")],
     });
-    expect(judge(6, seen("notFromHere"), inside({ 6: [] })).proven).toBe(false);
+    expect(judge(6, seen("notFromHere"), inside({ 6: [] })).healthy).toBe(false);
   });
 
   it.each([
@@ -113,7 +113,7 @@ describe("judge", () => {
       inside({}),
     );
     expect(verdict).toMatchObject({
-      proven: false,
+      healthy: false,
       faults: [expect.stringContaining("no answer from here on ports 25, 80, 443"), expect.stringContaining(words)],
     });
   });
@@ -125,35 +125,35 @@ describe("judge", () => {
       {},
     ].map((few): OutsideView => seen("silent", few as Record<number, Answer>));
     const verdicts = views.map((view) => judge(4, view, inside({})));
-    expect(verdicts.map(({ proven }) => proven)).toEqual([false, false, false]);
+    expect(verdicts.map(({ healthy }) => healthy)).toEqual([false, false, false]);
     expect(verdicts[0]).toEqual(verdicts[1]);
   });
 
   it("finds a firewall that refuses what the relay takes from the proxy, and does not blame the relay", () => {
     expect(judge(4, seen("refused"), inside({}))).toMatchObject({
-      proven: false,
+      healthy: false,
       faults: [
         "refused from here on ports 25, 80, 443, though the relay answers through the tunnel: something in between (a firewall that rejects?) refuses it",
       ],
       notes: [],
     });
-    expect(judge(4, seen("answered", { 443: { kind: "refused" } }), inside({})).proven).toBe(false);
+    expect(judge(4, seen("answered", { 443: { kind: "refused" } }), inside({})).healthy).toBe(false);
     expect(judge(4, seen("answered", { 25: { kind: "refused" } }), inside({}))).toMatchObject({
-      proven: true,
+      healthy: true,
       notes: [expect.stringContaining("port 25 is not checkable from here")],
     });
   });
 
   it("notes a port on which the relay itself says no, since the way there works", () => {
     expect(judge(4, seen("answered", { 80: { kind: "refused" } }), inside({ 4: [25, 443] }))).toMatchObject({
-      proven: true,
+      healthy: true,
       notes: ["the relay refuses connections on port 80: is the service running there?"],
     });
   });
 
   it("notes a port that the relay does not offer at all", () => {
     expect(judge(4, seen("answered", { 80: { kind: "silent" } }), inside({ 4: [25, 443] }))).toMatchObject({
-      proven: true,
+      healthy: true,
       notes: ["the relay does not answer on port 80, through the tunnel neither"],
     });
   });
@@ -161,7 +161,7 @@ describe("judge", () => {
   it("is not said to be dead by a machine that cannot reach it at all, where its SSH does not answer", () => {
     for (const unreached of [SILENT, SHUT])
       expect(judge(6, seen("notFromHere"), unreached)).toMatchObject({
-        proven: false,
+        healthy: false,
         faults: [expect.stringContaining("neither can its ports be looked at from here, nor does its SSH answer")],
         notes: [expect.stringContaining("IPv6 is not checkable from here")],
       });
@@ -169,13 +169,13 @@ describe("judge", () => {
 
   it("says of one that works why nothing was changed on it: nobody answers there, or somebody lets us in no more", () => {
     expect(judge(4, seen("answered"), SILENT)).toMatchObject({
-      proven: true,
+      healthy: true,
       faults: [
         expect.stringMatching(/^its SSH does not answer from here \(.*so nothing was changed on it in this run$/),
       ],
     });
     expect(judge(4, seen("answered"), SHUT)).toMatchObject({
-      proven: true,
+      healthy: true,
       faults: [
         "its SSH cannot be used from here: it refuses the login as root (publickey). Nothing was changed on it in this run",
       ],

@@ -1,24 +1,24 @@
 // A zone that is changed by the driver: what rfc2136 and Cloudflare have in common.
 import * as pulumi from "@pulumi/pulumi";
-import type { Access, FarewellJob, SetJob } from "./driver/job";
-import { farewellCommand, recordSetCommand } from "./driverCommand";
-import { relayIn, type DnsZone, type Farewell } from "./zone";
+import type { Access, OnDestroyJob, SetJob } from "./driver/job";
+import { onDestroyCommand, recordSetCommand } from "./driverCommand";
+import { relayIn, type DnsZone, type OnDestroy } from "./zone";
 import type { ZoneView } from "./zoneView";
 
-export interface DrivenZoneArgs {
+export interface CommandZoneArgs {
   readonly access: pulumi.Input<Access>;
   readonly zone: string;
   /** In seconds. */
   readonly ttl: number;
   readonly stack: string;
   readonly view: ZoneView;
-  readonly farewell: Farewell;
+  readonly onDestroy: OnDestroy;
 }
 
-export function drivenZone({ access, zone, ttl, stack, view, farewell }: DrivenZoneArgs): DnsZone {
+export function commandZone({ access, zone, ttl, stack, view, onDestroy }: CommandZoneArgs): DnsZone {
   return {
     existing: view.existing,
-    recordSet(resourceName, { name, type, values, farewell: isMailDomain }, opts) {
+    recordSet(resourceName, { name, type, values, isMailDomain }, opts) {
       // Part of the job only while it is so: another job is what makes the engine run it again.
       const changedByHand = view.changedByHand(name, type);
       const job = pulumi.all([access, pulumi.all(values)]).apply(([known, all]): SetJob => ({
@@ -34,21 +34,21 @@ export function drivenZone({ access, zone, ttl, stack, view, farewell }: DrivenZ
         resourceName,
         job,
         { zone, name, type },
-        { ...opts, retainOnDelete: isMailDomain === true && farewell.kind === "keep" },
+        { ...opts, retainOnDelete: isMailDomain === true && onDestroy.kind === "keep" },
       );
     },
-    farewell(resourceName, { name, unwanted }, opts) {
+    onDestroy(resourceName, { name, unwanted }, opts) {
       // Only sets that are kept are not dropped as resources when they are not wanted any more.
-      const left = farewell.kind === "keep" ? unwanted : [];
-      const job = pulumi.all([access, left]).apply(([known, types]): FarewellJob => ({
+      const left = onDestroy.kind === "keep" ? unwanted : [];
+      const job = pulumi.all([access, left]).apply(([known, types]): OnDestroyJob => ({
         access: known,
         stack,
         name,
         ttl,
         unwanted: types,
-        ...relayIn(farewell),
+        ...relayIn(onDestroy),
       }));
-      farewellCommand(resourceName, farewell, job, { zone, name }, opts);
+      onDestroyCommand(resourceName, onDestroy, job, { zone, name }, opts);
     },
   };
 }

@@ -1,9 +1,9 @@
-import { standingAfter, standingDespite } from "../../components/lastRun";
-import { checkSettings, formatComplaints } from "../../components/settings/check";
+import { snapshotOf, snapshotAfterFailure } from "../../components/lastRun";
+import { checkSettings, formatFaults } from "../../components/settings/check";
 import type { Settings } from "../../components/settings/schema";
-import { checkAgainst, leftBehind } from "../../components/steps";
-import type { ProbeTarget } from "../../components/proof/probe";
-import type { OutsideView } from "../../components/proof/verdict";
+import { unsafeTransitions, leftBehind } from "../../components/transitions";
+import type { ProbeTarget } from "../../components/health/probe";
+import type { OutsideView } from "../../components/health/verdict";
 import { allAnswer, aStack, HOST_KEY, INSIDE, noneAnswers } from "./aStack";
 
 const OTHER_KEY = `ssh-ed25519 ${"B".repeat(68)}`;
@@ -26,12 +26,12 @@ function settingsOf(raw: Raw): Settings {
     dns: DNS,
     ...raw,
   });
-  if ("complaints" in checked) throw new Error(formatComplaints(checked.complaints, "test"));
+  if ("faults" in checked) throw new Error(formatFaults(checked.faults, "test"));
   return checked.settings;
 }
 
 const after = (raw: Raw) => ({
-  ...standingAfter(settingsOf(raw)),
+  ...snapshotOf(settingsOf(raw)),
   failed: [],
   documents: true,
   published: ["203.0.113.120"],
@@ -41,7 +41,7 @@ const after = (raw: Raw) => ({
 
 /** What is said of the second settings in a stack that stands by the first. */
 const refused = (before: Raw, now: Raw) =>
-  formatComplaints(checkAgainst(after(before), settingsOf(now)), "chatmail-proxy");
+  formatFaults(unsafeTransitions(after(before), settingsOf(now)), "chatmail-proxy");
 const left = (before: Raw, now: Raw) => leftBehind(after(before), settingsOf(now), "chatmail-proxy/test");
 
 const KEEP = { dns: { ...DNS, onDestroy: "keep" } };
@@ -123,20 +123,22 @@ describe("a change that would cut somebody off", () => {
   it("is refused as well after a run with faults, in which nothing was taken away", () => {
     const faulty = {
       ...after({}),
-      ...standingDespite(after({}), standingAfter(settingsOf({ proxies: [HETZNER], ...SCRIPT }))),
+      ...snapshotAfterFailure(after({}), snapshotOf(settingsOf({ proxies: [HETZNER], ...SCRIPT }))),
     };
-    expect(checkAgainst(faulty, settingsOf({ proxies: [HETZNER, { ...MACHINE, name: "vm2" }] }))).toEqual([
+    expect(unsafeTransitions(faulty, settingsOf({ proxies: [HETZNER, { ...MACHINE, name: "vm2" }] }))).toEqual([
       expect.objectContaining({ key: "proxies[1].name" }),
     ]);
-    expect(checkAgainst(faulty, settingsOf(SCRIPT))).toEqual([expect.objectContaining({ key: "relay.setup" })]);
+    expect(unsafeTransitions(faulty, settingsOf(SCRIPT))).toEqual([expect.objectContaining({ key: "relay.setup" })]);
   });
 
   it("is none where nothing was ever published", () => {
-    expect(checkAgainst({ ...after({}), published: [] }, settingsOf({ mailDomain: "mail.example.org" }))).toEqual([]);
+    expect(unsafeTransitions({ ...after({}), published: [] }, settingsOf({ mailDomain: "mail.example.org" }))).toEqual(
+      [],
+    );
   });
 
   it("is none where there are no addresses by which mail comes in, and a script has all the time", () => {
-    expect(checkAgainst({ ...after(DIRECT), published: [] }, settingsOf(SCRIPT))).toEqual([]);
+    expect(unsafeTransitions({ ...after(DIRECT), published: [] }, settingsOf(SCRIPT))).toEqual([]);
   });
 
   it("is told together with all others of its kind", () => {
@@ -166,7 +168,7 @@ describe("a change that would cut somebody off", () => {
     ["a tunnel to none", {}, DIRECT],
     ["a script's tunnel to none", SCRIPT, DIRECT],
     ["none to a tunnel whose ends both come in over SSH", DIRECT, {}],
-  ])("is not: %s", (_what, before, now) => expect(checkAgainst(after(before), settingsOf(now))).toEqual([]));
+  ])("is not: %s", (_what, before, now) => expect(unsafeTransitions(after(before), settingsOf(now))).toEqual([]));
 });
 
 describe("what the last run leaves behind, and nobody here can take away", () => {

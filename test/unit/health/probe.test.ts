@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { probe, type PortAnswer } from "../../../components/proof/probe";
-import { hasFamily } from "../../../components/proof/ownRoutes";
+import { probe, type PortAnswer } from "../../../components/health/probe";
+import { hasFamily } from "../../../components/health/ownRoutes";
 import type { Family } from "../../../components/addresses";
 import { certificate, key } from "./certificate";
 
@@ -33,8 +33,8 @@ async function closedPort(): Promise<number> {
 }
 
 const QUICK = { attempt: 300, total: 0 };
-const at = (port: number, patience = QUICK) =>
-  probe({ address: "127.0.0.1", ports: [port], mailDomain: "chat.example.org" }, patience).then(
+const at = (port: number, timeouts = QUICK) =>
+  probe({ address: "127.0.0.1", ports: [port], mailDomain: "chat.example.org" }, timeouts).then(
     ([answer]) => (answer as PortAnswer).answer,
   );
 

@@ -6,7 +6,7 @@ import type { PortAnswer } from "./probe";
 /** One address of a proxy, judged. */
 export interface FamilyVerdict {
   /** The relay answers at this address: it may stand in the mail domain's records. */
-  readonly proven: boolean;
+  readonly healthy: boolean;
   /** The relay does not offer this family at all, which is no fault of the proxy. */
   readonly notOffered: boolean;
   /** What is wrong, in sentences; empty when all is well. */
@@ -96,7 +96,7 @@ export function judge(
       : [];
     return withFaults(neither, {
       ...passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); ${known}`]),
-      proven: view !== undefined,
+      healthy: view !== undefined,
     });
   }
   // Refused from here though the relay takes it from the proxy: then it is not the relay that refuses.
@@ -163,7 +163,7 @@ const sshText = ({ silent, unreachable }: Unreached): string =>
     ? "its SSH does not answer from here (adminNetworks, a ban by fail2ban, a limit on new connections such as `ufw limit`, sshd?), so nothing was changed on it in this run"
     : `its SSH cannot be used from here: ${unreachable}. Nothing was changed on it in this run`;
 
-const passed = (notes: string[]): FamilyVerdict => ({ proven: true, notOffered: false, faults: [], notes });
+const passed = (notes: string[]): FamilyVerdict => ({ healthy: true, notOffered: false, faults: [], notes });
 
 const withFaults = (faults: string[], verdict: FamilyVerdict): FamilyVerdict => ({
   ...verdict,
@@ -171,7 +171,7 @@ const withFaults = (faults: string[], verdict: FamilyVerdict): FamilyVerdict => 
 });
 
 const failed = (faults: string[], notes: string[] = []): FamilyVerdict => ({
-  proven: false,
+  healthy: false,
   notOffered: false,
   faults,
   notes,

@@ -6,17 +6,17 @@ import { refusal, type HostSeen, type Seen } from "./look";
 import { outputValue } from "./outputValue";
 import type { ProxySetup } from "./proxySetup";
 import type { RelayFacts } from "./remote/facts";
-import { failingFamilies, provenAddresses, reportOn, type ProxyReport } from "./report";
+import { failingFamilies, healthyAddresses, reportOn, type ProxyReport } from "./report";
 import type { Settings } from "./settings";
 
-export interface Examined {
+export interface ProxyHealth {
   readonly addresses: readonly string[];
   /** Undefined where nothing is known: in a preview of something new, or when the set-up broke off and the run goes on without it. */
   readonly report: ProxyReport | undefined;
   /** Addresses of which this run could learn nothing. */
   readonly unknown: readonly string[];
   /** All of it was tried. */
-  readonly whole: boolean;
+  readonly complete: boolean;
   /** Some of it failed. */
   readonly failed: boolean;
   /** Its host is there, and could not be used. */
@@ -24,15 +24,15 @@ export interface Examined {
 }
 
 /** All proxies, once they are set up. */
-export const examineAll = (
+export const checkProxies = (
   proxies: readonly ProxySetup[],
   settings: Pick<Settings, "proxies">,
   seen: Seen,
   facts: RelayFacts | undefined,
-): Promise<Examined[]> =>
+): Promise<ProxyHealth[]> =>
   Promise.all(
     proxies.map((proxy, i) =>
-      examine(proxy, {
+      checkProxy(proxy, {
         publish: settings.proxies[i]?.publish ?? true,
         host: seen.proxies.get(proxy.name),
         onRelay: facts?.firewalls ?? [],
@@ -41,36 +41,36 @@ export const examineAll = (
   );
 
 /** A preview knows nothing yet of what it would make. */
-export const allKnown = (examined: readonly Examined[]): boolean =>
-  examined.every(({ report }) => report !== undefined) || !pulumi.runtime.isDryRun();
+export const allKnown = (health: readonly ProxyHealth[]): boolean =>
+  health.every(({ report }) => report !== undefined) || !pulumi.runtime.isDryRun();
 
-export const reportsOf = (examined: readonly Examined[]): ProxyReport[] =>
-  examined.flatMap(({ report }) => report ?? []);
+export const reportsOf = (health: readonly ProxyHealth[]): ProxyReport[] =>
+  health.flatMap(({ report }) => report ?? []);
 
 /** What belongs into the mail domain's records. */
 export function mailDomainArgs(
   mailDomain: string,
   zone: DnsZone,
   proxies: readonly ProxySetup[],
-  examined: readonly Examined[],
+  health: readonly ProxyHealth[],
 ): MailDomainArgs {
-  const known = allKnown(examined);
-  const reports = reportsOf(examined);
+  const known = allKnown(health);
+  const reports = reportsOf(health);
   const setUp = reports.filter(({ failures }) => failures.length === 0);
   // Whatever answers at the others may be somebody else's mail server. If it was ours until now, it may well still be.
   const doubtful = reports.filter(({ failures }) => failures.length > 0);
   return {
     mailDomain,
     zone,
-    proven: known ? provenAddresses(setUp) : undefined,
-    unexamined: [...examined.flatMap(({ unknown }) => unknown), ...provenAddresses(doubtful)],
-    own: examined.flatMap(({ addresses }) => addresses),
+    healthy: known ? healthyAddresses(setUp) : undefined,
+    unchecked: [...health.flatMap(({ unknown }) => unknown), ...healthyAddresses(doubtful)],
+    own: health.flatMap(({ addresses }) => addresses),
     failing: failingFamilies(reports),
-    proxies: proxies.filter((_, i) => !known || examined[i]?.whole).map(({ component }) => component),
+    proxies: proxies.filter((_, i) => !known || health[i]?.complete).map(({ component }) => component),
   };
 }
 
-interface Examination {
+interface CheckArgs {
   readonly publish: boolean;
   /** Others' firewalls on the relay: sentences. */
   readonly onRelay: readonly string[];
@@ -78,7 +78,7 @@ interface Examination {
   readonly host: HostSeen | undefined;
 }
 
-async function examine(proxy: ProxySetup, { publish, onRelay, host }: Examination): Promise<Examined> {
+async function checkProxy(proxy: ProxySetup, { publish, onRelay, host }: CheckArgs): Promise<ProxyHealth> {
   const of = (address: ProxySetup["ipv4"]) => (address ? outputValue(address) : Promise.resolve(undefined));
   const [machine, ipv4, ipv6, outside, inside, told] = await Promise.all([
     outputValue(proxy.machine),
@@ -106,7 +106,7 @@ async function examine(proxy: ProxySetup, { publish, onRelay, host }: Examinatio
   return {
     // What is not wanted there goes whatever is known of it.
     unknown: !publish ? [] : outside ? unseen.flatMap((family) => addresses[family] ?? []) : Object.values(addresses),
-    whole: inside !== undefined,
+    complete: inside !== undefined,
     failed: brokeOff || failures.length > 0,
     unreached: unreached !== undefined,
     addresses: Object.values(addresses),
