@@ -70,3 +70,19 @@ it("loads neither the TypeScript compiler nor npm's resolver with the SDK, until
   );
   expect(JSON.parse(said)).toEqual([[1, 1], true, true]);
 });
+
+it("looks no place in the SDK's promises up in source maps", () => {
+  const map =
+    'require(require.resolve("source-map-support/register", { paths: [require.resolve("@pulumi/pulumi")] }));';
+  expect(node("-e", `${map} console.log(Error.prepareStackTrace?.name === "prepareStackTrace")`)).toBe("false\n");
+  expect(
+    execFileSync(
+      process.execPath,
+      ["-e", `${map} console.log(Error.prepareStackTrace?.name === "prepareStackTrace")`],
+      {
+        cwd: ROOT,
+        encoding: "utf8",
+      },
+    ),
+  ).toBe("true\n");
+});

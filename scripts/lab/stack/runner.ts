@@ -1,5 +1,5 @@
 // lab/stack/runner.ts: runs pulumi on the lab's stack, in the operator's namespace, where it belongs.
-import { existsSync } from "node:fs";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureToolchain, type Toolchain } from "../../toolchain/toolchain";
 import type { LabDirs } from "../dirs";
@@ -54,8 +54,21 @@ export async function openStack(lab: LabHandle, progress: Progress, config?: str
 }
 
 /** The engine and the plugins in the lab's own place; the first time on a machine this may take minutes. */
-export const labToolchain = (dirs: LabDirs, say: (line: string) => void): Promise<Toolchain> =>
-  ensureToolchain({ cacheDir: toolchainCache(dirs), pulumiHome: pulumiHome(dirs), log: say });
+export async function labToolchain(dirs: LabDirs, say: (line: string) => void): Promise<Toolchain> {
+  const toolchain = await ensureToolchain({ cacheDir: toolchainCache(dirs), pulumiHome: pulumiHome(dirs), log: say });
+  withoutLogs(join(pulumiHome(dirs), "logs"));
+  return toolchain;
+}
+
+/**
+ * The engine writes an encrypted log of 2 to 6 MB of each run, all inputs of all resources in it, which is half of its work.
+ * It has no switch for that, and does without where it finds no directory.
+ */
+function withoutLogs(place: string): void {
+  if (statSync(place, { throwIfNoEntry: false })?.isFile()) return;
+  rmSync(place, { recursive: true, force: true });
+  writeFileSync(place, "");
+}
 
 /** Whether a stack was ever opened on this lab. */
 export const hasStack = (lab: LabHandle): boolean => existsSync(join(lab.dirs.state, "stack"));
