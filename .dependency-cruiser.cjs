@@ -10,7 +10,9 @@ const FLOORS = [
   // Settings as a whole, the zone, health checks from outside.
   String.raw`^components/(settings|dns|health)/|^components/settings\.ts$`,
   // A proxy, the relay, what a run finds and tells.
-  String.raw`^components/[^/]+\.ts$`,
+  String.raw`^components/(?!index\.ts$)[^/]+\.ts$`,
+  // What other programs import.
+  String.raw`^components/(api/|index\.ts$)`,
   String.raw`^index\.ts$`,
 ];
 

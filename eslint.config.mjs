@@ -12,7 +12,7 @@ const ASKED_BY_NAME = [
 ].map((selector) => ({ selector, message }));
 
 export default tseslint.config(
-  { ignores: ["node_modules/", "coverage/", "**/*.js", "**/*.cjs", "**/*.mjs"] },
+  { ignores: ["node_modules/", "coverage/", "components/types/", "**/*.js", "**/*.cjs", "**/*.mjs"] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -2,6 +2,8 @@
 const common = {
   rootDir: __dirname,
   testEnvironment: "node",
+  // Programs that use this package.
+  moduleNameMapper: { "^chatmail-proxy$": "<rootDir>/components/index.ts" },
   transform: {
     "^.+\\.ts$": [
       "@swc/jest",

@@ -1,6 +1,7 @@
 // What the last whole run of `pulumi up` left standing: its word is the stack's own output `lastRun`.
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { RELAY } from "./componentTypes";
 import { kindOf } from "./hosts/kindOf";
 import { KINDS } from "./hosts/kinds";
 import type { Settings } from "./settings";
@@ -37,6 +38,8 @@ const lastRun = z.object({
 export type LastRun = z.output<typeof lastRun>;
 
 const outputs = z.object({
+  /** Which relay's, in a program that has several. */
+  relay: z.string().catch(RELAY),
   lastRun,
   published: z.array(z.string()),
   proxies: z.record(
@@ -84,11 +87,17 @@ export function snapshotAfterFailure(before: LastRun | undefined, now: Snapshot)
   return { ...now, relay: letGo ? now.relay : before.relay, proxies: { ...before.proxies, ...now.proxies } };
 }
 
-/** Undefined in a new stack, and where the last run was made by a version that left no word. */
-export async function readLastRun(): Promise<Before | undefined> {
+/**
+ * Undefined in a new stack, and where the last run was made by a version that left no word. They are the stack's own outputs,
+ * or, in a program of somebody else's, one of those, whatever its name.
+ */
+export async function readLastRun(relay: string): Promise<Before | undefined> {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
   const answer = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as { outputs?: unknown };
-  const { data } = outputs.safeParse(answer.outputs);
+  const all = (answer.outputs ?? {}) as Record<string, unknown>;
+  const data = [all, ...Object.values(all)]
+    .flatMap((each) => outputs.safeParse(each).data ?? [])
+    .find((each) => each.relay === relay);
   return (
     data && {
       ...data.lastRun,

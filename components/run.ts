@@ -37,7 +37,7 @@ export interface Place {
 
 /** Throws an error in words for the operator, before anything is made, when the settings do not fit what is there. */
 export async function runStack(settings: StackSettings, world: World, place: Place): Promise<StackOutputs> {
-  const before = await readLastRun();
+  const before = await readLastRun(place.relay);
   throwOnFaults(unsafeTransitions(before, settings));
 
   const labels = { [MANAGED_BY]: "chatmail-proxy", stack: place.owner };

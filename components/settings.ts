@@ -1,4 +1,4 @@
-// The only reader of the stack's configuration: everything is read and checked here, before anything is made.
+// The settings: everything is checked here, before anything is made. The only reader of the stack's configuration.
 import * as pulumi from "@pulumi/pulumi";
 import { KINDS } from "./hosts/kinds";
 import { operatorError } from "./operatorError";
@@ -39,30 +39,40 @@ const HETZNER_API = "https://api.hetzner.cloud/v1";
 /** Each that a host or the DNS may need. */
 const TOKENS = [...new Set([HETZNER_TOKEN, ...KINDS.flatMap(({ token }) => token ?? [])])];
 
-/** Reads and checks all settings. Throws one RunError that lists every fault by its key. */
+/** Settings as they were given. */
+export interface GivenSettings {
+  /** By key, unchecked, secrets among them. */
+  readonly raw: Record<string, unknown>;
+  /** What was wrong in how they were given. */
+  readonly faults: readonly SettingFault[];
+}
+
+/** Reads and checks the stack's configuration. Throws one RunError that lists every fault by its key. */
 export function readSettings(agent: Agent): StackSettings {
   const namespace = pulumi.getProject();
-  const raw = rawSettings(namespace);
+  const faults = plainSecrets(["relaySshKey", "hostSshKey", "dnsSecret"].map((key) => `${namespace}:${key}`));
+  return checkGiven({ raw: rawSettings(namespace), faults }, agent);
+}
+
+/** Checks all settings. Throws one RunError that lists every fault by its key. */
+export function checkGiven({ raw, faults }: GivenSettings, agent: Agent): StackSettings {
   const relayKey = raw.relaySshKey as string | undefined;
   const hostKey = raw.hostSshKey as string | undefined;
   const dnsSecret = (raw.dnsSecret as string | undefined)?.trim();
 
   const checked = checkSettings(raw);
-  const secrets = [
+  const found = [
+    ...("faults" in checked ? checked.faults : []),
     ...checkPrivateKey("relaySshKey", relayKey),
     ...checkPrivateKey("hostSshKey", hostKey),
     ...neededTokens(raw).flatMap((token) => token.check(tokenText(token))),
     ...checkDnsSecret(raw, dnsSecret),
     ...checkAgent(agent, operatorKeys(raw, relayKey, hostKey)),
-    ...plainSecrets([
-      `${namespace}:relaySshKey`,
-      `${namespace}:hostSshKey`,
-      `${namespace}:dnsSecret`,
-      ...TOKENS.map(({ key }) => key),
-    ]),
+    ...plainSecrets(TOKENS.map(({ key }) => key)),
   ];
-  const faults = "faults" in checked ? [...checked.faults, ...secrets] : secrets;
-  throwOnFaults(faults);
+  // Of what could not be read at all, there is no more to say.
+  const said = new Set(faults.map(({ key }) => key));
+  throwOnFaults([...found.filter(({ key }) => !said.has(key)), ...faults]);
 
   return {
     ...(checked as { settings: Settings }).settings,
@@ -84,8 +94,13 @@ export function egressOf(name: string, { egress }: Pick<Settings, "egress">): Eg
 
 /** Throws a RunError that lists them all; does nothing when there is none. */
 export function throwOnFaults(faults: readonly SettingFault[]): void {
-  if (faults.length > 0) throw operatorError(formatFaults(faults, pulumi.getProject()));
+  if (faults.length === 0) return;
+  throw Object.assign(operatorError(formatFaults(faults, pulumi.getProject())), { faults });
 }
+
+/** Those that an error lists; undefined where it is of another kind. */
+export const faultsIn = (error: unknown): readonly SettingFault[] | undefined =>
+  (error as { readonly faults?: readonly SettingFault[] }).faults;
 
 const tokenText = ({ key, variable }: Token) => pulumi.runtime.getConfig(key) ?? process.env[variable];
 

@@ -115,12 +115,15 @@ export function checkPrivateKey(key: string, text: string | undefined): SettingF
 }
 
 export function formatFaults(faults: readonly SettingFault[], project: string): string {
-  const lines = faults.map(({ key, text }) => `  ${key}${key ? (/^is |^has /.test(text) ? " " : ": ") : ""}${text}`);
   const count = faults.length === 1 ? "One setting needs" : `${faults.length} settings need`;
-  return [`${count} a change before anything is made (namespace ${project}, in Pulumi.<stack>.yaml):`, ...lines].join(
-    "\n",
-  );
+  return [
+    `${count} a change before anything is made (namespace ${project}, in Pulumi.<stack>.yaml):`,
+    ...faults.map(formatFault),
+  ].join("\n");
 }
+
+export const formatFault = ({ key, text }: SettingFault): string =>
+  `  ${key}${key ? (/^is |^has /.test(text) ? " " : ": ") : ""}${text}`;
 
 function faultOf(issue: z.core.$ZodIssue): SettingFault {
   return { key: keyOf(issue.path), text: issue.message };

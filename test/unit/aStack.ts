@@ -1,4 +1,5 @@
 // A stack with one proxy as the tests' plain case, and the answers that its providers give.
+import type * as pulumi from "@pulumi/pulumi";
 import main from "../../index";
 import type { OutsideView } from "../../components/health/verdict";
 import type { ProbeTarget } from "../../components/health/probe";
@@ -8,6 +9,7 @@ import type { SshAnswer } from "../../components/hosts/ssh";
 import type { HostStatus } from "../../components/hosts/status";
 import type { AskHost } from "../../components/look";
 import type { Meaning } from "../../components/sshHosts";
+import type { World } from "../../components/world";
 import { frame } from "../../components/remote/frame";
 import { hostsAfter, type Hosts } from "./hostsAfter";
 import { run, type Expectations, type Run } from "./engine";
@@ -20,6 +22,8 @@ export interface StackCase {
   /** Settings by key, over those of the plain case; undefined takes one away. */
   readonly settings?: Record<string, unknown>;
   readonly preview?: boolean;
+  /** The program; by default the ready-made one. */
+  readonly program?: (world: World) => Promise<pulumi.Inputs>;
   /** The operator's SSH agent; by default one that answers. */
   readonly agent?: Agent;
   /** Keys that are encrypted in the stack file; by default all that should be. */
@@ -139,7 +143,7 @@ export async function aStack(stack: StackCase = {}): Promise<StackRun> {
     expectations: expectations(stack),
     preview: stack.preview ?? false,
     program: () =>
-      main({
+      (stack.program ?? main)({
         agent: () => Promise.resolve(stack.agent ?? { kind: "answers", keys: 1 }),
         healthCheck: (target) => Promise.resolve(look(target)),
         sshAnswers: () => Promise.resolve(stack.boots ?? true),

@@ -20,6 +20,8 @@ export interface Registered {
   /** Names of the resources that this one waits for, components aside. */
   readonly dependsOn: readonly string[];
   readonly options: {
+    /** The name of the resource below which it is. */
+    readonly parent: string;
     readonly protect: boolean;
     readonly deleteBeforeReplace: boolean;
     readonly ignoreChanges: readonly string[];
@@ -87,6 +89,7 @@ interface WireRequest {
   getCustom(): boolean;
   getObject(): { toJavaScript(): Record<string, unknown> };
   getDependenciesList(): string[];
+  getParent(): string;
   getProtect(): boolean;
   getDeletebeforereplace(): boolean;
   getIgnorechangesList(): string[];
@@ -231,6 +234,7 @@ function recordRequests(registered: Registered[]): void {
       secrets,
       dependsOn: [...new Set(request.getDependenciesList().map(nameOf))].sort(),
       options: {
+        parent: nameOf(request.getParent()),
         protect: request.getProtect(),
         deleteBeforeReplace: request.getDeletebeforereplace(),
         ignoreChanges: request.getIgnorechangesList(),
