@@ -22,43 +22,10 @@ export interface HetznerZoneArgs {
   readonly onDestroy: OnDestroy;
 }
 
-/** Reads the zone. Throws a RunError when the token's project does not hold it. */
-export async function hetznerZone({
-  zone,
-  names,
-  ttl,
-  labels,
-  stack,
-  api,
-  token,
-  onDestroy,
-}: HetznerZoneArgs): Promise<DnsZone> {
-  const sets = await hcloud.getZoneRrsets({ zone }).then(
-    ({ rrsets }) => rrsets,
-    (error: Error) => {
-      throw operatorError(
-        `dns.zone: the zone ${zone} could not be read at Hetzner Cloud: ${error.message}\nIs it in the same project as hcloud:token, and made there as a zone of mode "primary"?`,
-      );
-    },
-  );
-  const locked = sets.filter(
-    ({ name, type, changeProtection }) =>
-      changeProtection && (type === "A" || type === "AAAA") && names.includes(nameIn(zone, name)),
-  );
-  if (locked.length > 0) {
-    const which = locked.map(({ name, type }) => `${nameIn(zone, name)} ${type}`).join(" and ");
-    throw operatorError(
-      `dns: ${which} in the zone ${zone} cannot be changed: change protection is switched on. Switch it off at Hetzner Cloud, at that record, then run pulumi up again.`,
-    );
-  }
-  const existing = sets.map((set): ExistingSet => ({
-    name: nameIn(zone, set.name),
-    type: set.type,
-    values: set.records.map(({ value }) => value),
-    // Not by the stack's label: a stack may be renamed, and its sets are its own still.
-    ours: set.labels[MANAGED_BY] === labels[MANAGED_BY],
-  }));
-
+/** Reads the zone. Throws a RunError when the token's project does not hold it, or one of our sets cannot be changed. */
+export async function hetznerZone(args: HetznerZoneArgs): Promise<DnsZone> {
+  const { zone, ttl, labels, stack, api, token, onDestroy } = args;
+  const existing = await readSets(args);
   return {
     existing,
     recordSet(resourceName, { name, type, values, isMailDomain }, opts) {
@@ -90,6 +57,34 @@ export async function hetznerZone({
       onDestroyCommand(resourceName, onDestroy, job, { zone, name }, opts);
     },
   };
+}
+
+async function readSets({ zone, names, labels }: HetznerZoneArgs): Promise<ExistingSet[]> {
+  const sets = await hcloud.getZoneRrsets({ zone }).then(
+    ({ rrsets }) => rrsets,
+    (error: Error) => {
+      throw operatorError(
+        `dns.zone: the zone ${zone} could not be read at Hetzner Cloud: ${error.message}\nIs it in the same project as hcloud:token, and made there as a zone of mode "primary"?`,
+      );
+    },
+  );
+  const locked = sets.filter(
+    ({ name, type, changeProtection }) =>
+      changeProtection && (type === "A" || type === "AAAA") && names.includes(nameIn(zone, name)),
+  );
+  if (locked.length > 0) {
+    const which = locked.map(({ name, type }) => `${nameIn(zone, name)} ${type}`).join(" and ");
+    throw operatorError(
+      `dns: ${which} in the zone ${zone} cannot be changed: change protection is switched on. Switch it off at Hetzner Cloud, at that record, then run pulumi up again.`,
+    );
+  }
+  return sets.map((set) => ({
+    name: nameIn(zone, set.name),
+    type: set.type,
+    values: set.records.map(({ value }) => value),
+    // Not by the stack's label: a stack may be renamed, and its sets are still its own.
+    ours: set.labels[MANAGED_BY] === labels[MANAGED_BY],
+  }));
 }
 
 const nameIn = (zone: string, label: string) => (label === "@" ? zone : `${label}.${zone}`);

@@ -56,6 +56,7 @@ export async function openZone(settings: ZoneSettings, labels: ZoneLabels, world
 type ZoneLabels = Record<string, string> & { readonly stack: string };
 
 type ZoneSettings = Pick<StackSettings, "dns" | "mailDomain" | "relay" | "dnsSecret" | "hcloud" | "proxies">;
+type Rfc2136Settings = Extract<ZoneSettings["dns"], { provider: "rfc2136" }>;
 
 const BOTH = ["A", "AAAA"] as const;
 
@@ -69,78 +70,104 @@ function familiesOf(proxy: {
   return given.length > 0 ? given : BOTH;
 }
 
-async function adapterFor(settings: ZoneSettings, labels: ZoneLabels, world: DnsWorld): Promise<DnsZone> {
-  const {
-    dns,
-    mailDomain,
-    relay: { ipv4, ipv6 },
-    hcloud,
-  } = settings;
-  const { zone, ttl } = dns;
-  const { stack } = labels;
-  const kind = dns.provider === "manual" ? "keep" : dns.onDestroy;
-  const onDestroy: OnDestroy =
-    kind === "relay" ? { kind, addresses: { A: ipv4 ? [ipv4] : [], AAAA: ipv6 ? [ipv6] : [] } } : { kind };
-  const secret = settings.dnsSecret ?? pulumi.secret("");
-  // Known before anything is registered: it is a setting.
-  const plain = (await outputValue(secret)) ?? "";
+/** What adapters of more than one provider need. */
+interface ZoneContext {
+  readonly settings: ZoneSettings;
+  readonly world: DnsWorld;
+  readonly stack: string;
+  readonly onDestroy: OnDestroy;
+  readonly secret: pulumi.Output<string>;
+  /** The same, known before anything is registered: it is a setting. */
+  readonly plainSecret: string;
+}
 
+async function adapterFor(settings: ZoneSettings, labels: ZoneLabels, world: DnsWorld): Promise<DnsZone> {
+  const { dns } = settings;
+  const secret = settings.dnsSecret ?? pulumi.secret("");
+  const context: ZoneContext = {
+    settings,
+    world,
+    stack: labels.stack,
+    onDestroy: onDestroyOf(settings),
+    secret,
+    plainSecret: (await outputValue(secret)) ?? "",
+  };
   switch (dns.provider) {
-    case "hetzner": {
-      const opened = await hetznerZone({
-        zone,
-        names: [mailDomain, ...settings.proxies.map(({ name }) => proxyDnsName(name, dns))],
-        ttl,
-        labels,
-        stack,
-        onDestroy,
-        ...hcloud,
-      });
-      await warnAtHetzner(settings, world);
-      return opened;
-    }
-    case "rfc2136": {
-      const { server, port, tsig } = dns;
-      const options = { server, port, zone, key: { ...tsig, secret: plain } };
-      const seen = Promise.all([ownZone(options), world.lookAtZone(zone)]);
-      const sets = await readRfc2136Zone(options, [
-        { name: mailDomain, types: BOTH },
-        ...settings.proxies.map((proxy) => ({ name: proxyDnsName(proxy.name, dns), types: familiesOf(proxy) })),
-      ]);
-      const [own, view] = await seen;
-      if (own && isAsked(own, view) === false)
-        await pulumi.log.warn(notAsked({ provider: server, zone, assigned: own.nameServers, ...seenInstead(view) }));
-      const access = secret.apply((value): Access => ({
-        provider: "rfc2136",
-        zone,
-        server,
-        port,
-        key: { ...tsig, secret: value },
-      }));
-      return commandZone({ access, zone, ttl, stack, onDestroy, view: viewZone(sets, stack) });
-    }
-    case "cloudflare": {
-      const sets = await readCloudflareZone(world.cloudflareApi, plain, zone);
-      const access = secret.apply((token): Access => ({
-        provider: "cloudflare",
-        zone,
-        api: world.cloudflareApi,
-        token,
-      }));
-      return commandZone({ access, zone, ttl, stack, onDestroy, view: viewZone(sets, stack) });
-    }
-    case "manual": {
-      const [cut, view] = await Promise.all([world.findCut(namesDownTo(zone, mailDomain)), world.lookAtZone(zone)]);
-      // No reason to stop: it is the resolver's word alone, and networks may have a zone of their own for a name.
-      if (cut !== undefined)
-        await pulumi.log.warn(
-          `DNS: as your resolver has it, ${inOtherZone(mailDomain, zone, cut)} Where that zone is only for your own network, all is well.`,
-        );
-      if (view?.kind === "unanswered" && view.nameServers)
-        await pulumi.log.warn(unanswered(zone, view.above, view.nameServers));
-      return manualZone({ zone, mailDomain, ttl, lookup: await world.openLookup(zone) });
-    }
+    case "hetzner":
+      return openHetzner(context, labels);
+    case "rfc2136":
+      return openRfc2136(context, dns);
+    case "cloudflare":
+      return openCloudflare(context);
+    case "manual":
+      return openManual(context);
   }
+}
+
+function onDestroyOf({ dns, relay: { ipv4, ipv6 } }: ZoneSettings): OnDestroy {
+  const kind = dns.provider === "manual" ? "keep" : dns.onDestroy;
+  return kind === "relay" ? { kind, addresses: { A: ipv4 ? [ipv4] : [], AAAA: ipv6 ? [ipv6] : [] } } : { kind };
+}
+
+async function openHetzner(context: ZoneContext, labels: Record<string, string>): Promise<DnsZone> {
+  const { settings, world, stack, onDestroy } = context;
+  const { dns, mailDomain, proxies, hcloud } = settings;
+  const opened = await hetznerZone({
+    zone: dns.zone,
+    names: [mailDomain, ...proxies.map(({ name }) => proxyDnsName(name, dns))],
+    ttl: dns.ttl,
+    labels,
+    stack,
+    onDestroy,
+    ...hcloud,
+  });
+  await warnAtHetzner(settings, world);
+  return opened;
+}
+
+async function openRfc2136(
+  { settings, world, stack, onDestroy, secret, plainSecret }: ZoneContext,
+  { zone, ttl, server, port, tsig }: Rfc2136Settings,
+): Promise<DnsZone> {
+  const options = { server, port, zone, key: { ...tsig, secret: plainSecret } };
+  const seen = Promise.all([ownZone(options), world.lookAtZone(zone)]);
+  const sets = await readRfc2136Zone(options, [
+    { name: settings.mailDomain, types: BOTH },
+    ...settings.proxies.map((proxy) => ({ name: proxyDnsName(proxy.name, settings.dns), types: familiesOf(proxy) })),
+  ]);
+  const [own, view] = await seen;
+  if (own && isAsked(own, view) === false)
+    await pulumi.log.warn(notAsked({ provider: server, zone, assigned: own.nameServers, ...seenInstead(view) }));
+  const access = secret.apply((value): Access => ({
+    provider: "rfc2136",
+    zone,
+    server,
+    port,
+    key: { ...tsig, secret: value },
+  }));
+  return commandZone({ access, zone, ttl, stack, onDestroy, view: viewZone(sets, stack) });
+}
+
+async function openCloudflare(context: ZoneContext): Promise<DnsZone> {
+  const { settings, world, stack, onDestroy, secret, plainSecret } = context;
+  const { zone, ttl } = settings.dns;
+  const sets = await readCloudflareZone(world.cloudflareApi, plainSecret, zone);
+  const access = secret.apply((token): Access => ({ provider: "cloudflare", zone, api: world.cloudflareApi, token }));
+  return commandZone({ access, zone, ttl, stack, onDestroy, view: viewZone(sets, stack) });
+}
+
+async function openManual({ settings, world }: ZoneContext): Promise<DnsZone> {
+  const { mailDomain } = settings;
+  const { zone, ttl } = settings.dns;
+  const [cut, view] = await Promise.all([world.findCut(namesDownTo(zone, mailDomain)), world.lookAtZone(zone)]);
+  // No reason to stop: only the resolver says so, and networks may have a zone of their own for a name.
+  if (cut !== undefined)
+    await pulumi.log.warn(
+      `DNS: as your resolver has it, ${inOtherZone(mailDomain, zone, cut)} Where that zone is only for your own network, all is well.`,
+    );
+  if (view?.kind === "unanswered" && view.nameServers)
+    await pulumi.log.warn(unanswered(zone, view.above, view.nameServers));
+  return manualZone({ zone, mailDomain, ttl, lookup: await world.openLookup(zone) });
 }
 
 /** Hetzner's own look, which may be some hours old: what is seen from here may be newer, and says so where all is well by now. */

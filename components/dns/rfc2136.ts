@@ -4,7 +4,7 @@ import type { OwnZone } from "./delegation";
 import { likelyNames } from "./likelyNames";
 import { markName } from "./marks";
 import type { RecordType } from "./recordSets";
-import { dnsClient, Refusal, type ClientOptions, type DnsClient } from "./wire/client";
+import { DnsClient, Refusal, type ClientOptions } from "./wire/client";
 import { CLASS, decodeName, decodeValue, encodeValue, TYPE, type Rr, type ValueType } from "./wire/message";
 import { RCODE } from "./wire/refusals";
 import type { RawSet } from "./zoneView";
@@ -27,7 +27,7 @@ export async function readRfc2136Zone(
   options: ClientOptions,
   wanted: readonly [WantedName, ...WantedName[]],
 ): Promise<RawSet[]> {
-  const client = dnsClient(options);
+  const client = new DnsClient(options);
   const mailDomain = wanted[0].name;
   try {
     await client.query(options.zone, TYPE.SOA);
@@ -41,7 +41,7 @@ export async function readRfc2136Zone(
 
 /** What the server says of the zone itself. Undefined where it does not answer: that is told by who reads the zone. */
 export async function ownZone(options: ClientOptions): Promise<OwnZone | undefined> {
-  const client = dnsClient(options);
+  const client = new DnsClient(options);
   try {
     const [soa] = await client.query(options.zone, TYPE.SOA);
     const nameServers = (await client.query(options.zone, TYPE.NS)).map(({ data }) => decodeName(data, 0).name);

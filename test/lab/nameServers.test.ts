@@ -7,7 +7,7 @@ import { lookupAt } from "../../components/dns/lookup";
 import { markName } from "../../components/dns/marks";
 import { ownZone, readRfc2136Zone } from "../../components/dns/rfc2136";
 import { fromWildcard } from "../../components/dns/wildcard";
-import { dnsClient } from "../../components/dns/wire/client";
+import { DnsClient } from "../../components/dns/wire/client";
 import { decodeValue, TYPE, type ValueType } from "../../components/dns/wire/message";
 import type { TsigKey } from "../../components/dns/wire/tsig";
 import { lookAt } from "../../components/dns/worldView";
@@ -139,7 +139,7 @@ const drop = (...args: Parameters<typeof job>) => runOperation({ verb: "drop", j
 const read = (name: Name, at: string, more: { key?: TsigKey; zone?: string } = {}) =>
   readRfc2136Zone(access(name, more), [{ name: at, types: ["A", "AAAA"] }]);
 const asked = async (name: Name, at: string, type: ValueType) =>
-  (await dnsClient(access(name)).query(at, TYPE[type])).map(decodeValue).sort();
+  (await new DnsClient(access(name)).query(at, TYPE[type])).map(decodeValue).sort();
 const namesOf = (sets: readonly { name: string; type: string }[], at: string) =>
   sets
     .filter(({ name }) => name === at || name.endsWith(`.${at}`))

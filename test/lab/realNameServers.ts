@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, wri
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { dnsClient } from "../../components/dns/wire/client";
+import { DnsClient } from "../../components/dns/wire/client";
 import { TYPE } from "../../components/dns/wire/message";
 import type { TsigKey } from "../../components/dns/wire/tsig";
 import { labDirs } from "../../scripts/lab/dirs";
@@ -92,7 +92,7 @@ export class RealNameServer {
         30,
         async () => {
           for (const zone of zones)
-            await dnsClient({ server: "127.0.0.1", port, zone, key: KEYS.full }).query(zone, TYPE.SOA);
+            await new DnsClient({ server: "127.0.0.1", port, zone, key: KEYS.full }).query(zone, TYPE.SOA);
           return signs.every((sign) => existsSync(join(dir, sign)));
         },
         100,

@@ -2,7 +2,7 @@
 // the server does as a whole or not at all, and only if there still is what we saw.
 import { digestOf, markName, readMark } from "../marks";
 import type { RecordType } from "../recordSets";
-import { dnsClient, Refusal, type DnsClient, type Update } from "../wire/client";
+import { DnsClient, Refusal, type Update } from "../wire/client";
 import { CLASS, decodeValue, encodeValue, TYPE, type Rr } from "../wire/message";
 import { RCODE } from "../wire/refusals";
 import { ConflictError, type Access, type Backend, type Change, type PresentSet } from "./job";
@@ -11,7 +11,7 @@ const TYPES: readonly RecordType[] = ["A", "AAAA"];
 const NOTHING = Buffer.alloc(0);
 
 export function rfc2136Backend(access: Access & { provider: "rfc2136" }): Backend {
-  const client = dnsClient(access);
+  const client = new DnsClient(access);
   const read = async (name: string): Promise<PresentSet[]> => {
     const sets = await Promise.all(TYPES.map((type) => readSet(client, name, type)));
     return [

@@ -25,26 +25,74 @@ export class Refusal extends Error {
   }
 }
 
-export type DnsClient = ReturnType<typeof dnsClient>;
+/** All methods throw an Error, or a Refusal, in words for the operator. */
+export class DnsClient {
+  constructor(private readonly options: ClientOptions) {}
 
-/** All functions throw an Error, or a Refusal, in words for the operator. */
-export function dnsClient(options: ClientOptions) {
-  const { zone, key } = options;
-  const now = () => Math.floor(Date.now() / 1000);
-  const request = (part: Partial<Message>): Message => ({
-    id: randomInt(65536),
-    opcode: OPCODE.QUERY,
-    questions: [],
-    answers: [],
-    authorities: [],
-    additionals: [],
-    ...part,
-  });
+  /** The records of this name and type, those among them that a wildcard gives. Throws when the server does not speak for the name. */
+  async query(name: string, type: number): Promise<Rr[]> {
+    const { server, zone } = this.options;
+    const answer = await this.question(name, type);
+    if (!answer.authoritative)
+      throw new Error(
+        `${server} does not speak for ${name}: check dns.server (the zone's primary name server) and dns.zone (${zone})`,
+      );
+    return answer.answers.filter((rr) => rr.name === name && rr.type === type);
+  }
+
+  /** The records that the zone has under this very name. */
+  async records(name: string, type: number): Promise<Rr[]> {
+    const rrs = await this.query(name, type);
+    return rrs.length > 0 && (await this.exists(name, type)) ? rrs : [];
+  }
+
+  /** All records of the zone. A Refusal where the server does not hand them out. */
+  async transfer(): Promise<Rr[]> {
+    let soas = 0;
+    const isLast = ({ answers }: Answer) => (soas += answers.filter(({ type }) => type === TYPE.SOA).length) >= 2;
+    const questions = [{ name: this.options.zone, type: TYPE.AXFR, class: CLASS.IN }];
+    return (await this.ask(request({ questions }), isLast)).flatMap(({ answers }) => answers);
+  }
+
+  /** All of it, or nothing. */
+  async update({ prerequisites, updates }: Update): Promise<void> {
+    await this.ask(
+      request({
+        opcode: OPCODE.UPDATE,
+        questions: [{ name: this.options.zone, type: TYPE.SOA, class: CLASS.IN }],
+        answers: prerequisites,
+        authorities: updates,
+      }),
+      () => true,
+    );
+  }
+
+  /**
+   * Whether the zone has this very set. A query cannot tell: it is answered from a wildcard too (or, by some servers, from
+   * an ALIAS or a DNAME). Prerequisites of updates never match one (RFC 2136, 3.2).
+   */
+  async exists(name: string, type: number): Promise<boolean> {
+    try {
+      await this.update({
+        prerequisites: [{ name, type, class: CLASS.ANY, ttl: 0, data: Buffer.alloc(0) }],
+        updates: [],
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof Refusal && error.rcode === RCODE.NXRRSET) return false;
+      throw error;
+    }
+  }
+
+  async question(name: string, type: number): Promise<Answer> {
+    return (await this.ask(request({ questions: [{ name, type, class: CLASS.IN }] }), () => true))[0] as Answer;
+  }
 
   /** The answer's messages until `isLast` says so of one, or one is a refusal: each is read and checked once, as it comes. */
-  async function ask(message: Message, isLast: (answer: Answer) => boolean): Promise<Answer[]> {
-    const signed = sign(encodeMessage(message), key, now());
-    const check = signatureCheck(options, message, signed.mac, now);
+  private async ask(message: Message, isLast: (answer: Answer) => boolean): Promise<Answer[]> {
+    const { options } = this;
+    const signed = sign(encodeMessage(message), options.key, now());
+    const check = signatureCheck(options, message, signed.mac);
     const answers: Answer[] = [];
     try {
       await exchange(options, signed.bytes, (bytes) => {
@@ -63,69 +111,19 @@ export function dnsClient(options: ClientOptions) {
       throw new Refusal(rcodeText(rcode, options, message.opcode === OPCODE.UPDATE), rcode);
     return answers;
   }
-
-  const question = async (name: string, type: number): Promise<Answer> =>
-    (await ask(request({ questions: [{ name, type, class: CLASS.IN }] }), () => true))[0] as Answer;
-
-  /** All of it, or nothing. */
-  async function update({ prerequisites, updates }: Update): Promise<void> {
-    await ask(
-      request({
-        opcode: OPCODE.UPDATE,
-        questions: [{ name: zone, type: TYPE.SOA, class: CLASS.IN }],
-        answers: prerequisites,
-        authorities: updates,
-      }),
-      () => true,
-    );
-  }
-
-  /** The records of this name and type, those among them that a wildcard gives. Throws when the server does not speak for the name. */
-  async function query(name: string, type: number): Promise<Rr[]> {
-    const answer = await question(name, type);
-    if (!answer.authoritative)
-      throw new Error(
-        `${options.server} does not speak for ${name}: check dns.server (the zone's primary name server) and dns.zone (${zone})`,
-      );
-    return answer.answers.filter((rr) => rr.name === name && rr.type === type);
-  }
-
-  /**
-   * Whether the zone has this very set. A query cannot tell: it is answered from a wildcard too (or, by some servers, from
-   * an ALIAS or a DNAME). Prerequisites of updates never match one (RFC 2136, 3.2).
-   */
-  async function exists(name: string, type: number): Promise<boolean> {
-    try {
-      await update({ prerequisites: [{ name, type, class: CLASS.ANY, ttl: 0, data: Buffer.alloc(0) }], updates: [] });
-      return true;
-    } catch (error) {
-      if (error instanceof Refusal && error.rcode === RCODE.NXRRSET) return false;
-      throw error;
-    }
-  }
-
-  return {
-    question,
-    query,
-    exists,
-    update,
-
-    /** The records that the zone has under this very name. */
-    async records(name: string, type: number): Promise<Rr[]> {
-      const rrs = await query(name, type);
-      return rrs.length > 0 && (await exists(name, type)) ? rrs : [];
-    },
-
-    /** All records of the zone. A Refusal where the server does not hand them out. */
-    async transfer(): Promise<Rr[]> {
-      let soas = 0;
-      const isLast = ({ answers }: Answer) => (soas += answers.filter(({ type }) => type === TYPE.SOA).length) >= 2;
-      return (await ask(request({ questions: [{ name: zone, type: TYPE.AXFR, class: CLASS.IN }] }), isLast)).flatMap(
-        ({ answers }) => answers,
-      );
-    },
-  };
 }
+
+const now = () => Math.floor(Date.now() / 1000);
+
+const request = (part: Partial<Message>): Message => ({
+  id: randomInt(65536),
+  opcode: OPCODE.QUERY,
+  questions: [],
+  answers: [],
+  authorities: [],
+  additionals: [],
+  ...part,
+});
 
 function parsed({ server, port }: NameServer, bytes: Buffer): Answer {
   try {
@@ -138,7 +136,7 @@ function parsed({ server, port }: NameServer, bytes: Buffer): Answer {
 }
 
 /** RFC 8945, 5.3: the first and the last message are signed, in between some; each signature covers all since the last. */
-function signatureCheck(options: ClientOptions, request: Message, requestMac: Buffer, now: () => number) {
+function signatureCheck(options: ClientOptions, request: Message, requestMac: Buffer) {
   const { server, key } = options;
   let before = requestMac;
   let unsigned: Buffer[] = [];
