@@ -32,66 +32,70 @@ export const NO_CLIENTS: readonly string[] = [NO_CLIENT_IPV4, NO_CLIENT_IPV6].fl
 const ICMP_ERRORS = "destination-unreachable, time-exceeded, parameter-problem";
 const ICMPV6_ERRORS = "destination-unreachable, packet-too-big, time-exceeded, parameter-problem";
 
-export function renderRelayFilter({ proxy, plan, ports, udpPorts, publicAddresses, egress }: RelayFilter): string {
+export function renderRelayFilter(filter: RelayFilter): string {
+  const { proxy, plan, egress } = filter;
   const tunnel = `"${plan.relayInterface}"`;
   return table(relayTable(proxy), [
-    chain("input", "type filter hook input priority filter; policy accept;", [
-      `iifname != ${tunnel} accept`,
-      ...(egress === undefined ? [] : ownMailAnswered(plan)),
-      // Anything but the tunnel's own address (the relay's address in the home network, say) is none of a proxy's business.
-      `meta nfproto ipv4 ip daddr != ${plan.relay.ipv4} drop`,
-      `meta nfproto ipv6 ip6 daddr != ${plan.relay.ipv6} drop`,
-      // What tells of a packet of ours that did not get through comes from a router on its way, many of which have no public
-      // address. Without it a connection hangs where the way to a client is narrower than the tunnel.
-      `ct state related icmp type { ${ICMP_ERRORS} } accept`,
-      `ct state related icmpv6 type { ${ICMPV6_ERRORS} } accept`,
-      `ip saddr != ${plan.proxy.ipv4} ip saddr { ${NO_CLIENT_IPV4} } drop`,
-      `ip6 saddr != ${plan.proxy.ipv6} ip6 saddr { ${NO_CLIENT_IPV6} } drop`,
-      "ct state established,related accept",
-      `icmp type { echo-request, ${ICMP_ERRORS} } accept`,
-      `icmpv6 type { echo-request, ${ICMPV6_ERRORS} } accept`,
-      `tcp dport { ${ascending(ports).join(", ")} } accept`,
-      ...(udpPorts.length > 0 ? [`udp dport { ${udpPorts.map((range) => rangeText(range)).join(", ")} } accept`] : []),
-      "drop",
-    ]),
+    fromProxy(tunnel, filter),
     chain("forward", "type filter hook forward priority filter; policy accept;", [
       `iifname ${tunnel} drop`,
       `oifname ${tunnel} drop`,
     ]),
-    // Nothing of the relay's own starts here. In a home without IPv6 the kernel would otherwise do so: finding no route
-    // for a connection, it takes the only global address it has, the tunnel's, asks again, and our routing rule answers;
-    // every IPv6 attempt (postfix's to another server's AAAA, say) would hang in the tunnel until it times out. Refused,
-    // it fails at once, and IPv4 is tried.
-    chain("output", "type filter hook output priority filter; policy accept;", [
-      `oifname != ${tunnel} accept`,
-      "ct state established,related accept",
-      `ip daddr ${plan.proxy.ipv4} accept`,
-      `ip6 daddr ${plan.proxy.ipv6} accept`,
-      ...(egress === undefined ? [] : [`tcp dport ${SMTP_PORT} accept`]),
-      // The kernel takes its time with ICMPv6 to itself (1 s, seen); a reset is there at once.
-      "meta l4proto tcp reject with tcp reset",
-      "reject with icmpx no-route",
-    ]),
+    fromRelay(tunnel, filter),
     ...(egress === undefined ? [] : [ownMailFitted(tunnel, plan)]),
-    // A relay with a global address of its own would get its packets to the proxy back with itself as their sender, and
-    // its answers would never pass the proxy again. What it sends to its own public name stays here instead. From behind
-    // NAT the way through the proxy works, and is taken.
-    ...(publicAddresses.length === 0
-      ? []
-      : [
-          chain("hairpin", `type nat hook output priority ${NAT_FIRST.output}; policy accept;`, [
-            ...publicAddresses.flatMap((address) =>
-              familyOf(address) === 4
-                ? [
-                    `ip saddr != { ${NO_CLIENT_IPV4} } ip daddr ${address} tcp dport { ${ascending(ports).join(", ")} } dnat ip to ${plan.relay.ipv4}`,
-                  ]
-                : [
-                    `ip6 saddr != { ${NO_CLIENT_IPV6} } ip6 daddr ${address} tcp dport { ${ascending(ports).join(", ")} } dnat ip6 to ${plan.relay.ipv6}`,
-                  ],
-            ),
-          ]),
-        ]),
+    ...hairpin(filter),
   ]);
+}
+
+const fromProxy = (tunnel: string, { plan, ports, udpPorts, egress }: RelayFilter) =>
+  chain("input", "type filter hook input priority filter; policy accept;", [
+    `iifname != ${tunnel} accept`,
+    ...(egress === undefined ? [] : ownMailAnswered(plan)),
+    // Anything but the tunnel's own address (the relay's address in the home network, say) is none of a proxy's business.
+    `meta nfproto ipv4 ip daddr != ${plan.relay.ipv4} drop`,
+    `meta nfproto ipv6 ip6 daddr != ${plan.relay.ipv6} drop`,
+    // What tells of a packet of ours that did not get through comes from a router on its way, many of which have no public
+    // address. Without it a connection hangs where the path to a client has a smaller MTU than the tunnel.
+    `ct state related icmp type { ${ICMP_ERRORS} } accept`,
+    `ct state related icmpv6 type { ${ICMPV6_ERRORS} } accept`,
+    `ip saddr != ${plan.proxy.ipv4} ip saddr { ${NO_CLIENT_IPV4} } drop`,
+    `ip6 saddr != ${plan.proxy.ipv6} ip6 saddr { ${NO_CLIENT_IPV6} } drop`,
+    "ct state established,related accept",
+    `icmp type { echo-request, ${ICMP_ERRORS} } accept`,
+    `icmpv6 type { echo-request, ${ICMPV6_ERRORS} } accept`,
+    `tcp dport { ${ascending(ports).join(", ")} } accept`,
+    ...(udpPorts.length > 0 ? [`udp dport { ${udpPorts.map((range) => rangeText(range)).join(", ")} } accept`] : []),
+    "drop",
+  ]);
+
+// Nothing of the relay's own starts here. In a home without IPv6 the kernel would otherwise do so: finding no route
+// for a connection, it takes the only global address it has, the tunnel's, asks again, and our routing rule answers;
+// every IPv6 attempt (postfix's to another server's AAAA, say) would hang in the tunnel until it times out. Refused,
+// it fails at once, and IPv4 is tried.
+const fromRelay = (tunnel: string, { plan, egress }: RelayFilter) =>
+  chain("output", "type filter hook output priority filter; policy accept;", [
+    `oifname != ${tunnel} accept`,
+    "ct state established,related accept",
+    `ip daddr ${plan.proxy.ipv4} accept`,
+    `ip6 daddr ${plan.proxy.ipv6} accept`,
+    ...(egress === undefined ? [] : [`tcp dport ${SMTP_PORT} accept`]),
+    // The kernel takes its time with ICMPv6 to itself (1 s, seen); a reset is there at once.
+    "meta l4proto tcp reject with tcp reset",
+    "reject with icmpx no-route",
+  ]);
+
+// A relay with a global address of its own would get its packets to the proxy back with itself as their sender, and
+// its answers would never pass the proxy again. What it sends to its own public name stays here instead. From behind
+// NAT the route through the proxy works, and is taken.
+function hairpin({ plan, ports, publicAddresses }: RelayFilter): string[][] {
+  if (publicAddresses.length === 0) return [];
+  const toPorts = `tcp dport { ${ascending(ports).join(", ")} }`;
+  const rules = publicAddresses.map((address) =>
+    familyOf(address) === 4
+      ? `ip saddr != { ${NO_CLIENT_IPV4} } ip daddr ${address} ${toPorts} dnat ip to ${plan.relay.ipv4}`
+      : `ip6 saddr != { ${NO_CLIENT_IPV6} } ip6 daddr ${address} ${toPorts} dnat ip6 to ${plan.relay.ipv6}`,
+  );
+  return [chain("hairpin", `type nat hook output priority ${NAT_FIRST.output}; policy accept;`, rules)];
 }
 
 // A mail server may bind itself to an address of its own (postfix: smtp_bind_address, which chatmail sets from addr_v4 and

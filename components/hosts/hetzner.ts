@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { z } from "zod";
 import { cloudFirewallRules } from "../filter/cloudFirewall";
-import { sshKeyPair } from "../tunnel/keys";
+import { sshKeyPair, type SshKeyPair } from "../tunnel/keys";
 import { debian } from "../platforms/debian";
 import type { SshConnection } from "../remote/hostDocument";
 import { anyProxy } from "../settings/anyProxy";
@@ -118,66 +118,114 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
   readonly closed: boolean;
   readonly rebootTime: string | undefined;
 
-  constructor(name: string, args: HostArgs<HetznerProxy>, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    private readonly name: string,
+    private readonly args: HostArgs<HetznerProxy>,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("chatmail-proxy:hosts:HetznerHost", name, {}, opts);
-    const child = { parent: this };
     const { settings } = args;
-    // Names are unique per project at Hetzner Cloud, which may hold other stacks; a DNS name is unique anyway.
-    const cloudName = args.dnsName;
-    // Hetzner Cloud is asked only when all that leads to the server, its tunnel first, is gone already. The engine refuses in
-    // the preview that comes before, when nothing is.
-    const kept = { ...child, protect: settings.deleteProtection };
-    const common = {
-      labels: { ...settings.labels, ...args.labels, proxy: settings.name },
-      deleteProtection: settings.deleteProtection,
+    const hostKey = this.createHostKey();
+    const addresses = { ipv4: this.createAddress("ipv4"), ipv6: this.createAddress("ipv6") };
+    const server = this.createServer(hostKey, addresses, this.createFirewall());
+
+    this.ipv4 = addresses.ipv4.ipAddress;
+    // The primary IP is a whole /64; the server takes the first address in it.
+    this.ipv6 = addresses.ipv6.ipAddress.apply((network) => `${network.replace(/::$/, "")}::1`);
+    this.createReverseDns("ipv4", addresses.ipv4, this.ipv4);
+    this.createReverseDns("ipv6", addresses.ipv6, this.ipv6);
+
+    this.machine = server.id;
+    this.ssh = {
+      // By way of the server, so that nobody connects before it exists.
+      host: pulumi.all([this.ipv4, server.id]).apply(([ipv4]) => ipv4),
+      port: settings.sshPort,
+      user: "root",
+      hostKey: pulumi.unsecret(hostKey.publicKey),
+      privateKey: args.key().privateKey,
     };
+    const properties = hetznerProperties(settings);
+    this.closed = properties.closed;
+    this.rebootTime = properties.rebootTime(args.rebootTime);
+    this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6 });
+  }
 
-    const hostKeySeed = new random.RandomPassword(`${name}-host-key`, { length: 64, special: false }, child);
-    const hostKey = hostKeySeed.result.apply((seed) => sshKeyPair(seed, "ssh host key", settings.name));
+  // Names are unique per project at Hetzner Cloud, which may hold other stacks; a DNS name is unique anyway.
+  private get cloudName(): string {
+    return this.args.dnsName;
+  }
 
-    const address = (type: "ipv4" | "ipv6") =>
-      new hcloud.PrimaryIp(
-        `${name}-${type}`,
-        { ...common, name: `${cloudName}-${type}`, type, location: settings.location, autoDelete: false },
-        kept,
-      );
-    const [primaryIpv4, primaryIpv6] = [address("ipv4"), address("ipv6")];
+  private get labels(): Record<string, string> {
+    const { settings, labels } = this.args;
+    return { ...settings.labels, ...labels, proxy: settings.name };
+  }
 
-    const firewall = new hcloud.Firewall(
-      `${name}-firewall`,
+  // Hetzner Cloud is asked only when all that leads to the server, its tunnel first, is gone already. The engine refuses in
+  // the preview that comes before, when nothing is.
+  private get protectedChild() {
+    return { parent: this, protect: this.args.settings.deleteProtection };
+  }
+
+  private createHostKey(): pulumi.Output<SshKeyPair> {
+    const seed = new random.RandomPassword(`${this.name}-host-key`, { length: 64, special: false }, { parent: this });
+    return seed.result.apply((text) => sshKeyPair(text, "ssh host key", this.args.settings.name));
+  }
+
+  private createAddress(type: "ipv4" | "ipv6"): hcloud.PrimaryIp {
+    const { location, deleteProtection } = this.args.settings;
+    return new hcloud.PrimaryIp(
+      `${this.name}-${type}`,
       {
-        name: cloudName,
-        labels: common.labels,
-        rules: cloudFirewallRules({ ...args.allowedPorts, sshPort: settings.sshPort }),
+        labels: this.labels,
+        deleteProtection,
+        name: `${this.cloudName}-${type}`,
+        type,
+        location,
+        autoDelete: false,
       },
-      args.frozen ? { ...child, ignoreChanges: ["rules"] } : child,
+      this.protectedChild,
     );
+  }
 
-    const server = new hcloud.Server(
-      `${name}-server`,
+  private createFirewall(): hcloud.Firewall {
+    const { allowedPorts, settings, frozen } = this.args;
+    return new hcloud.Firewall(
+      `${this.name}-firewall`,
       {
-        ...common,
+        name: this.cloudName,
+        labels: this.labels,
+        rules: cloudFirewallRules({ ...allowedPorts, sshPort: settings.sshPort }),
+      },
+      frozen ? { parent: this, ignoreChanges: ["rules"] } : { parent: this },
+    );
+  }
+
+  private createServer(
+    hostKey: pulumi.Output<SshKeyPair>,
+    { ipv4, ipv6 }: Record<"ipv4" | "ipv6", hcloud.PrimaryIp>,
+    firewall: hcloud.Firewall,
+  ): hcloud.Server {
+    const { serverType, image, location, backups, deleteProtection, sshPort } = this.args.settings;
+    return new hcloud.Server(
+      `${this.name}-server`,
+      {
         // Where another SSH port is seen, since user data is not looked at.
-        labels: {
-          ...common.labels,
-          ...(settings.sshPort === STANDARD_SSH_PORT ? {} : { sshport: String(settings.sshPort) }),
-        },
-        name: cloudName,
-        serverType: settings.serverType,
-        image: settings.image,
-        location: settings.location,
-        backups: settings.backups,
-        rebuildProtection: settings.deleteProtection,
-        sshKeys: [registered(args.key()).id],
+        labels: { ...this.labels, ...(sshPort === STANDARD_SSH_PORT ? {} : { sshport: String(sshPort) }) },
+        deleteProtection,
+        name: this.cloudName,
+        serverType,
+        image,
+        location,
+        backups,
+        rebuildProtection: deleteProtection,
+        sshKeys: [registered(this.args.key()).id],
         // Not secret in the provider's schema, though it holds the host key.
-        userData: pulumi.secret(hostKey.apply((pair) => renderCloudInit({ hostKey: pair, sshPort: settings.sshPort }))),
+        userData: pulumi.secret(hostKey.apply((pair) => renderCloudInit({ hostKey: pair, sshPort }))),
         firewallIds: [numericId(firewall)],
-        publicNets: [
-          { ipv4Enabled: true, ipv4: numericId(primaryIpv4), ipv6Enabled: true, ipv6: numericId(primaryIpv6) },
-        ],
+        publicNets: [{ ipv4Enabled: true, ipv4: numericId(ipv4), ipv6Enabled: true, ipv6: numericId(ipv6) }],
       },
       {
-        ...kept,
+        ...this.protectedChild,
         // Its name and its addresses are free only once the old one is gone.
         deleteBeforeReplace: true,
         // Both count only at the first boot; a later wording of ours is no reason to buy another server.
@@ -186,33 +234,14 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
         replaceOnChanges: ["labels.sshport"],
       },
     );
+  }
 
-    this.ipv4 = primaryIpv4.ipAddress;
-    // The primary IP is a whole /64; the server takes the first address in it.
-    this.ipv6 = primaryIpv6.ipAddress.apply((network) => `${network.replace(/::$/, "")}::1`);
-    this.machine = server.id;
-    this.ssh = {
-      // By way of the server, so that nobody knocks before it is there.
-      host: pulumi.all([this.ipv4, server.id]).apply(([ipv4]) => ipv4),
-      port: settings.sshPort,
-      user: "root",
-      hostKey: pulumi.unsecret(hostKey.publicKey),
-      privateKey: args.key().privateKey,
-    };
-
-    const reverse = (type: "ipv4" | "ipv6", primaryIp: hcloud.PrimaryIp, ipAddress: pulumi.Output<string>) =>
-      new hcloud.Rdns(
-        `${name}-ptr-${type}`,
-        { primaryIpId: numericId(primaryIp), ipAddress, dnsPtr: args.reverseName },
-        { ...child, deletedWith: primaryIp },
-      );
-    reverse("ipv4", primaryIpv4, this.ipv4);
-    reverse("ipv6", primaryIpv6, this.ipv6);
-
-    const properties = hetznerProperties(settings);
-    this.closed = properties.closed;
-    this.rebootTime = properties.rebootTime(args.rebootTime);
-    this.registerOutputs({ ipv4: this.ipv4, ipv6: this.ipv6 });
+  private createReverseDns(type: "ipv4" | "ipv6", primaryIp: hcloud.PrimaryIp, ipAddress: pulumi.Output<string>): void {
+    new hcloud.Rdns(
+      `${this.name}-ptr-${type}`,
+      { primaryIpId: numericId(primaryIp), ipAddress, dnsPtr: this.args.reverseName },
+      { parent: this, deletedWith: primaryIp },
+    );
   }
 }
 
