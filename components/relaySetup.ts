@@ -159,87 +159,85 @@ export class RelaySetup implements RelayEnds {
 
   private install() {
     this.installed = true;
-    const { name, host, tunnels } = this;
-    const mark = `${pulumi.getProject()}@${pulumi.getStack()}`;
-    const child = { parent: this.component };
-    // The order of the settings is no news for the relay.
-    const sorted = [...tunnels].sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
-
-    const whole = leaveCommand(
+    const { name, host } = this;
+    const release = leaveCommand(
       `${name}-leave`,
       { name, host, command: hostctlIfThere(host.become, "release", stackMark()) },
-      child,
+      { parent: this.component },
     );
+    // Sorted, so that another order of the settings changes nothing on the relay.
+    const tunnels = [...this.tunnels].sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
+    const keys = this.bringKeys(tunnels, release);
+    const ends = this.bringEnds(tunnels, keys);
+    for (const { proxy, parent } of this.tunnels) this.endOf(proxy, parent, release);
+    return { keys, ends };
+  }
 
-    const keyNames = sorted.map(({ proxy }) => `keys-${proxy}`);
-    const keys = new HostDocument(
+  /** Our program and its packages, and the keys of all tunnels. */
+  private bringKeys(tunnels: readonly TunnelEndArgs[], release: pulumi.Resource): HostDocument {
+    const { name, host } = this;
+    const id = `relay@${projectAndStack()}`;
+    const content = pulumi
+      .all(tunnels.map((tunnel) => pulumi.all([tunnel.keys, allWentWell(tunnel.requires)])))
+      .apply((known) =>
+        document(id, [
+          "setup",
+          ...RELAY_PACKAGES.map((each) => `package ${each}`),
+          "independent",
+          ...known.flatMap(([pair, able], i) => {
+            const { proxy, interfaceName, held } = tunnels[i] as TunnelEndArgs;
+            return this.setLines(`keys-${proxy}`, keysSet(interfaceName, pair), held || !able);
+          }),
+        ]),
+      );
+    return new HostDocument(
       `${name}-host`,
       {
         host,
         attempts: 3,
-        document: `relay@${mark}`,
+        document: id,
         program: hostctlProgram(),
-        content: pulumi.secret(
-          pulumi.all(sorted.map((tunnel) => pulumi.all([tunnel.keys, allWentWell(tunnel.requires)]))).apply((known) =>
-            document(`relay@${mark}`, [
-              "setup",
-              ...RELAY_PACKAGES.map((each) => `package ${each}`),
-              "independent",
-              ...known.flatMap(([pair, able], i) => {
-                const { interfaceName, held } = sorted[i] as TunnelEndArgs;
-                return setLines(keyNames[i] as string, keysSet(interfaceName, pair), {
-                  held: held || !able,
-                  live: liveDigest(this.args.there, keyNames[i] as string),
-                });
-              }),
-            ]),
-          ),
-        ),
-        requires: [{ resource: whole, result: pulumi.output(WELL) }],
+        content: pulumi.secret(content),
+        requires: [{ resource: release, result: pulumi.output(WELL) }],
       },
-      { ...child, aliases: [{ name: `${name}-hostctl` }] },
+      { parent: this.component, aliases: [{ name: `${name}-hostctl` }] },
     );
+  }
 
-    const endNames = sorted.map(({ proxy }) => `tunnel-${proxy}`);
-    const ends = new HostDocument(
+  /** The relay's end of each tunnel whose keys are there. */
+  private bringEnds(tunnels: readonly TunnelEndArgs[], keys: HostDocument): HostDocument {
+    const { name, host } = this;
+    const id = `tunnels@${projectAndStack()}`;
+    const content = pulumi
+      .all(
+        tunnels.map(({ proxy, end, requires }) =>
+          pulumi.all([
+            end,
+            allWentWell(requires),
+            keys.result.apply((all) => appliedSet(all, `keys-${proxy}`).ok || pulumi.runtime.isDryRun()),
+          ]),
+        ),
+      )
+      .apply((known) =>
+        document(id, [
+          "independent",
+          ...known.flatMap(([end, able, keyed], i) => {
+            const { proxy, held } = tunnels[i] as TunnelEndArgs;
+            return this.setLines(`tunnel-${proxy}`, relayEndSet(end), held || !able || !keyed);
+          }),
+        ]),
+      );
+    // Keys of single tunnels that could not be brought in hold up those tunnels alone.
+    const result = keys.result.apply((all): Applied => (all.ok || all.held || all.reason !== "" ? all : { ok: true }));
+    return new HostDocument(
       `${name}-tunnels`,
-      {
-        host,
-        document: `tunnels@${mark}`,
-        content: pulumi
-          .all(
-            sorted.map((tunnel) =>
-              pulumi.all([
-                tunnel.end,
-                allWentWell(tunnel.requires),
-                keys.result.apply((all) => appliedSet(all, `keys-${tunnel.proxy}`).ok),
-              ]),
-            ),
-          )
-          .apply((known) =>
-            document(`tunnels@${mark}`, [
-              "independent",
-              ...known.flatMap(([end, able, keyed], i) =>
-                setLines(endNames[i] as string, relayEndSet(end), {
-                  held: sorted[i]?.held || !able || !(keyed || pulumi.runtime.isDryRun()),
-                  live: liveDigest(this.args.there, endNames[i] as string),
-                }),
-              ),
-            ]),
-          ),
-        requires: [
-          {
-            resource: keys.resource,
-            result: keys.result.apply((result): Applied =>
-              result.ok || result.held || result.reason !== "" ? result : { ok: true },
-            ),
-          },
-        ],
-      },
-      child,
+      { host, document: id, content, requires: [{ resource: keys.resource, result }] },
+      { parent: this.component },
     );
-    for (const { proxy, parent } of tunnels) this.endOf(proxy, parent, whole);
-    return { keys, ends };
+  }
+
+  private setLines(set: string, files: Parameters<typeof setLines>[1], held: boolean) {
+    return setLines(set, files, { held, live: liveDigest(this.args.there, set) });
   }
 
   /** Does nothing but, when the proxy goes, take its end away. */
@@ -252,3 +250,5 @@ export class RelaySetup implements RelayEnds {
     );
   }
 }
+
+const projectAndStack = () => `${pulumi.getProject()}@${pulumi.getStack()}`;
