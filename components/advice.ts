@@ -1,4 +1,4 @@
-// What an operator should know about the way these settings work with this relay: sentences. Pure.
+// What an operator should know about how these settings work with this relay: messages. Pure.
 import { familyOf, isPrivate } from "./addresses";
 import type { ForeignAddress } from "./dns/reverse";
 import { kindOf, propertiesOf } from "./hosts/kindOf";
@@ -38,7 +38,7 @@ export function advice(situation: Situation): string[] {
   ].flatMap((part) => part(situation));
 }
 
-/** From here on a wave of clients that come back at once may not fit any more. */
+/** From here on, clients that all reconnect at once may exceed the limit. */
 const CROWDED = 0.8;
 
 function crowded({ reports }: Situation): string[] {
@@ -60,7 +60,7 @@ function awaitScript({ settings, reports, published }: Situation): ProxyReport[]
   );
 }
 
-/** Those whose faults are faults: until the script has run there is none, only something left to do. */
+/** Proxies whose faults count: until the script has run on the relay, it is only something left to do. */
 export function faultyOnes(situation: Situation): ProxyReport[] {
   const waiting = new Set(awaitScript(situation));
   return situation.reports.filter((report) => !waiting.has(report));
@@ -85,7 +85,7 @@ function drainedButPublished({ reports, published }: Situation): string[] {
     .filter(({ publish, families }) => !publish && families.some(({ address }) => published.includes(address)))
     .map(
       ({ name }) =>
-        `${name} has publish: false, but stays in DNS: there is no other proxy that works, and a mail domain without addresses would turn mail away for good.`,
+        `${name} has publish: false, but stays in DNS: there is no other proxy that works, and a mail domain without addresses would make senders give up and return mail.`,
     );
 }
 
@@ -95,7 +95,7 @@ function networks({ settings, reports }: Situation): string[] {
   return text === undefined ? [] : [text];
 }
 
-/** Whoever postfix trusts by address may send anything anywhere; without a tunnel the whole internet has the proxies' addresses. */
+/** A client that postfix trusts by address may send anything anywhere; without a tunnel the whole internet has the proxies' addresses. */
 export function openRelay({ settings, facts, reports }: Situation): string[] {
   if (settings.tunnel !== "none" || !facts) return [];
   return reports.flatMap(({ name, families }) =>
@@ -110,7 +110,7 @@ export function openRelay({ settings, facts, reports }: Situation): string[] {
   );
 }
 
-/** A proxy names its clients to the relay, and a captured one names whom it likes. Without a tunnel it has its own address alone. */
+/** A proxy tells the relay its clients' addresses, and a captured one can claim any. Without a tunnel it has only its own address. */
 export function publicTrust({ settings, facts }: Situation): string[] {
   const networks = settings.tunnel === "none" || !facts ? [] : trustedClients(facts);
   if (networks.length === 0) return [];

@@ -1,4 +1,4 @@
-// What the last whole run of `pulumi up` left standing: its word is the stack's own output `lastRun`.
+// What the last complete run of `pulumi up` left: read from the stack's own output `lastRun`.
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { RELAY } from "./componentTypes";
@@ -21,7 +21,7 @@ const lastRun = z.object({
   proxies: z.record(z.string(), machine),
   /** Proxies whose set-up failed, or has yet to begin since they could not be reached. */
   failed: z.array(z.string()).catch([]),
-  /** Hosts have documents, and the steps of versions before those are gone from the stack. */
+  /** Hosts have documents; the single steps of earlier versions are gone from the stack. */
   documents: z.boolean().default(false),
   script: z
     .object({
@@ -48,7 +48,7 @@ const outputs = z.object({
   ),
 });
 
-/** What stands, and at which addresses. */
+/** The last run's snapshot, with addresses and host keys. */
 export type Before = LastRun & {
   readonly published: readonly string[];
   readonly addresses: Readonly<Record<string, readonly string[]>>;
@@ -58,12 +58,12 @@ export type Before = LastRun & {
 
 export type ScriptState = NonNullable<LastRun["script"]>;
 
-/** What follows from the settings alone. */
+/** The part of `LastRun` that follows from the settings alone. */
 export type Snapshot = Omit<LastRun, "failed" | "script" | "documents">;
 
 export type Wanted = Pick<Settings, "mailDomain" | "dns" | "relay" | "proxies" | "tunnel">;
 
-/** What a run with these settings leaves standing. Pure. */
+/** The snapshot after a run with these settings. Pure. */
 export function snapshotOf({ mailDomain, dns, relay, proxies, tunnel }: Wanted): Snapshot {
   return {
     mailDomain,
@@ -78,8 +78,8 @@ export function snapshotOf({ mailDomain, dns, relay, proxies, tunnel }: Wanted):
 }
 
 /**
- * What stands after a run with faults: the engine then deletes nothing, so that what the settings no longer want is there
- * still, and no new step may be taken over it. Pure.
+ * The snapshot after a run with faults: the engine deletes nothing then, so removed entries still exist and must stay in
+ * the snapshot. Pure.
  */
 export function snapshotAfterFailure(before: LastRun | undefined, now: Snapshot): Snapshot {
   if (!before) return now;
@@ -88,8 +88,8 @@ export function snapshotAfterFailure(before: LastRun | undefined, now: Snapshot)
 }
 
 /**
- * Undefined in a new stack, and where the last run was made by a version that left no word. They are the stack's own outputs,
- * or, in a program of somebody else's, one of those, whatever its name.
+ * Undefined in a new stack, and where the last run was made by a version without that output. They are the stack's own
+ * outputs, or, in another program, one of those, under any name.
  */
 export async function readLastRun(relay: string): Promise<Before | undefined> {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;

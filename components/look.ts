@@ -1,6 +1,6 @@
-// What is there on the hosts before anything is decided: each is asked by one login over SSH, read-only, in previews too. What
-// cannot be reached, or does not let us in, is data. What differs from what was brought in is named, and the next update puts
-// it back.
+// The look at the hosts before anything is decided: one read-only login over SSH to each, in previews too. A host that cannot
+// be reached, or does not let us in, is data. What differs from what was brought in is reported, and the next update puts it
+// back.
 import * as pulumi from "@pulumi/pulumi";
 import type { SshEndpoint } from "./hosts/host";
 import { kindOf, propertiesOf } from "./hosts/kindOf";
@@ -38,7 +38,7 @@ export async function askFromHere(login: SshLogin, command: string, stdin: strin
   return { ...answer, stillThere: async () => (await open()) || (await sshAnswersFromHere(login.host, login.port)) };
 }
 
-/** `answer`: it lets us in, and what it answers makes no sense. */
+/** `answer`: it lets us in, and its answer makes no sense. */
 export type HostSeen = {
   /** Which machine it was (Host.machine); undefined of a relay. */
   readonly machine?: string;
@@ -61,7 +61,7 @@ const LETS_NOBODY_IN: ReadonlySet<string> = new Set(["hostKey", "login", "answer
 export interface Seen {
   /** By proxy; one that is yet to be bought, or is given up, is none of them. */
   readonly proxies: ReadonlyMap<string, HostSeen>;
-  /** Undefined where it is not to be asked. */
+  /** Undefined where it is not asked. */
   readonly relay: HostSeen | undefined;
 }
 
@@ -92,7 +92,7 @@ export async function askProxy(
   ask: AskHost,
 ): Promise<HostSeen | undefined> {
   const endpoint = endpoints.get(entry.name);
-  // That of a server that was bought by a run which did not come to its end is not known; it is set up as a new one.
+  // Not known of a server that was bought by an interrupted run; it is set up as a new one.
   const hostKey = endpoint?.hostKey ?? before?.hostKeys[entry.name];
   if (!endpoint || hostKey === undefined || isGone(entry)) return undefined;
   const { platform } = propertiesOf(entry);
@@ -220,7 +220,7 @@ interface Row {
   readonly component: pulumi.Resource;
 }
 
-/** Tells what else deserves a word on a host, each in its own row. */
+/** Warns of what else is odd on a host, in that host's row. */
 export async function warnOfRemarks(
   seen: Seen,
   rows: readonly Row[],
@@ -237,7 +237,7 @@ export async function warnOfRemarks(
   }
 }
 
-/** Tells in a preview what is in the way of an `up`, each in its host's own row; an `up` fails at it by itself. */
+/** Warns in a preview of what is in the way of an `up`, in that host's row; an `up` fails at it by itself. */
 export async function warnOfConflicts(seen: Seen, rows: readonly Row[]): Promise<void> {
   if (!pulumi.runtime.isDryRun()) return;
   for (const row of rows)
@@ -245,7 +245,7 @@ export async function warnOfConflicts(seen: Seen, rows: readonly Row[]): Promise
       await pulumi.log.warn(`${row.name}: ${conflict}.`, row.component);
 }
 
-/** Tells what differs from what an earlier run brought in, each in its host's own row. */
+/** Warns of what differs from what an earlier run brought in, in that host's row. */
 export async function warnOfDrift(
   seen: Seen,
   before: Before | undefined,
@@ -268,7 +268,7 @@ export async function warnOfDrift(
   await Promise.all([
     ...known.map((row) => {
       const status = statusOf(seen.proxies.get(row.name));
-      // A host is one proxy: whatever sets there are, are this one's.
+      // A host is one proxy: all sets on it belong to this one.
       return tell(row.name, status, row.component, [...new Set(["filter", ...Object.keys(status?.sets ?? {})])]);
     }),
     ...(before?.relay.setup === "ssh" && relay ? [tell("relay", statusOf(seen.relay), relay.component, ends)] : []),

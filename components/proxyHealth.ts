@@ -1,4 +1,4 @@
-// What a run comes to know of a proxy, as plain values: the decisions about records and warnings are made of them.
+// What a run finds out about a proxy, as plain values: the decisions about records and warnings are made from them.
 import * as pulumi from "@pulumi/pulumi";
 import type { MailDomainArgs } from "./dns/mailDomain";
 import type { DnsZone } from "./dns/zone";
@@ -11,13 +11,13 @@ import type { Settings } from "./settings";
 
 export interface ProxyHealth {
   readonly addresses: readonly string[];
-  /** Undefined where nothing is known: in a preview of something new, or when the set-up broke off and the run goes on without it. */
+  /** Undefined where nothing is known: in a preview of something new, or when the set-up was interrupted and the run continues without it. */
   readonly report: ProxyReport | undefined;
-  /** Addresses of which this run could learn nothing. */
+  /** Addresses that this run could not check. */
   readonly unknown: readonly string[];
-  /** All of it was tried. */
+  /** All of the set-up was tried. */
   readonly complete: boolean;
-  /** Some of it failed. */
+  /** Some of the set-up failed. */
   readonly failed: boolean;
   /** Its host is there, and could not be used. */
   readonly unreached: boolean;
@@ -47,7 +47,7 @@ export const allKnown = (health: readonly ProxyHealth[]): boolean =>
 export const reportsOf = (health: readonly ProxyHealth[]): ProxyReport[] =>
   health.flatMap(({ report }) => report ?? []);
 
-/** What belongs into the mail domain's records. */
+/** The arguments of the mail domain's records. */
 export function mailDomainArgs(
   mailDomain: string,
   zone: DnsZone,
@@ -57,7 +57,7 @@ export function mailDomainArgs(
   const known = allKnown(health);
   const reports = reportsOf(health);
   const setUp = reports.filter(({ failures }) => failures.length === 0);
-  // Whatever answers at the others may be somebody else's mail server. If it was ours until now, it may well still be.
+  // At the others somebody else's mail server may answer. If the address was ours until now, it probably still is.
   const doubtful = reports.filter(({ failures }) => failures.length > 0);
   return {
     mailDomain,
@@ -72,7 +72,7 @@ export function mailDomainArgs(
 
 interface CheckArgs {
   readonly publish: boolean;
-  /** Others' firewalls on the relay: sentences. */
+  /** Others' firewalls on the relay: messages. */
   readonly onRelay: readonly string[];
   /** What was seen of its host at the beginning. */
   readonly host: HostSeen | undefined;
@@ -88,7 +88,7 @@ async function checkProxy(proxy: ProxySetup, { publish, onRelay, host }: CheckAr
     outputValue(proxy.inside),
     outputValue(proxy.failures),
   ]);
-  // In a run that goes on past what broke off, what failed before that is not known either.
+  // Undefined in an update: the set-up was interrupted, and what failed before that is not known either.
   const brokeOff = told === undefined && !pulumi.runtime.isDryRun();
   const failures = told ?? [];
   const addresses = { ...(ipv4 ? { 4: ipv4 } : {}), ...(ipv6 ? { 6: ipv6 } : {}) };
@@ -104,7 +104,7 @@ async function checkProxy(proxy: ProxySetup, { publish, onRelay, host }: CheckAr
     (family) => notAsked && outside?.[family]?.every(({ answer }) => answer.kind === "notFromHere"),
   );
   return {
-    // What is not wanted there goes whatever is known of it.
+    // An address that is not wanted there goes in any case.
     unknown: !publish ? [] : outside ? unseen.flatMap((family) => addresses[family] ?? []) : Object.values(addresses),
     complete: inside !== undefined,
     failed: brokeOff || failures.length > 0,

@@ -1,5 +1,5 @@
 // One proxy in front of the relay: a host, the tunnel's two ends, the packet filter, its own DNS names, and a look at
-// whether mail reaches the relay through it. Who is published under the mail domain is decided elsewhere (dns/mailDomain.ts).
+// whether mail reaches the relay through it. dns/mailDomain.ts decides who is published under the mail domain.
 import * as pulumi from "@pulumi/pulumi";
 import { typeOf } from "./dns/recordSets";
 import type { DnsZone } from "./dns/zone";
@@ -152,7 +152,7 @@ export class ProxySetup {
     return { ipv4, ipv6, dnsName, wireGuardPublicKey };
   }
 
-  /** What the machine said of itself; undefined of one that takes the place of another in this run. */
+  /** The machine's own status; undefined for one that replaces another in this run. */
   private there(machine: Host): pulumi.Output<HostStatus | undefined> {
     const { seen } = this.args;
     return machine.machine.apply((id) => (id === seen?.machine ? statusOf(seen) : undefined));
@@ -167,12 +167,12 @@ export class ProxySetup {
     return mode.kind === "tunnel" && mode.relay.silent;
   }
 
-  /** Its configuration is going to fail for what is in the way on the host. */
+  /** Something on the host is in the way, so its configuration is going to fail. */
   private get inTheWay(): boolean {
     return (statusOf(this.args.seen)?.conflicts.length ?? 0) > 0;
   }
 
-  /** One end of the tunnel could not be brought in, so that the other stays as it is too, since both must fit. */
+  /** One end of the tunnel cannot be brought in, so the other is left unchanged: both must match. */
   private get held(): boolean {
     return this.relaySilent || this.inTheWay;
   }
@@ -195,7 +195,7 @@ export class ProxySetup {
     };
   }
 
-  /** The machine that could not be reached is another one: this one takes its place. */
+  /** The machine that could not be reached is being replaced by this one. */
   private replaced(machine: Host): pulumi.Output<boolean> {
     const { seen } = this.args;
     return machine.machine.apply((id) => !machine.gone && seen !== undefined && seen.machine !== id);
@@ -237,7 +237,7 @@ export class ProxySetup {
     }
   }
 
-  /** A server that has just been bought answers some time later, or never. */
+  /** Waits for the SSH of a server that has just been bought. */
   private firstContact(machine: Host): Requirement {
     const { seen, sshAnswers } = this.args;
     if (seen || machine.adopted || pulumi.runtime.isDryRun()) return { result: pulumi.output(WELL) };
@@ -290,7 +290,7 @@ export class ProxySetup {
     );
   }
 
-  /** A machine that stays gets back what was there before; one that goes may be dead by then. */
+  /** An adopted machine gets back what was there before; a bought one is deleted anyway. */
   private leaving(machine: Host): Requirement[] {
     if (!machine.adopted) return [];
     const { name } = this;

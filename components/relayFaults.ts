@@ -5,7 +5,7 @@ import { outputValue } from "./outputValue";
 import type { RelaySetup } from "./relaySetup";
 import type { StackSettings } from "./settings";
 
-/** Sentences. That nothing answers there is told elsewhere. */
+/** Messages. That nothing answers there is reported elsewhere. */
 export async function relayFaults(
   settings: StackSettings,
   relay: RelaySetup | undefined,

@@ -65,7 +65,7 @@ export class ScriptedRelay implements RelayEnds {
     );
   }
 
-  /** What tells this script from another: no secret, since what it holds cannot be guessed. */
+  /** What identifies this script: no secret, since its contents cannot be guessed. */
   async state(before: ScriptState | undefined, now: Date): Promise<ScriptState | undefined> {
     const text = await outputValue(this.script);
     if (text === undefined) return before;
@@ -132,7 +132,7 @@ export const NO_INTERRUPTIONS: Interruptions = { tunnels: [], frozen: [], egress
 export const FETCH_SCRIPT =
   "(umask 077; pulumi stack output --show-secrets relayScript > relay.sh); copy relay.sh to the relay (it holds private keys: delete it afterwards) and run there, as root: sh relay.sh.";
 
-/** A word when the script is another than at the last run: nobody but a person brings it to the relay. `failed`: proxies that could not be set up. */
+/** A message when the script has changed since the last run: a person has to bring it to the relay. `failed`: proxies that could not be set up. */
 export function scriptChanged(
   before: ScriptState | undefined,
   now: ScriptState | undefined,
@@ -142,14 +142,14 @@ export function scriptChanged(
   const done = (names: readonly string[]) => names.filter((name) => !failed.includes(name));
   const stopped = interruptionText({ tunnels: done(interruptions.tunnels), egress: done(interruptions.egress) });
   if (!before || (stopped === "" && (!now || before.digest === now.digest))) return [];
-  const another = "The relay's script is another than at the last run";
+  const another = "The relay's script has changed since the last run";
   // It holds the new ends of tunnels whose other ends may still be the old ones.
   const old = [...new Set([...failed, ...interruptions.frozen])].join(", ");
   const mayWait = `${old} could not be set up, and may still have its old end of the tunnel`;
   if (old !== "" && stopped === "") return [`${another}. Do not run it there yet: ${mayWait}.`];
   if (old !== "")
     return [
-      `${another}. ${mayWait}, which the script would cut off.${stopped} If ${old} is soon mended, do that first, and run pulumi up again; if not, run the script: ${FETCH_SCRIPT}`,
+      `${another}. ${mayWait}, which the script would cut off.${stopped} If ${old} can soon be fixed, do that first, and run pulumi up again; if not, run the script: ${FETCH_SCRIPT}`,
     ];
   const goesOn =
     interruptions.tunnels.length > 0 ? "" : ", and until it has run again the relay keeps the tunnels that it has";
@@ -179,7 +179,7 @@ export function relayScript(
   unsorted: readonly ScriptedTunnel[],
   { outboundCheck, udpPorts }: ScriptWishes,
 ): string {
-  // The order of the settings is no news for the relay.
+  // Sorted, so that another order of the settings changes nothing on the relay.
   const tunnels = [...unsorted].sort((a, b) => (a.interfaceName < b.interfaceName ? -1 : 1));
   const sets = tunnels.flatMap((tunnel) => tunnel.sets);
   const hereDocument = (command: string, text: string) => [`${command} <<'${END}'`, text.replace(/\n$/, ""), END];
@@ -214,7 +214,7 @@ export function relayScript(
     ...(forwardsTurn(udpPorts)
       ? []
       : hereDocument(`[ -z "$(${HOSTCTL} turn)" ] || cat >&2`, `chatmail-proxy: ${TURN_UNREACHED}`)),
-    // Told, but no reason to stop: it is the provider's to mend.
+    // Reported, but no reason to stop: only the provider can fix it.
     ...(outboundCheck === false ? [] : [`${HOSTCTL} outbound ${outboundCheck} || true`]),
     'echo "chatmail-proxy: this relay is set up. Now run pulumi up again: it proves that mail gets through, and publishes the proxies."',
     "",

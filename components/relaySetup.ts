@@ -90,7 +90,7 @@ export class RelaySetup implements RelayEnds {
       stillThere: args.stillThere,
       fresh: args.fresh,
     };
-    // When all proxies have asked for their ends: each is a line of the program, one after the other.
+    // Once all proxies have asked for their ends, which they do one after the other, with nothing awaited in between.
     this.documents = new Promise((resolve, reject) => {
       setImmediate(() => {
         try {

@@ -1,4 +1,4 @@
-// What a run tells its operator: faults that make it fail, warnings, and a page on what now stands.
+// What a run reports to its operator: faults that make it fail, warnings, and a page on the present state.
 import * as pulumi from "@pulumi/pulumi";
 import type { Family } from "./addresses";
 import { judge, type FamilyVerdict, type Inside, type OutsideView } from "./health/verdict";
@@ -33,7 +33,7 @@ export interface Seen {
   readonly addresses: Readonly<Partial<Record<Family, string>>>;
   readonly outside: Readonly<Partial<Record<Family, OutsideView>>>;
   readonly inside: Inside;
-  /** Others' firewalls on the relay: sentences. */
+  /** Others' firewalls on the relay: messages. */
   readonly onRelay: readonly string[];
   readonly failures: readonly Failure[];
 }
@@ -73,7 +73,7 @@ export function failingFamilies(proxies: readonly ProxyReport[]): Family[] {
       .flatMap(({ families, failures }) =>
         families
           .filter((each) => each.family === family)
-          // What is not set up serves nobody, whatever answers there.
+          // A proxy that is not set up is not healthy, even if something answers there.
           .map(({ verdict }) => ({ ...verdict, healthy: verdict.healthy && failures.length === 0 })),
       );
     return verdicts.some(({ notOffered }) => !notOffered) && verdicts.every(({ healthy }) => !healthy);
@@ -116,7 +116,7 @@ export function faultMessage(faults: readonly string[], published: readonly stri
       ? `The mail domain's records hold: ${published.join(", ")}.`
       : "Nothing is published under the mail domain by this stack.";
   return [
-    "Not everything works yet. What could be set up is set up (proxies that were taken out of the settings stay until a run without faults); mend this and run pulumi up again:",
+    "Some checks failed; everything else was set up. (Proxies that were removed from the settings are deleted by the next run without failures.) Fix the following, then run pulumi up again:",
     ...faults.map((fault) => `  - ${fault}`),
     dns,
   ].join("\n");
@@ -124,7 +124,7 @@ export function faultMessage(faults: readonly string[], published: readonly stri
 
 export interface RunFindings {
   readonly proxies: readonly ProxyReport[];
-  /** What is wrong with the relay itself: sentences. */
+  /** What is wrong with the relay itself: messages. */
   readonly onRelay: readonly string[];
   readonly published: readonly string[];
   /** Published addresses that belong to no proxy. */
@@ -134,8 +134,8 @@ export interface RunFindings {
 }
 
 /**
- * Says it all. Faults are logged as an error, not thrown: everything is made and recorded, and `fail` sees to it that the
- * run fails nevertheless. True when there are none. In a preview they are warnings: an error there would stop the `up` that is to mend them.
+ * Reports all findings. Faults are logged as an error, not thrown: everything is made and recorded, and `fail` makes the run
+ * fail nevertheless. True when there are none. In a preview they are warnings: an error there would stop the `up` that is to fix them.
  */
 export async function reportFindings({
   proxies,
@@ -151,7 +151,7 @@ export async function reportFindings({
   const kept =
     unknownAddresses.length > 0
       ? [
-          `the mail domain's records still hold ${unknownAddresses.join(", ")}, which is none of the proxies in the settings, because none of those is published and works. Publish one (publish: true), or mend it`,
+          `the mail domain's records still hold ${unknownAddresses.join(", ")}, which is none of the proxies in the settings, because none of those is published and works. Publish one (publish: true), or fix it`,
         ]
       : [];
   const faults = [...found.faults, ...onRelay.map((fault) => `relay: ${fault}`), ...kept];

@@ -31,7 +31,7 @@ export interface Place {
   /** The component below which the relay's parts go; asked for where it has any. */
   relayComponent(): pulumi.ComponentResource;
   proxyComponent(name: string): pulumi.ComponentResource;
-  /** Is told when all resources of the proxies are registered; what runs on their hosts may still be going on. */
+  /** Called when all resources of the proxies are registered; what runs on their hosts may still be going on. */
   registered(proxies: readonly ProxySetup[]): void;
 }
 
@@ -79,7 +79,7 @@ export async function runStack(settings: StackSettings, world: World, place: Pla
   await warnOfRemarks(seen, proxies, overSsh, began);
 
   const health = await checkProxies(proxies, settings, seen, facts);
-  // Before the records, since nothing of what is told should wait for them.
+  // Before the records, so that no report waits for them.
   const onRelay = await relayFaults(settings, overSsh, seen.relay, world.ask);
   const records = new MailDomain(
     `${place.prefix}mail-domain`,

@@ -1,4 +1,4 @@
-// What a run tells its operator at its end: faults, warnings, and what is left to do.
+// What a run reports at its end: faults, warnings, and what is left to do.
 import { advice, faultyOnes, foreignAddresses, senders, type Situation } from "./advice";
 import type { MailDomain } from "./dns/mailDomain";
 import { reverseAdvice } from "./dns/reverse";
@@ -26,7 +26,7 @@ export interface WholeRun {
   readonly facts: RelayFacts | undefined;
   readonly proxies: readonly ProxySetup[];
   readonly health: readonly ProxyHealth[];
-  /** What is wrong with the relay itself: sentences. */
+  /** What is wrong with the relay itself: messages. */
   readonly onRelay: readonly string[];
   readonly records: MailDomain;
   readonly world: Pick<World, "reverse" | "resolve" | "fail">;
@@ -40,7 +40,7 @@ export interface RunReport {
   readonly advice: readonly string[];
   /** Proxies whose set-up failed, or has yet to begin. */
   readonly failed: readonly string[];
-  /** The relay's script as people should know it. */
+  /** The relay's script that was announced. */
   readonly script: ScriptState | undefined;
 }
 
@@ -79,7 +79,7 @@ export async function reportRun(run: WholeRun): Promise<RunReport> {
     reports: allKnown(health) ? reports : undefined,
     advice: [...lines, ...reverse.notes],
     failed,
-    // Until all proxies' own ends are in, it stays the one that people know.
+    // Until all proxies' own ends are in, it stays the one that was announced.
     script: failed.length + interruptions.frozen.length > 0 ? (before?.script ?? newest) : newest,
   };
 }

@@ -123,7 +123,7 @@ function rawSettings(namespace: string): Record<string, unknown> {
 // The SDK knows which keys are encrypted in the stack file, but its types do not say so.
 const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
 
-/** Faults of secrets that stand in the stack file for everybody to read. */
+/** Faults of secrets that are in the stack file in plain text. */
 function plainSecrets(keys: readonly string[]): SettingFault[] {
   return keys
     .filter((key) => pulumi.runtime.getConfig(key) && !isConfigSecret(key))

@@ -1,5 +1,5 @@
-// Settings that cannot follow what stands in one step: at the end of an `up` the engine deletes what the settings no
-// longer want, and cannot be told to wait. Pure.
+// Changes of settings that are refused in one step: at the end of an `up` the engine deletes what the settings no longer
+// want, and cannot be made to wait. Each fault says which steps to take instead. Pure.
 import type { ExistingSet } from "./dns/recordSets";
 import { addThenRemove } from "./hosts/host";
 import { kindOf, type Machine } from "./hosts/kindOf";
@@ -8,7 +8,7 @@ import { HOSTCTL } from "./remote/hostctl";
 import type { ProxySettings } from "./settings";
 import type { SettingFault } from "./settings/fault";
 
-/** Faults of settings that need a step in between, which each of them tells. */
+/** Faults of settings that need a step in between. */
 export function unsafeTransitions(before: Before | undefined, settings: Wanted): SettingFault[] {
   if (!before) return [];
   const now = snapshotOf(settings);
@@ -20,7 +20,10 @@ export function unsafeTransitions(before: Before | undefined, settings: Wanted):
   ];
 }
 
-/** Faults of proxies that are to go, though a person has yet to take them out of DNS: also of a wildcard there, or of what the mail domain is a CNAME of. */
+/**
+ * Faults of removed proxies that are still published in a manually changed zone. `answered`: what is answered for the mail
+ * domain, from a wildcard or behind a CNAME too.
+ */
 export function checkStillNamed(
   before: Before | undefined,
   { mailDomain, proxies }: Wanted,
@@ -37,13 +40,13 @@ export function checkStillNamed(
       : [
           {
             key: "proxies",
-            text: `without ${name}, whose ${still.join(" and ")} still stands under ${mailDomain}: its clients would knock in vain. Put the entry back with publish: false, take the address out of the zone, wait for the TTL, and then remove the entry.`,
+            text: `without ${name}, whose ${still.join(" and ")} is still published under ${mailDomain}: its clients could not connect any more. Put the entry back with publish: false, take the address out of the zone, wait for the TTL, and then remove the entry.`,
           },
         ];
   });
 }
 
-/** What is left of the last run after this one, and is not ours to take away: sentences. `stack`: as it is marked on the relay. */
+/** Messages on what the last run set up and this one leaves behind, since it may not remove it. `stack`: as it is marked on the relay. */
 export function leftBehind(before: LastRun | undefined, settings: Wanted, stack: string): string[] {
   if (!before) return [];
   const now = snapshotOf(settings);
@@ -51,7 +54,7 @@ export function leftBehind(before: LastRun | undefined, settings: Wanted, stack:
   return [
     ...(isLeft(before, now)
       ? [
-          `The addresses of ${mailDomain} still stand in ${zoneText(zone)}, where nobody keeps them any more. Delete them there when they are not needed any more: in an old zone, some days after its delegation has moved.`,
+          `The addresses of ${mailDomain} are still in ${zoneText(zone)}, and no longer updated. Delete them there when they are no longer needed: in an old zone, some days after its delegation has moved.`,
         ]
       : []),
     ...(relay.setup === "script" && now.relay.setup === "none"
@@ -67,7 +70,7 @@ export function leftBehind(before: LastRun | undefined, settings: Wanted, stack:
   ];
 }
 
-/** Addresses in a zone that is changed by hand, then or now, are looked after by whoever changes it. */
+/** Addresses in a zone that is, or was, changed manually are the operator's own business. */
 function isLeft({ zone, mailDomain }: LastRun, now: Snapshot): boolean {
   if (
     zone.provider === "manual" ||
@@ -94,7 +97,7 @@ function checkZone(before: Before, now: Snapshot, left: string | undefined): Set
   return [
     {
       key,
-      text: `is another than ${zoneText(before.zone)}, where this run would delete the addresses of ${before.mailDomain}: nobody could find your relay until the delegation has moved. Change dns back, with onDestroy "keep" in it, and run pulumi up; then change it again. (If that zone is gone for good: dns.left: ${before.zone.name})`,
+      text: `has changed from ${zoneText(before.zone)}. This run would delete the addresses of ${before.mailDomain} there, and nobody could find your relay until the delegation has moved. Restore the old dns, with onDestroy "keep" in it, and run pulumi up; then change it. (If that zone no longer exists: dns.left: ${before.zone.name})`,
     },
   ];
 }
@@ -109,7 +112,7 @@ function checkSetup({ relay }: LastRun, now: Snapshot): SettingFault[] {
   ];
 }
 
-/** The proxies' ends of new tunnels come in at once; the relay's, where nobody but a person brings them, come later. */
+/** The proxies' ends of new tunnels are set up at once; the relay's, which a person sets up by the script, come later. */
 function checkMode(before: Before, now: Snapshot): SettingFault[] {
   if (before.relay.setup !== "none" || now.relay.setup !== "script" || before.published.length === 0) return [];
   const own =

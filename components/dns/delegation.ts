@@ -9,7 +9,7 @@ export interface OwnZone {
 }
 
 /**
- * Undefined: it cannot be told. Secondaries may stand in public under whatever names, so other names alone mean nothing:
+ * Undefined: it cannot be told. Secondaries may have any names in public, so other names alone mean nothing:
  * they serve another zone where they have another SOA, too.
  */
 export function isAsked({ nameServers, soa }: OwnZone, view: WorldView | undefined): boolean | undefined {
@@ -34,7 +34,7 @@ export interface Delegation {
   readonly delegated?: readonly string[];
 }
 
-/** A sentence for a zone that nobody asks: what is changed in it has no effect until it is delegated there. */
+/** A message for a zone that nobody asks: what is changed in it has no effect until it is delegated there. */
 export function notAsked({ provider, zone, status, assigned, delegated = [] }: Delegation): string {
   const now = delegated.length > 0 ? ` The delegation names ${list(delegated)} now.` : "";
   const cure =
@@ -44,7 +44,7 @@ export function notAsked({ provider, zone, status, assigned, delegated = [] }: D
   return `DNS: the world does not ask the zone ${zone} at ${provider} (${status}): what is changed there has no effect yet.${now} ${cure}; or name the provider that the world does ask in dns.provider.`;
 }
 
-/** A sentence for a zone that is changed by hand, and whose name servers answer nobody. */
+/** A message for a manually changed zone whose name servers do not answer. */
 export const unanswered = (zone: string, above: string, nameServers: readonly string[]) =>
   `DNS: none of the name servers of ${zone} (${list(nameServers)}) answers for it, though those of ${above} do: what you change in it has no effect until they do. Is ${zone} delegated to your DNS provider, and served there?`;
 

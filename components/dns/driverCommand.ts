@@ -7,7 +7,7 @@ import type { OnDestroy } from "./zone";
 
 const common = inTheProject("components/dns/driver/main.ts");
 
-/** A record set. What is wanted stands in `create` too, so that a preview shows it; secrets stand on stdin alone. */
+/** A record set. What is wanted is in `create` too, so that a preview shows it; secrets are on stdin only. */
 export function recordSetCommand(
   name: string,
   job: pulumi.Input<SetJob>,
@@ -32,7 +32,7 @@ export function recordSetCommand(
 }
 
 /**
- * What happens to the mail domain when the stack goes. It always stands, since a resource that left the program would run
+ * What happens to the mail domain when the stack goes. It always exists, since a resource that left the program would run
  * its last `delete` during an `up`; where the sets are simply deleted it does nothing at all.
  */
 export function onDestroyCommand(

@@ -1,4 +1,4 @@
-// The mail domain's A and AAAA: all proxies that are wanted there and have proved themselves.
+// The mail domain's A and AAAA: all proxies that are wanted there and healthy.
 import * as pulumi from "@pulumi/pulumi";
 import type { Family } from "../addresses";
 import { decideRecordSets, recordAdvice, type ExistingSet, type RecordDecision, type RecordType } from "./recordSets";
@@ -22,14 +22,14 @@ export interface MailDomainArgs {
 export class MailDomain extends pulumi.ComponentResource {
   /** What the record sets hold after this run. */
   readonly published: readonly string[];
-  /** Addresses that stay in the records, since none of the proxies has proved itself, and that are none of theirs. */
+  /** Addresses that stay in the records, since no proxy is healthy, and that belong to none of them. */
   readonly unknownAddresses: readonly string[];
-  /** What else in the zone deserves a look: sentences. */
+  /** What else in the zone should be looked at: messages. */
   readonly advice: readonly string[];
 
   constructor(name: string, args: MailDomainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("chatmail-proxy:dns:MailDomain", name, {}, opts);
-    // A set that a person changes by our word bears no mark of ours: it is ours once it names a proxy.
+    // A set in a manual zone has no mark of ours: it is ours once it names a proxy.
     const markOurs = (sets: readonly ExistingSet[]) =>
       sets.map((set) => ({ ...set, ours: set.values.some((value) => args.own.includes(value)) }));
     const existing = args.zone.manual ? markOurs(args.zone.existing) : args.zone.existing;

@@ -1,4 +1,4 @@
-// DNS that the operator changes by hand: the record sets as lines of a zone file, and a check that they are live.
+// DNS that the operator changes manually: the record sets as lines of a zone file, and a check that they are live.
 import * as pulumi from "@pulumi/pulumi";
 import { canonicalAddress } from "../addresses";
 import { outputValue } from "../outputValue";
@@ -68,7 +68,7 @@ export async function manualZone({ zone, mailDomain, ttl, lookup }: ManualZoneAr
       return new ManualSet(resourceName, { parent, dependsOn });
     },
     onDestroy() {
-      // What the operator made by hand, the operator takes away.
+      // What the operator added, the operator removes.
     },
     manual: {
       answered: own.map(({ name, type, values }) => ({ name, type, values, ours: false })),
@@ -143,7 +143,7 @@ export const zoneLines = (sets: readonly WantedSet[], ttl: number) =>
 
 /** What has to change so that a name has the sets that it should have: one sentence for each record, and one on a wildcard that answers for it. */
 export function handAdvice({ name, sets, alias = NOTHING }: LiveName, ttl: number): string[] {
-  // Also where a wildcard or another name says the same: whoever asks is led right.
+  // Also where a wildcard or another name says the same: resolvers get the right answer.
   if (sets.every(({ live, values }) => sameSet(usual(live.values), usual(values)))) return [];
   const isAlias = alias.values.length > 0;
   // The first record of a name takes it out of the wildcard, with all types; and beside a CNAME nothing can stand.
@@ -163,7 +163,7 @@ export function handAdvice({ name, sets, alias = NOTHING }: LiveName, ttl: numbe
 const NOTHING: Answered = { values: [], wildcard: false };
 
 const wildcardAdvice = (name: string, given: readonly string[]) =>
-  `DNS: ${name} is answered for by a wildcard above it (${given.join("; ")}), not by records of its own. The records to add take the wildcard's place there: it then gives nothing any more, of whatever type, for ${name} and the names below it. The wildcard itself may stay.`;
+  `DNS: ${name} is answered for by a wildcard above it (${given.join("; ")}), not by records of its own. The records to add take the wildcard's place there: it then gives nothing any more, of any type, for ${name} and the names below it. The wildcard itself may stay.`;
 
 function difference(set: WantedSet, live: readonly string[], ttl: number): string[] {
   const [there, wanted] = [usual(live), usual(set.values)];

@@ -1,7 +1,7 @@
 // How a record set says whose it is where the provider has no labels: a TXT record beside it, changed together with it.
 // It cannot be told from the addresses alone: those of a stack whose proxies are all down today may be anything, and a
 // program that took its own set for somebody else's would drop it. The mark also tells what we put there last, so that a
-// change by hand is seen. Pure.
+// manual change is noticed. Pure.
 import { createHash } from "node:crypto";
 import type { RecordType } from "./recordSets";
 
@@ -24,7 +24,7 @@ export function readMark(texts: readonly string[]): Mark | undefined {
   return undefined;
 }
 
-/** Of a record set's addresses in their usual spelling, in whatever order. */
+/** Of a record set's addresses in their usual spelling, in any order. */
 export const digestOf = (values: readonly string[]) =>
   createHash("sha256")
     .update([...values].sort().join(" "))

@@ -5,20 +5,20 @@ export type RecordType = "A" | "AAAA";
 
 export const typeOf = (family: Family): RecordType => (family === 4 ? "A" : "AAAA");
 
-/** A record set that stands in the zone now. */
+/** A record set that is in the zone now. */
 export interface ExistingSet {
   /** Fully qualified, without a final dot. */
   readonly name: string;
   readonly type: string;
   readonly values: readonly string[];
-  /** It bears this stack's label: an earlier run made or adopted it. */
+  /** It has this stack's label: an earlier run made or adopted it. */
   readonly ours: boolean;
 }
 
 /**
  * publish: the set holds these values from now on; `adopt` when a set of others stands there.
- * keep: no proxy has proved itself for this family, and a set without an address would turn mail away for good where an
- *   address that does not answer only delays it. What stands there stays.
+ * keep: no proxy is healthy for this family, and a set without an address would make senders give up where an
+ *   address that does not answer only delays it. What is there stays.
  * none: nothing to publish, and nothing of ours there.
  */
 export type RecordDecision =
@@ -53,7 +53,7 @@ export function decideRecordSets(
   return { A: decide(4), AAAA: decide(6) };
 }
 
-/** What else in the zone deserves a look once the mail domain's addresses change: sentences. `answered`: for the mail domain, which may be more than stands there. */
+/** What else in the zone should be looked at once the mail domain's addresses change: messages. `answered`: for the mail domain, which may be more than what is there. */
 export function recordAdvice(
   mailDomain: string,
   decisions: RecordDecisions,

@@ -29,7 +29,7 @@ export interface ReverseAdvice {
   readonly notes: string[];
 }
 
-/** Sentences on the addresses whose names are not what they should be. */
+/** Messages on the addresses whose names are not what they should be. */
 export async function reverseAdvice(
   addresses: readonly ForeignAddress[],
   lookup: ReverseLookup,

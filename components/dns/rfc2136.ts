@@ -21,7 +21,7 @@ export interface WantedName {
 
 /**
  * The zone's record sets, as far as they matter. `wanted`: what will be written; the mail domain comes first. Throws a RunError
- * when the server does not let us read or change it: whatever can be known is told before anything is bought.
+ * when the server does not let us read or change it: what can be known is reported before anything is bought.
  */
 export async function readRfc2136Zone(
   options: ClientOptions,

@@ -27,6 +27,6 @@ export async function fromWildcard(lookup: Lookup, zone: string, { name, type, v
   );
 }
 
-/** In whatever order: servers turn it round. */
+/** In any order: servers rotate it. */
 export const sameSet = (some: readonly string[], others: readonly string[]) =>
   [...some].sort().join("\n") === [...others].sort().join("\n");

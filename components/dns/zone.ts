@@ -24,7 +24,7 @@ export interface OnDestroySpec {
 }
 
 export interface DnsZone {
-  /** What stood in the zone when it was opened. */
+  /** What was in the zone when it was opened. */
   readonly existing: readonly ExistingSet[];
   /** The set holds exactly these values from now on; a set that others made is adopted. */
   recordSet(resourceName: string, spec: RecordSetSpec, opts: pulumi.CustomResourceOptions): pulumi.Resource;
@@ -33,18 +33,18 @@ export interface DnsZone {
    * on the mail domain's sets: it then acts before they go.
    */
   onDestroy(resourceName: string, spec: OnDestroySpec, opts: pulumi.CustomResourceOptions): void;
-  /** Only where the operator changes the zone by hand. */
+  /** Only where the operator changes the zone manually. */
   readonly manual?: {
     /** What is answered for the mail domain, by records of its own, by a wildcard or behind a CNAME: there clients are led. */
     readonly answered: readonly ExistingSet[];
     /** The record sets as lines of a zone file. */
     readonly lines: pulumi.Output<string>;
-    /** What has to change in the zone: sentences. */
+    /** What has to change in the zone: messages. */
     advice(): Promise<string[]>;
   };
 }
 
-/** Hetzner's label that tells our record sets. */
+/** Hetzner's label that marks our record sets. */
 export const MANAGED_BY = "managed-by";
 
 /** The part of an `OnDestroyJob` that is about the relay. */

@@ -1,6 +1,6 @@
-// A proxy's filter as rules of Hetzner Cloud's own firewall, which stands in front of the server. It says the same as the
-// host's rules: two locks of one key, so that a mistake in one does not open the host. But for whence SSH may come:
-// nobody takes the cloud's rules back when they shut their operator out, so that is the host's own to say. Pure.
+// A proxy's filter as rules of Hetzner Cloud's own firewall in front of the server. It mirrors the host's rules, so that a
+// mistake in one of them does not open the host, except for SSH source networks: cloud rules are not rolled back if they
+// lock the operator out, so only the host restricts those. Pure.
 import { type ProxyFilter } from "./spec";
 import { ascending, rangeText } from "../ports";
 
@@ -16,7 +16,8 @@ export interface CloudFirewallRule {
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
 export type AllowedPorts = Pick<ProxyFilter, "ports" | "udpPorts"> & {
-  /** None without a tunnel. */ readonly tunnelPort: number | undefined;
+  /** UDP port of the tunnel; none without one. */
+  readonly tunnelPort: number | undefined;
 };
 
 export function cloudFirewallRules({

@@ -30,9 +30,9 @@ export interface ProxyFilter {
   readonly closed: boolean;
   /** The proxy's own SSH: its TCP port, and the networks (CIDR) that may reach it; none means all. */
   readonly ssh: { readonly port: number; readonly from: readonly string[] };
-  /** TCP ports handed on to the relay. */
+  /** TCP ports forwarded to the relay. */
   readonly ports: readonly number[];
-  /** UDP ports handed on to the relay. */
+  /** UDP ports forwarded to the relay. */
   readonly udpPorts: readonly PortRange[];
   readonly to: Tunnelled | Direct;
 }

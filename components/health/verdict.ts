@@ -6,11 +6,11 @@ import type { PortAnswer } from "./probe";
 
 /** One address of a proxy, judged. */
 export interface FamilyVerdict {
-  /** The relay answers at this address: it may stand in the mail domain's records. */
+  /** The relay answers at this address: it may be in the mail domain's records. */
   readonly healthy: boolean;
   /** The relay does not offer this family at all, which is no fault of the proxy. */
   readonly notOffered: boolean;
-  /** What is wrong, in sentences; empty when all is well. */
+  /** What is wrong: messages; empty when all is well. */
   readonly faults: readonly string[];
   /** What is worth knowing, but stops nothing. */
   readonly notes: readonly string[];
@@ -26,7 +26,7 @@ export type Inside = InsideView | "not asked" | Unreached;
 export interface Unreached {
   /** Nothing answers there; else something does, and does not let us in. */
   readonly silent: boolean;
-  /** Why: a sentence. */
+  /** Why: a message. */
   readonly unreachable: string;
 }
 

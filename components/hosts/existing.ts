@@ -1,4 +1,4 @@
-// A machine that the operator has already, wherever it stands and whatever runs on it. It is reached with the operator's
+// A machine that the operator has already, in any place and with anything else on it. It is reached with the operator's
 // own key, and keeps what was on it; what we do there is undone when the proxy goes. What all such kinds have in common.
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
@@ -76,7 +76,7 @@ export const existingMachine = <Name extends string>(
       : [
           {
             key: "ssh.hostKey",
-            text: `is another than at the last run. If nobody but you changed it: set gone: true with the old key and run pulumi up; then give the new key without gone, and run it again.`,
+            text: `has changed since the last run. If you changed it yourself: set gone: true with the old key and run pulumi up; then give the new key without gone, and run it again.`,
           },
         ],
 });
@@ -138,7 +138,7 @@ class ExistingHost extends pulumi.ComponentResource implements Host {
       privateKey: args.operatorKey,
     };
     this.become = becomeOf(ssh.user);
-    // A machine is who its host key says; one that was installed anew has another, or its operator kept it on purpose.
+    // The host key identifies the machine: a reinstalled one has a new key, unless the operator restored the old one.
     this.machine = pulumi.output(keyWithoutComment(ssh.hostKey));
     this.wan = settings.wan;
     this.gone = settings.gone;

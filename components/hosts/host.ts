@@ -1,4 +1,4 @@
-// What a proxy needs of the machine under it, whoever that machine belongs to, and what the program knows of a kind of
+// What a proxy needs of the machine under it, whoever owns that, and what the program knows of a kind of
 // host. The rest of the program looks no further: a new kind is one file beside this one, and a line in kinds.ts.
 import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
@@ -26,15 +26,15 @@ export interface Host extends pulumi.Resource {
   readonly wan: readonly string[] | undefined;
   /** The machine was there before the proxy, and stays when the proxy goes: what we did there is undone. Else it is deleted as a whole. */
   readonly adopted: boolean;
-  /** The machine is dead for good: it is asked nothing any more, not even when the proxy goes. */
+  /** The machine is permanently lost: nothing is run on it any more, not even when the proxy goes. */
   readonly gone: boolean;
-  /** What nobody named is closed there. */
+  /** Every port that is not listed is closed. */
   readonly closed: boolean;
   /** When the machine may restart for its own security updates (HH:MM); undefined where those are not ours to arrange. */
   readonly rebootTime: string | undefined;
 }
 
-/** What every kind of host is told. */
+/** Arguments of every kind of host. */
 export interface HostArgs<Settings> {
   readonly settings: Settings;
   /** The proxy's own DNS name. */
@@ -47,24 +47,24 @@ export interface HostArgs<Settings> {
   readonly operatorKey: pulumi.Output<string> | undefined;
   /** Ports that the cloud firewall lets in. */
   readonly allowedPorts: AllowedPorts;
-  /** Nothing changes on the host in this run, so what stands before it must not either. */
+  /** Nothing changes on the host in this run, so the firewall in front of it must not either. */
   readonly frozen: boolean;
   readonly rebootTime: string;
   readonly labels: Record<string, string>;
 }
 
 /**
- * A kind of host. `Entry`: what stands in the settings for a proxy on such a host; `Machine`: what is remembered of it from
+ * A kind of host. `Entry`: the settings of a proxy on such a host; `Machine`: what is remembered of it from
  * one run to the next, in the stack's output `lastRun`, so that an older one must stay readable.
  */
 export interface HostKind<
   Entry extends AnyProxy = AnyProxy,
   Machine extends { readonly host: string } = { readonly host: string },
 > {
-  /** The word for it: an entry's `host`. */
+  /** Its name: an entry's `host`. */
   readonly name: Entry["host"];
   readonly schema: SchemaOf<Entry>;
-  /** With what its provider is asked for servers; undefined where none are bought. */
+  /** The provider's API token; undefined where no servers are bought. */
   readonly token: Token | undefined;
   /** The first contact takes the operator's own key. */
   readonly operatorKey: boolean;
@@ -85,10 +85,10 @@ export interface HostKind<
   immutableChanges(name: string, was: Machine, is: Machine): SettingFault[];
 }
 
-/** A schema that can stand in a discriminated union. */
+/** A schema that can be part of a discriminated union. */
 export type SchemaOf<Output> = z.ZodType<Output> & z.core.$ZodTypeDiscriminable;
 
-/** What the settings alone tell of a host. */
+/** What is known of a host from the settings alone. */
 export interface HostProperties {
   /** TCP port of its SSH. */
   readonly sshPort: number;
@@ -97,9 +97,9 @@ export interface HostProperties {
   readonly wan?: readonly string[] | undefined;
   /** Where its SSH is, where a setting says so. */
   readonly sshHost?: string | undefined;
-  /** The number of the network that it stands in, where that is known. */
+  /** The autonomous system that it is in, where that is known. */
   readonly autonomousSystem: number | undefined;
-  /** What nobody named is closed there; else others' services stay open, and who reaches its SSH is not ours to say. */
+  /** True: every port that is not listed is closed. False: only our own traffic is filtered, and `adminNetworks` has no effect. */
   readonly closed: boolean;
   /** When it may restart for its own security updates (HH:MM), if nobody says otherwise `byDefault`; undefined where those are not ours to arrange. */
   rebootTime(byDefault: string): string | undefined;
@@ -116,17 +116,17 @@ export interface SshEndpoint {
   /** An answer at any of them will do. */
   readonly ports: readonly number[];
   readonly user: string;
-  /** As it is pinned; undefined where we made it, and it stands in the stack's outputs. */
+  /** As pinned in the settings; undefined where we made it: then it is in the stack's outputs. */
   readonly hostKey: string | undefined;
 }
 
-/** Who a machine is that stays when its proxy goes, whatever name the proxy has. */
+/** Identifies a machine that stays when its proxy goes, independent of the proxy's name. */
 export interface Identity {
   readonly id: string;
   /** It was given up: nothing of ours is cleared away there any more. */
   readonly gone: boolean;
 }
 
-/** The way from one place to another, for the proxy `name`. */
+/** How to move the proxy `name` to another place. */
 export const addThenRemove = (name: string) =>
   `A proxy cannot move while it lives: change this back, add a proxy with a new name beside it, and then: npm run remove -- ${name}`;

@@ -7,5 +7,5 @@ import { linux } from "./linux";
 
 export const KINDS = [hetzner, linux, freebsd] as const satisfies readonly HostKind[];
 
-/** What stands in the settings for one proxy. */
+/** The settings of one proxy. */
 export type ProxySettings = z.output<(typeof KINDS)[number]["schema"]>;

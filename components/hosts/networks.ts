@@ -1,8 +1,8 @@
-// Which network each proxy stands in: several proxies help against the loss of one network only if they stand in several.
+// Which network each proxy is in: if all are in one, one outage takes all of them.
 import type { ProxySettings } from "./kinds";
 import { propertiesOf } from "./kindOf";
 
-/** A sentence when all of several published proxies are known to stand in one autonomous system. */
+/** A message when all of several published proxies are known to be in one autonomous system. */
 export function networkAdvice(published: readonly ProxySettings[]): string | undefined {
   const systems = new Set(published.map((proxy) => propertiesOf(proxy).autonomousSystem));
   const [only] = systems;

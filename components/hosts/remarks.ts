@@ -8,7 +8,7 @@ const LITTLE = 200e6;
 const LITTLE_PART = 0.05;
 const DAY_SECONDS = 24 * 3600;
 
-/** Sentences without a full stop. `now`: this machine's clock. */
+/** Messages without a full stop. `now`: this machine's clock. */
 export function remarks(status: HostStatus, now: Date): string[] {
   const { reboot, clock, disk, healed, lastHealed } = status;
   const wrong = Math.round(clock - now.getTime() / 1000);

@@ -63,7 +63,7 @@ export async function runOverSsh(
   const socket = new Socket();
   const answer = (await logIn(client, socket, login, loginTimeout)) ?? (await runOn(client, command, stdin, timeout));
   client.on("error", () => undefined);
-  // Of who does not talk no farewell is to be expected either.
+  // A host that did not answer will not answer the goodbye either.
   if (!answer.reachable) client.destroy();
   else if (!keepOpen) client.end();
   else {
@@ -80,7 +80,7 @@ export async function runOverSsh(
   return answer;
 }
 
-/** The same; a host that nobody answers at, or that hangs up, is tried again until so many milliseconds have passed. */
+/** The same; a host that does not answer, or hangs up, is tried again for so many milliseconds. */
 export async function runRetrying(login: SshLogin, command: SshCommand, retryFor: number): Promise<SshAnswer> {
   const began = Date.now();
   for (;;) {
@@ -93,7 +93,7 @@ export async function runRetrying(login: SshLogin, command: SshCommand, retryFor
 
 const notReached = (why: Unreachable, reason: string): NotReached => ({ reachable: false, why, reason });
 
-/** How far a login has come, with what is said when it comes no further in time. */
+/** The stages of a login, with what to report when one takes too long. */
 const TOO_LATE = {
   connecting: ["silent", "nothing answers"],
   hostKey: ["refused", "no SSH server greets"],
@@ -108,7 +108,7 @@ function logIn(client: Client, socket: Socket, login: SshLogin, within: number):
     const done = (outcome: NotReached | undefined) => {
       clearTimeout(timer);
       client.removeAllListeners();
-      // What comes after an outcome is no outcome.
+      // Errors after the outcome are ignored.
       client.on("error", () => undefined);
       resolve(outcome);
     };
@@ -190,7 +190,7 @@ function runOn(client: Client, command: string, stdin: string, timeout: number):
   });
 }
 
-/** Pure but for `refused`, which is told the fingerprint of a host key that is not the pinned one. */
+/** Pure, except for `refused`, which gets the fingerprint of a host key that is not the pinned one. */
 function configOf(
   { user, hostKey, privateKey, agent }: SshLogin,
   socket: Socket,

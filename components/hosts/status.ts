@@ -6,7 +6,7 @@ const set = z.object({
   state: z.string(),
   /** SHA-256 of what was brought in last (bundle.ts). */
   digest: z.string(),
-  /** What lies there or runs otherwise than it was brought in: sentences without a full stop. */
+  /** What differs from what was brought in, in files or in what runs: messages without a full stop. */
   drift: z.array(z.string()),
 });
 
@@ -28,14 +28,14 @@ const status = z.object({
   system: z.string(),
   /** PROJECT/STACK/NAME of the proxy that this host is; empty on a relay, and where nothing was ever set up. */
   owner: z.string(),
-  /** What differs of our own program there, and of the keys that may log in: sentences without a full stop. */
+  /** What differs of our own program there, and of the keys that may log in: messages without a full stop. */
   drift: z.array(z.string()),
   sets: z.record(z.string(), set),
   documents: z.record(z.string(), document),
   /** How often this host has put something back by itself, and what last: COUNT TIME WHAT. */
   healed: z.number().int(),
   lastHealed: z.string(),
-  /** What of others is in the way of what was asked after: sentences. */
+  /** What of others is in the way of what was asked for: messages. */
   conflicts: z.array(z.string()),
   view: lines,
   wan: lines,
@@ -73,7 +73,7 @@ export function parseHostStatus(text: string): HostStatus {
 }
 
 /**
- * All that differs on a host from what was brought in: sentences without a full stop; none where all is as it was left.
+ * All that differs on a host from what was brought in: messages without a full stop; none where all is as it was left.
  * `expected`: sets that were brought in by this stack; others' are not ours to speak of.
  */
 export function driftOf(

@@ -42,7 +42,7 @@ export function renderFreebsdSysctl(wan: readonly Wan[]): string {
   ].join("\n");
 }
 
-/** Lines for sysrc: at boot rc.d/routing and rc.d/netoptions set the same kernel settings anew, from these. */
+/** Lines for sysrc: at boot rc.d/routing and rc.d/netoptions set the same kernel settings again, from these. */
 export function renderRc(wan: readonly Wan[]): string {
   const learns = learning(wan);
   return [

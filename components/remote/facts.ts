@@ -16,7 +16,7 @@ export interface InsideView {
   }[];
   /** Families by which another mail server's port 25 was tried from the proxy, and whether it answered. */
   readonly outbound: readonly { readonly family: Family; readonly open: boolean }[];
-  /** What of others' firewalls and routes on the machine may stand in the way: sentences. */
+  /** What of others' firewalls and routes on the machine may be in the way: messages. */
   readonly firewalls: readonly string[];
   /** Connections that the machine keeps track of now, and how many it can; undefined where that is not known. */
   readonly tracked: { readonly now: number; readonly most: number } | undefined;
@@ -38,7 +38,7 @@ export interface RelayFacts {
   readonly ipv6Off: string | undefined;
   /** Something listens on TURN's UDP port. */
   readonly turn: boolean;
-  /** What of others' firewalls there may stand in the way of the tunnels: sentences. */
+  /** What of others' firewalls there may block the tunnels: messages. */
   readonly firewalls: readonly string[];
   /** Values of postfix's settings; empty when there is no postfix. */
   readonly postfix: Readonly<Record<string, string>>;

@@ -5,7 +5,7 @@ const BEGIN = "chatmail-proxy: begin";
 const END = "chatmail-proxy: end";
 
 /**
- * The shell command that runs a script in a frame, keeps its exit status, and reads all of stdin, whatever the script has
+ * The shell command that runs a script in a frame, keeps its exit status, and reads all of stdin, however much the script has
  * read: the command plugin fails with EOF when a command ends before that, though all went well.
  */
 export const inFrame = (script: string): string =>

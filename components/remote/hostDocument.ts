@@ -26,7 +26,7 @@ export interface DocumentHost {
   /** A value that changes when the machine is another one, and all must be installed again. */
   readonly machine?: pulumi.Input<string> | undefined;
   /**
-   * silent: the machine exists and cannot be reached: nothing is run on it, whatever has changed; a later run catches up.
+   * silent: the machine exists and cannot be reached: nothing is run on it in this run; a later run catches up.
    * gone: neither now nor when the resource goes, since the machine never comes back.
    */
   readonly absent: "silent" | "gone" | undefined;
@@ -74,7 +74,7 @@ export class HostDocument implements Requirement {
 
   constructor(name: string, args: HostDocumentArgs, opts: pulumi.CustomResourceOptions) {
     const { host, document, content, program, toConfirm = false } = args;
-    // A digest of keys of 256 bits says nothing of them.
+    // A digest of 256-bit keys reveals nothing of them.
     const wanted = pulumi.unsecret(content.apply(({ digest, sets }) => ({ name: document, digest, sets, toConfirm })));
     this.generation = pulumi
       .all([wanted, host.there])
@@ -118,7 +118,7 @@ export function hostCommand(
     name,
     {
       connection: connection(host.ssh, attempts),
-      // Without a command nothing is run, and nobody called: the provider keeps what the last one said.
+      // Without a command the provider runs nothing and does not connect: it keeps the last output.
       create: pulumi
         .all([ready, able, lost, line])
         .apply(([go, can, no, text]) => (go && can && !no ? text : undefined)) as pulumi.Output<string>,
@@ -155,15 +155,15 @@ export function hostCommand(
   return { resource, result };
 }
 
-/** For the provider, a host that does not answer is the end of the run; so it is not sent there. */
+/** A host that does not answer would end the run, so the provider is not sent there. */
 const LOST = failedWith("it has stopped answering since this run looked at it; run pulumi up again when it answers");
 
-/** Of a command that was never run, nothing is known, and nothing bad. */
+/** A command that was never run has no output, and did not fail. */
 const outcome = (stdout: string | undefined, line: string): Applied =>
   stdout || line !== "" ? parseApplied(framed(stdout ?? "", line)) : WELL;
 
-// A host that has just answered, and now refuses, most likely limits new connections: as long as such limits last (a minute or
-// two), and no longer than an impatient operator does.
+// A host that has just answered, and now refuses, most likely limits new connections: tried for as long as such limits last (a
+// minute or two).
 const ATTEMPTS = 24;
 
 // Not `triggers`: a machine that takes the place of another is set up, whatever the old one did. The engine ignores nothing then.

@@ -54,7 +54,7 @@ export function checkAgent(
     return [
       {
         key: "SSH_AUTH_SOCK",
-        text: `${JSON.stringify(agent.path)} is no SSH agent that answers, and no connection would be made, with a key neither. Start the agent anew, or: unset SSH_AUTH_SOCK`,
+        text: `${JSON.stringify(agent.path)} is set, but no SSH agent answers there. While it is set, every SSH connection fails, even with a key. Restart the agent, or run: unset SSH_AUTH_SOCK`,
       },
     ];
   }

@@ -1,4 +1,4 @@
-// What an entry in `proxies` has, whatever host it stands on. Pure.
+// What an entry in `proxies` has for every kind of host. Pure.
 import { z } from "zod";
 import { flag, proxyName, wholeNumber } from "./values";
 

@@ -50,7 +50,7 @@ export function operatorKeys(
   ];
 }
 
-/** Fault of the secret for the DNS provider, of which only the form is told. */
+/** Fault of the secret for the DNS provider, of which only the form is reported. */
 export function checkDnsSecret(raw: Record<string, unknown>, secret: string | undefined): SettingFault[] {
   const key = "dnsSecret";
   const { provider = "hetzner" } = (raw.dns ?? {}) as { provider?: unknown };
@@ -92,7 +92,7 @@ export function checkDnsSecret(raw: Record<string, unknown>, secret: string | un
   return [];
 }
 
-/** Fault of a private key of the operator's, of which only the form is told. */
+/** Fault of a private key of the operator's, of which only the form is reported. */
 export function checkPrivateKey(key: string, text: string | undefined): SettingFault[] {
   if (text === undefined) return [];
   if (!/^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\r?\n/.test(text)) {

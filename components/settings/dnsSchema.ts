@@ -1,4 +1,4 @@
-// What may stand below dns: the provider decides about the other keys. Pure.
+// What may be below dns: the provider decides about the other keys. Pure.
 import { z } from "zod";
 import { TSIG_ALGORITHMS } from "../dns/wire/tsig";
 import { object } from "./object";

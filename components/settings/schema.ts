@@ -1,4 +1,4 @@
-// What may stand in the stack's settings: keys, kinds and defaults. Pure; cross-checks are in check.ts.
+// What may be in the stack's settings: keys, kinds and defaults. Pure; cross-checks are in check.ts.
 import { z } from "zod";
 import { KINDS } from "../hosts/kinds";
 import { dnsSchema } from "./dnsSchema";
@@ -92,7 +92,7 @@ const tunnel = z.unknown().transform((value, context): "none" | TunnelSettings =
   return z.NEVER;
 });
 
-/** All settings of a stack below the project's own namespace, as they stand in the stack file. */
+/** All settings of a stack below the project's own namespace, as they are in the stack file. */
 export const settingsSchema = object("the settings", {
   mailDomain,
   relay,

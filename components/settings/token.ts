@@ -7,7 +7,7 @@ export interface Token {
   readonly key: string;
   /** The environment variable that the plugin asks when the key is not set. */
   readonly variable: string;
-  /** Fault of the token, of which only the length is told. */
+  /** Fault of the token, of which only the length is reported. */
   check(token: string | undefined): SettingFault[];
 }
 

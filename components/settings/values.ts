@@ -1,4 +1,4 @@
-// The kinds of value a setting can have, each with what it must be and how to mend it. Pure.
+// The kinds of value a setting can have, each with what it must be and how to fix it. Pure.
 import { z } from "zod";
 import { canonicalAddress, familyOf, formatRange, isPrivate, parseRange, type Family, type Range } from "../addresses";
 import type { PortRange } from "../ports";
@@ -264,7 +264,7 @@ export const sshHostKey = kind<string>(KEY_MISSING, (value) => {
   };
 });
 
-/** A public SSH key is the same whatever its comment says. */
+/** A public SSH key is the same with any comment. */
 export const keyWithoutComment = (key: string): string => key.split(" ").slice(0, 2).join(" ");
 
 export const unixUser = matching(

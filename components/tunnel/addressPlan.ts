@@ -62,7 +62,7 @@ export function planTunnel(proxy: { name: string; slot?: number | undefined }, r
   };
 }
 
-/** What is wrong with the plan of these proxies, as sentences that follow a key of the settings. */
+/** What is wrong with the plan of these proxies, as messages that follow a key of the settings. */
 export function planFaults(
   proxies: readonly { name: string; slot?: number | undefined }[],
   ranges: PlanRanges,

@@ -34,7 +34,7 @@ export function relayConflicts(plans: readonly TunnelPlan[], facts: RelayFacts, 
 
 /**
  * A wide route (10.0.0.0/8 to a VPN, say) is no conflict: ours are narrower and win, and hardly any of its addresses is in use.
- * A network that the relay itself has an address in is one, whatever its size, and so is a route to a single network.
+ * A network that the relay itself has an address in is one, of any size, and so is a route to a single network.
  */
 function isOneNetwork(cidr: string): boolean {
   const network = networkOf(cidr);

@@ -12,7 +12,7 @@ export interface TunnelSecrets {
   readonly relayPublicKey: pulumi.Output<string>;
 }
 
-/** `generation` is a keeper: another value makes all keys of the tunnel anew. */
+/** `generation` is a keeper: another value makes all keys of the tunnel again. */
 export function tunnelSecrets(name: string, generation: number, opts: pulumi.CustomResourceOptions): TunnelSecrets {
   // RandomPassword, never RandomBytes or RandomId: those put the secret into the resource's ID, in plain text.
   const seed = (purpose: string) =>

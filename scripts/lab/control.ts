@@ -32,7 +32,7 @@ export interface LabStatus {
   readonly pid: number;
   /** The clone that the lab belongs to. */
   readonly project: string;
-  /** Of the code that the daemon runs; another one means that it should be started anew. */
+  /** Of the code that the daemon runs; another one means that it should be restarted. */
   readonly version: string;
   readonly ready: boolean;
   readonly steps: readonly StepStatus[];

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Over the files that the daemon loads; a daemon of another version is started anew. */
+/** Over the files that the daemon loads; a daemon of another version is started again. */
 export function labVersion(): string {
   const hash = createHash("sha256");
   for (const file of sources(__dirname)) hash.update(file.slice(__dirname.length)).update(readFileSync(file));

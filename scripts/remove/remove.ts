@@ -39,7 +39,7 @@ export async function removeProxy({
   const updates = (await history?.()) ?? [];
   // Caches hold the record as it was before this: with its TTL, not with one that was set since.
   const before = Math.max(wanted, drained?.ttl ?? 0, longestTtl(updates));
-  // A mark of ours stays in the file when somebody publishes the proxy again, and drains it by hand later.
+  // A mark of ours stays in the file when somebody publishes the proxy again, and drains it manually later.
   const ours = drained?.since && drained.checked && untouchedSince(updates, drained.checked) ? drained : undefined;
   const mark = (drain: Drain) => replace(file, withDrained(readFileSync(file, "utf8"), name, drain));
 
@@ -52,7 +52,7 @@ export async function removeProxy({
   // In any case: an earlier run may have been cut off before it was through.
   if ((await up()) !== 0)
     throw new Error(
-      `pulumi up failed. ${name} is marked as drained in ${file}, and nothing else is changed. Mend what the lines above say, then run this again: it goes on from here.`,
+      `pulumi up failed. ${name} is marked as drained in ${file}, and nothing else is changed. Fix what the lines above say, then run this again: it goes on from here.`,
     );
 
   // Only a drain that went through counts; of one that somebody else made we know not since when: as if it were now.
@@ -69,14 +69,14 @@ export async function removeProxy({
   const { endpoint } = entryState(readFileSync(file, "utf8"), name);
   if (endpoint && !(await sshAnswers(endpoint.host, endpoint.port))) {
     throw new Error(
-      `${name} is out of DNS, and resolvers have forgotten its address; but its SSH (${endpoint.host}, port ${endpoint.port}) does not answer, and what was set up there is to be undone. When it answers again, run this again. If that machine is gone for good, add gone: true to its entry, and run this again.`,
+      `${name} is out of DNS, and resolvers have forgotten its address; but its SSH (${endpoint.host}, port ${endpoint.port}) does not answer, and what was set up there is to be undone. When it answers again, run this again. If that machine is permanently lost, add gone: true to its entry, and run this again.`,
     );
   }
   say(`3. removing ${name}`);
   replace(file, without(readFileSync(file, "utf8"), name));
   if ((await up()) !== 0)
     throw new Error(
-      `pulumi up failed. ${name} is out of ${file}; mend what the lines above say, and run pulumi up again: it removes what is left.`,
+      `pulumi up failed. ${name} is out of ${file}; fix what the lines above say, and run pulumi up again: it removes what is left.`,
     );
   say(
     `${name} is gone.${byScript ? " Its tunnel's end on the relay is still there: fetch the script and run it on the relay again (docs/relay.md, By a script)." : ""}`,

@@ -64,7 +64,7 @@ export function entryState(text: string, name: string): EntryState {
   };
 }
 
-/** A bought server has no ssh in its entry, and goes as a whole; of one that is gone for good nothing is undone. */
+/** A bought server has no ssh in its entry, and is deleted as a whole; on one that is permanently lost nothing is undone. */
 function endpointOf(entry: YAMLMap): EntryState["endpoint"] {
   const { ssh, ipv4, ipv6, gone } = entry.toJSON() as {
     ssh?: { host?: string; port?: number };

@@ -23,7 +23,7 @@ export const MARKER = "built-here.json";
 
 export interface Marker {
   readonly standIn: boolean;
-  /** The inputs' key: a plugin built from other inputs is built anew. */
+  /** The inputs' key: a plugin built from other inputs is built again. */
   readonly key: string;
 }
 

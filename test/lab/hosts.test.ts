@@ -209,7 +209,7 @@ describe("an existing machine with Debian 12", () => {
       );
       const output = failed(await the.up(vps));
       expect(output).toContain(
-        'old1: its set-up failed at old1-config: ports 25, 143 are in use on this host (by nftables, table ip owner, chain pre: iifname "eth0" tcp dport { 25, 2500 } redirect to :2525; iptables-legacy, table nat, chain PREROUTING: -A PREROUTING -p tcp -m multiport --dports 143,1143 -j REDIRECT --to-ports 2143), and a proxy hands them on to the relay: take that rule out',
+        'old1: its set-up failed at old1-config: ports 25, 143 are in use on this host (by nftables, table ip owner, chain pre: iifname "eth0" tcp dport { 25, 2500 } redirect to :2525; iptables-legacy, table nat, chain PREROUTING: -A PREROUTING -p tcp -m multiport --dports 143,1143 -j REDIRECT --to-ports 2143), and a proxy forwards them to the relay: take that rule out',
       );
       expect(await the.sh("vps", "nft list tables")).not.toContain("chatmail_proxy");
       expect(await asked()).toEqual(["220 of the owner's 2525", "220 of the owner's 2143"]);
@@ -375,7 +375,7 @@ describe("UDP ports", () => {
     try {
       await waitFor("the server", 10, async () => (await the.sh("deb1", "ss -Hlun 'sport = :5556'")) !== "");
       expect(await inTheWay()).toMatch(
-        /UDP port 5556 is in use on this host \(by systemd-socket[^)]*\), and a proxy hands it on to the relay/,
+        /UDP port 5556 is in use on this host \(by systemd-socket[^)]*\), and a proxy forwards it to the relay/,
       );
     } finally {
       server.kill();

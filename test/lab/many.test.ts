@@ -146,7 +146,7 @@ describe("what others have on a machine of ours", () => {
       );
       const output = failed(await the.up(taken));
       expect(output).toMatch(
-        /deb1: its set-up failed at deb1-config: port 8443 is in use on this host \(by systemd-socket[^)]*\), and a proxy hands it on to the relay: stop that service, or take the port out of ports/,
+        /deb1: its set-up failed at deb1-config: port 8443 is in use on this host \(by systemd-socket[^)]*\), and a proxy forwards it to the relay: stop that service, or take the port out of ports/,
       );
       expect(await the.sh("deb1", "nft -s list table inet chatmail_proxy")).toBe(rules);
       expect(await the.sh("hel1", "nft list set inet chatmail_proxy mail_ports")).toContain("8443");

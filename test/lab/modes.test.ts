@@ -104,7 +104,7 @@ describe("a relay that is set up by a script", () => {
 
   it("is set up by the same script again when there is a proxy more, or less, and when there are new keys: each is told", async () => {
     // Not in the old readme, which an update shows too.
-    const told = "warning: The relay's script is another than at the last run";
+    const told = "warning: The relay's script has changed since the last run";
     const stops = (proxy: string) => `From this pulumi up until it has run there no mail passes through ${proxy}`;
     const again = async (change: (config: Config) => void, first: (result: PulumiResult) => string) => {
       const both = (config: Config) => {

@@ -211,7 +211,7 @@ function mocks(
   };
 }
 
-/** Inputs as the engine hands them on to the provider: those that are ignored stay as they were. */
+/** Inputs as the engine passes them to the provider: those that are ignored stay as they were. */
 const withOld = (inputs: Record<string, unknown>, old: Record<string, unknown>, ignored: readonly string[]) => ({
   ...Object.fromEntries(Object.entries(inputs).filter(([key]) => !ignored.includes(key))),
   ...Object.fromEntries(Object.entries(old).filter(([key]) => ignored.includes(key))),

@@ -597,7 +597,7 @@ describe("a relay that is set up by a script", () => {
     const before = (await aStack(two)).outputs;
     const told = async (now: StackCase) =>
       (await aStack({ ...now, before })).warnings.some((line) =>
-        line.startsWith("The relay's script is another than at the last run"),
+        line.startsWith("The relay's script has changed since the last run"),
       );
     expect([await told(two), await told({ ...stack, proxies: [ash1, hel1] })]).toEqual([false, false]);
     expect(await told({ ...stack, proxies: [hel1] })).toBe(true);
@@ -616,7 +616,7 @@ describe("a relay that is set up by a script", () => {
     const before = (await aStack(stack)).outputs;
     const said = async (now: StackCase, then = before) =>
       (await aStack({ ...now, before: then })).warnings
-        .filter((line) => line.startsWith("The relay's script is another"))
+        .filter((line) => line.startsWith("The relay's script has changed"))
         .join();
     const stops =
       "From this pulumi up until it has run there no mail passes through hel1, whose own end of the tunnel changes at once. Bring it there: (umask";
@@ -630,7 +630,7 @@ describe("a relay that is set up by a script", () => {
       change([hel1], { relay: { setup: "script", dial: "ipv6" } }),
     ]) {
       expect(await said(now)).toMatch(
-        /^The relay's script is another than at the last run, and until it has run again the relay keeps the tunnels that it has\. Bring it there: /,
+        /^The relay's script has changed since the last run, and until it has run again the relay keeps the tunnels that it has\. Bring it there: /,
       );
     }
     // A preview does not know new keys, and that much it does know.

@@ -591,7 +591,7 @@ describe("a proxy that does not prove itself", () => {
     expect(rows(run, RRSET).some(({ name }) => name === "mail-domain-A")).toBe(false);
   });
 
-  it("keeps what was published before, if it is the only one: no address at all would turn mail away for good", async () => {
+  it("keeps what was published before, if it is the only one: no address at all would make senders give up", async () => {
     const run = await aStack({ outside: noneAnswers, rrsets: [rrset("chat", "A", ["203.0.113.120"], OURS)] });
     expect(values(run.one(RRSET, "mail-domain-A"))).toEqual(["203.0.113.120"]);
     expect(rows(run, RRSET).some(({ name }) => name === "mail-domain-AAAA")).toBe(false);

@@ -479,7 +479,7 @@ describe("settings", () => {
 
   it("refuse an agent that does not answer, which the provider would stumble over even with a key", async () => {
     const run = aStack({ agent: { kind: "silent", path: "/tmp/gone" } });
-    await expect(run).rejects.toThrow('SSH_AUTH_SOCK: "/tmp/gone" is no SSH agent that answers');
+    await expect(run).rejects.toThrow('SSH_AUTH_SOCK: "/tmp/gone" is set, but no SSH agent answers there');
   });
 
   it("ask for a key where there is no agent", async () => {

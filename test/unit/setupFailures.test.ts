@@ -6,7 +6,7 @@ import { broughtBy, setIn } from "./hostsAfter";
 const COMMAND = "command:remote:Command";
 const RRSET = "hcloud:index/zoneRrset:ZoneRrset";
 const REASON =
-  "port 25 is in use on this host (by exim4), and a proxy hands it on to the relay: stop that service, or take the port out of ports";
+  "port 25 is in use on this host (by exim4), and a proxy forwards it to the relay: stop that service, or take the port out of ports";
 const deb1 = { name: "deb1", host: "linux", ipv4: "192.0.2.140", ssh: { hostKey: `ssh-ed25519 ${"B".repeat(68)}` } };
 const RELAY = "192.168.77.10";
 const HEL1 = "203.0.113.120";
@@ -216,7 +216,7 @@ describe("a proxy of which one document fails", () => {
     });
     expect(second.warnings).toContainEqual(
       expect.stringContaining(
-        "deb1 could not be set up, and may still have its old end of the tunnel, which the script would cut off. From this pulumi up until it has run there no mail passes through hel1, whose own end of the tunnel changes at once. If deb1 is soon mended, do that first, and run pulumi up again; if not, run the script: (umask",
+        "deb1 could not be set up, and may still have its old end of the tunnel, which the script would cut off. From this pulumi up until it has run there no mail passes through hel1, whose own end of the tunnel changes at once. If deb1 can soon be fixed, do that first, and run pulumi up again; if not, run the script: (umask",
       ),
     );
     const third = await aStack({

@@ -55,14 +55,14 @@ describe("a change that would cut somebody off", () => {
       "another DNS provider",
       {},
       { dns: RFC2136 },
-      'dns.provider is another than example.org (hetzner), where this run would delete the addresses of chat.example.org: nobody could find your relay until the delegation has moved. Change dns back, with onDestroy "keep" in it',
+      'dns.provider has changed from example.org (hetzner). This run would delete the addresses of chat.example.org there, and nobody could find your relay until the delegation has moved. Restore the old dns, with onDestroy "keep" in it',
     ],
-    ["another zone", {}, { dns: { zone: "chat.example.org" } }, "dns.zone is another than example.org (hetzner)"],
+    ["another zone", {}, { dns: { zone: "chat.example.org" } }, "dns.zone has changed from example.org (hetzner)"],
     [
       "another zone, though the relay's addresses would come back",
       { dns: { ...DNS, onDestroy: "relay" }, relay: { ...RELAY, ipv4: "198.51.100.20" } },
       { dns: { zone: "chat.example.org" } },
-      "dns.zone is another than",
+      "dns.zone has changed from",
     ],
     [
       "another mail domain",
@@ -110,7 +110,7 @@ describe("a change that would cut somebody off", () => {
       "a machine with another host key",
       {},
       { proxies: [HETZNER, { ...MACHINE, ssh: { hostKey: OTHER_KEY } }] },
-      "proxies[1].ssh.hostKey is another than at the last run. If nobody but you changed it: set gone: true with the old key and run pulumi up",
+      "proxies[1].ssh.hostKey has changed since the last run. If you changed it yourself: set gone: true with the old key and run pulumi up",
     ],
     [
       "a machine under another name",
@@ -175,7 +175,7 @@ describe("what the last run leaves behind, and nobody here can take away", () =>
   it("is the old zone's addresses", () => {
     expect(left(KEEP, { dns: { zone: "chat.example.org" } })).toEqual([
       expect.stringContaining(
-        "The addresses of chat.example.org still stand in example.org (hetzner), where nobody keeps them any more.",
+        "The addresses of chat.example.org are still in example.org (hetzner), and no longer updated.",
       ),
     ]);
     expect(left(KEEP, { mailDomain: "mail.example.org" })).toHaveLength(1);
@@ -213,7 +213,7 @@ describe("a run", () => {
           settings: { dns: { zone: "chat.example.org" } },
         })
       ).warnings,
-    ).toContainEqual(expect.stringContaining("still stand in example.org (hetzner)"));
+    ).toContainEqual(expect.stringContaining("are still in example.org (hetzner)"));
   });
 
   it("does not need the relay's SSH for what is not the relay's", async () => {

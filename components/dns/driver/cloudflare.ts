@@ -1,5 +1,5 @@
 // Record sets at Cloudflare. Its records stand one by one; a change of a set goes out as one batch, which Cloudflare
-// makes in one transaction, and in which records are overwritten rather than deleted and made anew, so that there is no
+// makes in one transaction, and in which records are overwritten rather than deleted and made again, so that there is no
 // moment without an address.
 import { canonicalAddress } from "../../addresses";
 import { cloudflare, type Batch, type CloudflareRecord, type NewRecord } from "../cloudflareApi";

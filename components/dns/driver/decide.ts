@@ -1,4 +1,4 @@
-// What becomes of record sets, given what is there. Pure.
+// How record sets are changed, given what is there. Pure.
 import { digestOf, markText } from "../marks";
 import type { RecordType } from "../recordSets";
 import type { Change, OnDestroyJob, SetJob, PresentSet } from "./job";
@@ -11,7 +11,7 @@ export interface Decision {
 
 const TYPES: readonly RecordType[] = ["A", "AAAA"];
 
-/** The set holds exactly the job's values, whatever stood there. Throws where a CNAME leaves no room for it. */
+/** The set then holds exactly the job's values, whatever it held before. Throws where a CNAME leaves no room for it. */
 export function put(job: SetJob, present: readonly PresentSet[]): Decision {
   const { name, type, ttl, stack, values } = job;
   const alias = present.find((set) => set.type === "CNAME" && set.values.length > 0);
@@ -36,7 +36,7 @@ export function put(job: SetJob, present: readonly PresentSet[]): Decision {
   return { changes: [{ name, type, set: { values, ttl }, mark, seen }], notes };
 }
 
-/** The set goes, but only while it holds what this stack put there. */
+/** Deletes the set, but only while it holds what this stack put there. */
 export function drop(job: SetJob, present: readonly PresentSet[]): Decision {
   const { name, type, ttl, stack, values } = job;
   const seen = find(present, type);
@@ -58,7 +58,7 @@ export function drop(job: SetJob, present: readonly PresentSet[]): Decision {
   return { changes: [{ name, type, set: undefined, mark: undefined, seen }], notes };
 }
 
-/** Sets of ours that hold no proxy any more go. For providers whose own resources are told not to delete theirs. */
+/** Deletes our sets that hold no proxy any more. For providers whose record sets are kept by `retainOnDelete`. */
 export function hold(job: OnDestroyJob, present: readonly PresentSet[]): Decision {
   const { name, ttl, stack } = job;
   const gone = job.unwanted
@@ -72,7 +72,7 @@ export function hold(job: OnDestroyJob, present: readonly PresentSet[]): Decisio
 
 /**
  * The relay's own addresses in place of what this stack put there. What others put there stays: the operator may have
- * done the same by hand.
+ * done the same manually.
  */
 export function restore(job: OnDestroyJob, present: readonly PresentSet[]): Decision {
   const { name, ttl, stack, relay } = job;

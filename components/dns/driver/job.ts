@@ -1,4 +1,4 @@
-// What the driver is told on stdin, and what it needs of a DNS provider. Only types.
+// What the driver reads from stdin, and what it needs of a DNS provider. Only types.
 import type { Mark } from "../marks";
 import type { RecordType } from "../recordSets";
 import type { TsigKey } from "../wire/tsig";
@@ -46,7 +46,7 @@ export interface OnDestroyJob {
   readonly relay: Readonly<Record<RecordType, readonly string[]>>;
 }
 
-/** A record set as it stands; with no values when there is none, or only its mark. */
+/** A record set as it is now; without values when there is none, or only its mark. */
 export interface PresentSet {
   readonly type: RecordType | "CNAME";
   readonly ttl: number | undefined;
@@ -59,21 +59,21 @@ export interface Change {
   readonly type: RecordType;
   /** What the set holds from now on: nothing deletes it. Undefined leaves it alone. */
   readonly set: { readonly values: readonly string[]; readonly ttl: number } | undefined;
-  /** The mark that it bears from now on; undefined takes it off. */
+  /** The mark that it has from now on; undefined removes it. */
   readonly mark: string | undefined;
   /** What was there when the change was decided. */
   readonly seen: PresentSet;
 }
 
 export interface Backend {
-  /** The A, AAAA and CNAME sets of a name: those that are there, or bear a mark. */
+  /** The A, AAAA and CNAME sets of a name: those that exist, or have a mark. */
   read(name: string): Promise<PresentSet[]>;
   /**
-   * Makes the changes in one go, as far as the provider can, and gives notes for the operator. Throws Meanwhile when something
+   * Makes the changes in one go, as far as the provider can, and gives notes for the operator. Throws a ConflictError when something
    * else is there by now.
    */
   apply(changes: readonly Change[]): Promise<readonly string[] | void>;
 }
 
-/** Somebody changed the set between our look and our change. */
+/** Somebody changed the set between our reading and our change. */
 export class ConflictError extends Error {}

@@ -1,4 +1,4 @@
-// One DNS request over TCP, and all messages of its answer, each handed on as it comes.
+// One DNS request over TCP, and all messages of its answer, each passed on as it arrives.
 import { connect } from "node:net";
 
 export interface NameServer {

@@ -113,14 +113,14 @@ free() {
 }
 
 # conflicts: of the lines `free …` on stdin, a sentence for each thing that somebody else on this host has: a port that is to be
-# handed on (`tcp PORT`, `udp FIRST-LAST`), or the port or an address of the tunnel (`tunnel PORT IPV4 IPV6`). The system defines
+# forwarded (`tcp PORT`, `udp FIRST-LAST`), or the port or an address of the tunnel (`tunnel PORT IPV4 IPV6`). The system defines
 # tcp_users RANGES and udp_users RANGES (PORT or FIRST-LAST, with commas between; who has which: PORT NAME, a line each, but for what
 # is on loopback alone), tunnel_conflicts PORT IPV4 IPV6, tunnel_port, and dial_ports (FIRST LAST).
 conflicts() {
 	asked=$(sed -n 's/^free //p')
 	ports=$(printf '%s\n' "$asked" | sed -n 's/^tcp //p' | paste -sd , -)
 	[ -z "$ports" ] || tcp_users "$ports" | sort -un -k 1,1 | while read -r port name; do
-		echo "port $port is in use on this host (by $name), and a proxy hands it on to the relay: stop that service, or take the port out of ports"
+		echo "port $port is in use on this host (by $name), and a proxy forwards it to the relay: stop that service, or take the port out of ports"
 	done
 	ports=$(printf '%s\n' "$asked" | sed -n 's/^udp //p' | paste -sd , -)
 	[ -z "$ports" ] || udp_conflicts "$ports"
@@ -137,7 +137,7 @@ udp_conflicts() {
 	sleep 1
 	users=$(udp_users "$1" | grep -Fx "$users") || return 0
 	printf '%s\n' "$users" | while read -r port name; do
-		text="UDP port $port is in use on this host (by $name), and a proxy hands it on to the relay"
+		text="UDP port $port is in use on this host (by $name), and a proxy forwards it to the relay"
 		if dials_out "$port"; then
 			say "$text. If that is a service, stop it or take the port out of udpPorts; what only dials out from there goes on"
 		else

@@ -13,7 +13,7 @@ own() {
 only_of() {
 	[ -f "$STATE/stack" ] || return 0
 	stack=$(cut -d / -f 1,2 "$STATE/stack")
-	[ "$stack" = "${1%/*}" ] || fail "this machine is a proxy of the stack $stack already, and a machine is one proxy: take it out of that stack first. If that stack is gone for good, run there as root: $LIB/hostctl uninstall"
+	[ "$stack" = "${1%/*}" ] || fail "this machine is a proxy of the stack $stack already, and a machine is one proxy: take it out of that stack first. If that stack no longer exists, run there as root: $LIB/hostctl uninstall"
 }
 
 # is_of PROXY: it is that proxy, or none. Without a name it is a person who asks, who knows what they do.

@@ -1,5 +1,5 @@
 // Takes back what was set up on a host, over SSH from the operator's machine. A host that is dead permanently holds nobody up:
-// who says so is believed.
+// the operator's word for it is enough.
 import type { SshAnswer, SshLogin } from "../../hosts/ssh";
 import { framed } from "../frame";
 

@@ -536,7 +536,7 @@ describe("a zone that the operator changes by hand", () => {
       .outputs;
     const one = { proxies: [machine("vm1", 1)], before };
     await expect(byHand(live("192.0.2.1", "192.0.2.2"), one)).rejects.toThrow(
-      "proxies: without vm2, whose 192.0.2.2 still stands under chat.example.org: its clients would knock in vain. Put the entry back with publish: false",
+      "proxies: without vm2, whose 192.0.2.2 is still published under chat.example.org: its clients could not connect any more. Put the entry back with publish: false",
     );
     expect((await byHand(live("192.0.2.1"), one)).errors).toEqual([]);
   });
@@ -666,7 +666,7 @@ describe("a zone that the operator changes by hand", () => {
     it("must not lead to a proxy any more when that is to go", async () => {
       const before = (await ledTo(BOTH, { proxies: [VM1, VM2] })).outputs;
       await expect(ledTo(BOTH, { proxies: [VM1], before })).rejects.toThrow(
-        "proxies: without vm2, whose 192.0.2.2 still stands under chat.example.org: its clients would knock in vain.",
+        "proxies: without vm2, whose 192.0.2.2 is still published under chat.example.org: its clients could not connect any more.",
       );
       expect((await ledTo(["192.0.2.1"], { proxies: [VM1], before })).errors).toEqual([]);
     });

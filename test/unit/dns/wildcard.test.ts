@@ -158,7 +158,7 @@ describe("the advice for a name", () => {
   it("is to add records, not to remove what a wildcard says, and tells what becomes of that", () => {
     expect(aName(synthesized("192.0.2.77"))).toEqual([
       ADD,
-      `DNS: ${CHAT} is answered for by a wildcard above it (A 192.0.2.77), not by records of its own. The records to add take the wildcard's place there: it then gives nothing any more, of whatever type, for ${CHAT} and the names below it. The wildcard itself may stay.`,
+      `DNS: ${CHAT} is answered for by a wildcard above it (A 192.0.2.77), not by records of its own. The records to add take the wildcard's place there: it then gives nothing any more, of any type, for ${CHAT} and the names below it. The wildcard itself may stay.`,
     ]);
   });
 

@@ -541,12 +541,12 @@ export function hostSuite(shell: Shell): void {
       [
         "a port",
         "www nginx 7 6 tcp46 *:443 *:*",
-        "port 443 is in use on this host (by nginx), and a proxy hands it on to the relay: stop that service, or take the port out of ports",
+        "port 443 is in use on this host (by nginx), and a proxy forwards it to the relay: stop that service, or take the port out of ports",
       ],
       [
         "a UDP port",
         "turn turnserver 7 6 udp46 *:3478 *:*",
-        "UDP port 3478 is in use on this host (by turnserver), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts",
+        "UDP port 3478 is in use on this host (by turnserver), and a proxy forwards it to the relay: stop that service, or take the port out of udpPorts",
       ],
       [
         "a UDP port in a range, be it the kernel",
@@ -579,7 +579,7 @@ export function hostSuite(shell: Shell): void {
       expect(bsd.apply("config", "g", documentOf("config", ...FREE.map((each) => `free ${each}`)))).toMatchObject({
         answer: { ok: true },
         said: expect.stringContaining(
-          "UDP port 50998 is in use on this host (by tailscaled), and a proxy hands it on to the relay. If that is a service",
+          "UDP port 50998 is in use on this host (by tailscaled), and a proxy forwards it to the relay. If that is a service",
         ) as string,
       });
     });

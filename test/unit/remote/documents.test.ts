@@ -221,7 +221,7 @@ describe("a document", () => {
     const text = documentOf("config", "free tcp 25", "free tcp 443", "free tcp 993", ["one", host.set("one")]);
     const { stdout, stderr } = host.spawn(["apply", "config", "g"], text);
     const taken = (port: number, by: string) =>
-      `port ${port} is in use on this host (by ${by}), and a proxy hands it on to the relay: stop that service, or take the port out of ports`;
+      `port ${port} is in use on this host (by ${by}), and a proxy forwards it to the relay: stop that service, or take the port out of ports`;
     expect(JSON.parse(stdout)).toEqual(NO(taken(25, "exim4")));
     expect(stderr).toContain(taken(443, "nginx"));
     expect(sets()).toEqual([]);

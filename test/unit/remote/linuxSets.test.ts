@@ -237,7 +237,7 @@ describe("a UDP port that is to be handed on", () => {
 
   it("is not free where somebody is served there, who is named", () => {
     expect(looks(taken, taken)).toThrow(
-      "UDP port 3479 is in use on this host (by turnserver), and a proxy hands it on to the relay: stop that service, or take the port out of udpPorts",
+      "UDP port 3479 is in use on this host (by turnserver), and a proxy forwards it to the relay: stop that service, or take the port out of udpPorts",
     );
   });
 
@@ -248,7 +248,7 @@ describe("a UDP port that is to be handed on", () => {
     expect([status, stderr]).toEqual([
       0,
       expect.stringContaining(
-        "UDP port 50000 is in use on this host (by tailscaled), and a proxy hands it on to the relay. If that is a service",
+        "UDP port 50000 is in use on this host (by tailscaled), and a proxy forwards it to the relay. If that is a service",
       ),
     ]);
   });

@@ -83,7 +83,7 @@ describe("a proxy's machine", () => {
     const { status, stderr } = run("own", "chatmail-proxy/other/deb1");
     expect([status, stderr]).toEqual([
       1,
-      `chatmail-proxy: this machine is a proxy of the stack chatmail-proxy/prod already, and a machine is one proxy: take it out of that stack first. If that stack is gone for good, run there as root: ${dir}/hostctl uninstall\n`,
+      `chatmail-proxy: this machine is a proxy of the stack chatmail-proxy/prod already, and a machine is one proxy: take it out of that stack first. If that stack no longer exists, run there as root: ${dir}/hostctl uninstall\n`,
     ]);
   });
 

@@ -134,7 +134,7 @@ describe("what others have redirected is named, and nothing of ours is loaded", 
 
   it("rules that awk could not read, with what to look at", () => {
     expect(refused({ "nft -s -y list ruleset": "" }, "proxy-udp", ["awk"])).toMatch(
-      /^nobody can say whether others' rules on this host take a port that a proxy hands on to the relay: awk failed .* whether awk runs .*, then run pulumi up again\. Nothing was loaded$/,
+      /^nobody can say whether others' rules on this host take a port that a proxy forwards to the relay: awk failed .* whether awk runs .*, then run pulumi up again\. Nothing was loaded$/,
     );
   });
 

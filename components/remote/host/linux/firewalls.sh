@@ -2,7 +2,7 @@
 # Others' firewalls on a host of ours, on Linux.
 
 # firewalls HOST [INTERFACE IPV4 IPV6 [PORT...]]: what on this proxy or relay is dropped unless it is named there: the first
-# suspects when a port stays silent; with the commands that let ours pass, which our own rules narrow to what is handed on. A
+# suspects when a port stays silent; with the commands that let ours pass, which our own rules narrow to what is forwarded. A
 # proxy says where it forwards to, as `through` is told it. What comes to a relay through a tunnel is not forwarded there.
 firewalls() {
 	if [ "$1" = relay ]; then
@@ -50,8 +50,8 @@ packets_of() {
 		for port in "$@"; do
 			for place in ingress prerouting; do both_families "$place iif=$device l4=tcp dport=$port state=new from=anyone"; done
 			for other in $towards; do
-				handed_on 4 "$ipv4"
-				handed_on 6 "$ipv6"
+				forwarded 4 "$ipv4"
+				forwarded 6 "$ipv6"
 			done
 		done
 	done
@@ -59,8 +59,8 @@ packets_of() {
 
 MAIL_PORTS='25 80 143 443 465 587 993'
 
-# handed_on FAMILY RELAY: to it and back.
-handed_on() {
+# forwarded FAMILY RELAY: to it and back.
+forwarded() {
 	[ "$2" != - ] || return 0
 	echo "forward family=$1 iif=$device oif=$other l4=tcp dport=$port state=new from=anyone to=$2"
 	echo "forward family=$1 iif=$other oif=$device l4=tcp sport=$port state=established from=$2 to=anyone"

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # nftables.service: the owner's rules and ours are loaded in one transaction. Between its flush and a load of ours the kernel
-# would know nothing of the connections that it hands on, and answer each packet of theirs with a reset.
+# would know nothing of the connections that it forwards, and answer each packet of theirs with a reset.
 
 NFTABLES=$UNITS/nftables.service.d/chatmail-proxy.conf
 

@@ -7,7 +7,7 @@
 check_translations() {
 	grep -q ' fib daddr type local .* dnat ip' "$1" || return 0
 	theirs=$(all_translations) || exit 1
-	taken=$(printf '== ours\n%s\n== address\n%s\n%s\n' "$(cat "$1")" "$(ip -o address show 2>/dev/null)" "$theirs" | meeting) || taken="nobody can say whether others' rules on this host take a port that a proxy hands on to the relay: awk failed on what nft and iptables print (see the lines above). See there whether awk runs (awk 'BEGIN { print 1 }') and memory is free (free -m), then run pulumi up again. Nothing was loaded"
+	taken=$(printf '== ours\n%s\n== address\n%s\n%s\n' "$(cat "$1")" "$(ip -o address show 2>/dev/null)" "$theirs" | meeting) || taken="nobody can say whether others' rules on this host take a port that a proxy forwards to the relay: awk failed on what nft and iptables print (see the lines above). See there whether awk runs (awk 'BEGIN { print 1 }') and memory is free (free -m), then run pulumi up again. Nothing was loaded"
 	[ -z "$taken" ] || fail "$taken"
 }
 
@@ -22,7 +22,7 @@ all_translations() {
 	have iptables-legacy-save || ! grep -qsx nat "$PROC/net/ip_tables_names" "$PROC/net/ip6_tables_names" || saved_rules legacy || unreadable iptables-legacy
 }
 
-unreadable() { fail "this host has a table nat of $1, and no program that shows it whole, so that nobody can say whether it takes a port that a proxy hands on to the relay: apt-get install iptables. Nothing was loaded"; }
+unreadable() { fail "this host has a table nat of $1, and no program that shows it whole, so that nobody can say whether it takes a port that a proxy forwards to the relay: apt-get install iptables. Nothing was loaded"; }
 
 # saved_rules nft|legacy: a backend's table nat. k3s brings iptables of its own.
 saved_rules() {
@@ -93,6 +93,6 @@ meeting() {
 			if (who == "") exit
 			text = both(titled("port", titles["tcp"]), titled("UDP port", titles["udp"]))
 			many = text ~ /, | and /
-			print text (many ? " are" : " is") " in use on this host (by " who (by_count > 3 ? "; and " by_count - 3 " more" : "") "), and a proxy hands " (many ? "them" : "it") " on to the relay: " remedies ", or take the port" (many ? "s" : "") " out of " both(titles["tcp"] == "" ? "" : "ports", titles["udp"] == "" ? "" : "udpPorts") ". Nothing was loaded, and what is there goes on." (by_hand ? " If it is a proxy that was set up by hand, take all of its rules out (those that drop what they do not name would drop ours too) right before you run pulumi up again: the rest is ready then, and mail stands still only meanwhile" : "")
+			print text (many ? " are" : " is") " in use on this host (by " who (by_count > 3 ? "; and " by_count - 3 " more" : "") "), and a proxy forwards " (many ? "them" : "it") " to the relay: " remedies ", or take the port" (many ? "s" : "") " out of " both(titles["tcp"] == "" ? "" : "ports", titles["udp"] == "" ? "" : "udpPorts") ". Nothing was loaded, and what is there goes on." (by_hand ? " If it is a proxy that was set up by hand, take all of its rules out (those that drop what they do not name would drop ours too) right before you run pulumi up again: the rest is ready then, and mail stands still only meanwhile" : "")
 		}'
 }
