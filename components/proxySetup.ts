@@ -54,7 +54,7 @@ export interface ProxySetupArgs {
   /** The operator's own key for machines that are there already; without one the SSH agent is asked. */
   readonly operatorKey: pulumi.Output<string> | undefined;
   readonly labels: Record<string, string>;
-  /** How the look from outside is made. */
+  /** How the proxy is checked from outside. */
   readonly healthCheck: HealthCheck;
   readonly sshAnswers: SshAnswers;
   /** What was seen of its host; undefined where it is not there yet. */
@@ -68,7 +68,7 @@ export interface ProxySetupArgs {
 /** Seconds within which new rules must be confirmed over a new SSH connection, or the host goes back. */
 export const CONFIRM_WITHIN = 60;
 
-// Tries until well after the host has gone back by itself, so that its own word on it is heard: 10 s an attempt and
+// Tries until well after the host has gone back by itself, so that its report of that is received: 10 s an attempt and
 // 5 s between them when packets are dropped.
 const CONFIRM_ATTEMPTS = 12;
 
@@ -80,7 +80,7 @@ export class ProxySetup {
   readonly name: string;
   /** The proxy as a whole, with all its parts below it. */
   readonly component: pulumi.ComponentResource;
-  /** Public addresses; undefined for a family that the host has not. */
+  /** Public addresses; undefined for a family that the host does not have. */
   readonly ipv4: pulumi.Output<string> | undefined;
   readonly ipv6: pulumi.Output<string> | undefined;
   /** The proxy's own name; its addresses' reverse DNS says the same. */
@@ -146,7 +146,7 @@ export class ProxySetup {
     ]);
   }
 
-  /** What the component shows of itself. */
+  /** The component's outputs. */
   get outputs() {
     const { ipv4, ipv6, dnsName, wireGuardPublicKey } = this;
     return { ipv4, ipv6, dnsName, wireGuardPublicKey };
@@ -208,7 +208,7 @@ export class ProxySetup {
       {
         settings,
         dnsName,
-        // Other servers ask whether a sender's address bears its name, and whether that name leads back to the address.
+        // Other servers ask whether a sender's address has its name, and whether that name leads back to the address.
         reverseName: egress === undefined ? dnsName : shared.mailDomain,
         key,
         operatorKey,
@@ -415,7 +415,7 @@ export class ProxySetup {
     };
   }
 
-  /** Over a connection of its own, so that rules which would lock the operator out never stay. */
+  /** Over a new connection, so that rules which lock the operator out never stay. */
   private confirmConfig(machine: Host, config: HostDocument): Requirement {
     const { settings, shared, fresh, mode } = this.args;
     return hostCommand(
@@ -447,7 +447,7 @@ export class ProxySetup {
     confirmed: Requirement,
   ): ProxySetup["inside"] {
     const { fresh, askAgain } = this.args;
-    // What it saw in an earlier run says nothing of today.
+    // What it saw in an earlier run may be out of date.
     if (this.absent(machine) !== undefined) return pulumi.output<InsideView | "not asked">("not asked");
     return pulumi
       .all([

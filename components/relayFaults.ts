@@ -1,4 +1,4 @@
-// What is wrong with the relay itself: its part of the set-up, and its way out on port 25.
+// What is wrong with the relay itself: its part of the set-up, and outgoing port 25.
 import * as pulumi from "@pulumi/pulumi";
 import { askRelay, outboundRequest, refusal, statusOf, type AskHost, type HostSeen } from "./look";
 import { outputValue } from "./outputValue";

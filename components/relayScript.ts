@@ -13,7 +13,7 @@ import { keysSet, relayEndSet, type RelayEnd, type TunnelKeys } from "./tunnel/w
 import { forwardsTurn, TURN_UNREACHED } from "./turn";
 
 interface ScriptedTunnel {
-  /** A digest of what the proxy's end must agree with. */
+  /** A digest of what the proxy's end must match. */
   readonly tunnelDigest: string;
   /** The relay's own mail may leave through it. */
   readonly egress: boolean;
@@ -83,7 +83,7 @@ export class ScriptedRelay implements RelayEnds {
     };
   }
 
-  /** What the relay's ends, as the last run's script makes them, no longer fit. */
+  /** What no longer matches the relay's ends as the last run's script makes them. */
   async interruptions(before: ScriptState | undefined): Promise<Interruptions> {
     const ends = await this.ends();
     const names = (which: typeof ends) => which.map(({ proxy }) => proxy);
@@ -100,7 +100,7 @@ export class ScriptedRelay implements RelayEnds {
     };
   }
 
-  /** What is known of each, by now. */
+  /** What is known of each end so far. */
   private ends() {
     return Promise.all(
       this.tunnels.map(async ({ proxy, absent, made }) => ({ proxy, absent, made: await outputValue(made) })),
@@ -110,7 +110,7 @@ export class ScriptedRelay implements RelayEnds {
 
 const digestOf = (text: string) => createHash("sha256").update(text).digest("base64url");
 
-/** By which address the relay dials, and what may pass, is not in it: with another the tunnel goes on. */
+/** Without the address that the relay dials and the ports: a tunnel survives a change of those. */
 const tunnelDigestOf = ({ privateKey, presharedKey }: TunnelKeys, { peerPublicKey, endpoint, plan }: RelayEnd) =>
   digestOf(
     JSON.stringify([privateKey, presharedKey, peerPublicKey, endpoint.split(":").at(-1), plan.relay, plan.proxy]),
@@ -120,7 +120,7 @@ const tunnelDigestOf = ({ privateKey, presharedKey }: TunnelKeys, { peerPublicKe
 export interface Interruptions {
   /** Nothing passes their tunnels. */
   readonly tunnels: readonly string[];
-  /** Theirs do not change now, since they do not answer, though the script has what would fit changed ones. */
+  /** Their ends do not change now, since they do not answer, but the script already matches changed ones. */
   readonly frozen: readonly string[];
   /** They no longer let the relay's own mail out, which it still sends to them. */
   readonly egress: readonly string[];

@@ -21,9 +21,9 @@ export interface TunnelEndArgs {
   readonly interfaceName: string;
   readonly end: pulumi.Output<RelayEnd>;
   readonly keys: pulumi.Output<TunnelKeys>;
-  /** The proxy cannot be reached: its end here stays as it is too, since both must fit. */
+  /** The proxy cannot be reached: its end here is left unchanged, since both must match. */
   readonly held: boolean;
-  /** The proxy's own part, where there is one already: while it cannot be brought in, this end stays as it is. */
+  /** The proxy's own part, where there is one already: while that cannot be brought in, this end is left unchanged. */
   readonly requires: readonly Requirement[];
   /** The proxy, whose child the end is in the stack. */
   readonly parent: pulumi.Resource;
@@ -35,11 +35,11 @@ export interface TunnelEnd extends Requirement {
   readonly untouched: pulumi.Output<boolean>;
 }
 
-/** What proxies need of the relay: somewhere to put their tunnels' other ends. */
+/** What proxies need of the relay: their tunnels' other ends. */
 export interface RelayEnds {
   /** A person sets up the relay, in their own time. */
   readonly manual: boolean;
-  /** It cannot be reached: its ends stay as they are, and so must the proxies'. */
+  /** It cannot be reached: its ends stay unchanged, and so must the proxies'. */
   readonly silent: boolean;
   /** Undefined where the end is not brought in by this run, but by a person. */
   addTunnel(args: TunnelEndArgs): TunnelEnd | undefined;
@@ -52,7 +52,7 @@ export interface RelaySetupArgs {
   readonly settings: ReachableRelay;
   /** The operator's private key for the relay; without one the SSH agent is asked. */
   readonly privateKey: pulumi.Output<string> | undefined;
-  /** It was there, and cannot be reached now: what is there stays as it is until it can. */
+  /** It cannot be reached now: what is there stays unchanged until it can. */
   readonly silent: boolean;
   /** What it says of itself; undefined where it was not asked. */
   readonly there: HostStatus | undefined;
@@ -240,7 +240,7 @@ export class RelaySetup implements RelayEnds {
     return setLines(set, files, { held, live: liveDigest(this.args.there, set) });
   }
 
-  /** Does nothing but, when the proxy goes, take its end away. */
+  /** Removes the proxy's end when the proxy goes; does nothing before. */
   private endOf(proxy: string, parent: pulumi.Resource, whole: pulumi.Resource) {
     leaveCommand(
       `${proxy}-relay-end`,

@@ -91,12 +91,12 @@ export function findings(proxies: readonly ProxyReport[]): Findings {
   const faults: string[] = [];
   const warnings: string[] = [];
   for (const proxy of proxies) {
-    // Drained ones too: what the settings want was not done.
+    // Drained ones too: their set-up failed all the same.
     for (const { step, reason } of proxy.failures)
       faults.push(`${proxy.name}: its set-up failed at ${step}: ${reason}`);
     for (const { address, verdict } of proxy.families) {
       const where = `${proxy.name} (${address})`;
-      // Most likely what does not work follows from what could not be set up.
+      // Most likely what does not work is a consequence of what could not be set up.
       for (const fault of verdict.faults)
         (proxy.publish && proxy.failures.length === 0 ? faults : warnings).push(`${where}: ${fault}`);
       for (const note of verdict.notes) warnings.push(`${where}: ${note}`);
@@ -174,7 +174,7 @@ export interface PageFacts {
   readonly advice: readonly string[];
   /** The script that sets the relay up, where a person runs one. */
   readonly script: ScriptState | undefined;
-  /** The stack as it is marked there. */
+  /** How the stack is marked on the relay. */
   readonly stackMark: string;
 }
 

@@ -16,7 +16,10 @@ async function main(args: readonly string[]): Promise<void> {
   // A stack of Pulumi's cloud may be named with its organization.
   const file = join(root, `Pulumi.${stack.split("/").at(-1)}.yaml`);
   if (!existsSync(file)) throw new Error(`${file} is not there; is ${stack} the stack's name?`);
-  if (!yes && !(await agreed(`Take the proxy ${name} of the stack ${stack} out of DNS, wait, and remove it permanently?`)))
+  if (
+    !yes &&
+    !(await agreed(`Take the proxy ${name} of the stack ${stack} out of DNS, wait, and remove it permanently?`))
+  )
     return;
 
   await removeProxy({

@@ -72,7 +72,7 @@ async function main(): Promise<void> {
   process.exitCode = all.failed > 0 ? 1 : 0;
 }
 
-// Until the closing line is out: whatever ends this early is no success.
+// Until the closing line is out: an early end is no success.
 process.exitCode = 1;
 main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

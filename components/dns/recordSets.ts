@@ -16,7 +16,7 @@ export interface ExistingSet {
 }
 
 /**
- * publish: the set holds these values from now on; `adopt` when a set of others stands there.
+ * publish: the set holds these values from now on; `adopt` when a set of others is there.
  * keep: no proxy is healthy for this family, and a set without an address would make senders give up where an
  *   address that does not answer only delays it. What is there stays.
  * none: nothing to publish, and nothing of ours there.

@@ -1,4 +1,4 @@
-// Reverse DNS of addresses where it is not ours to set: other servers mistrust a sender whose address does not bear its name.
+// Reverse DNS of addresses where it is not ours to set: other servers mistrust a sender whose address does not have its name.
 import { Resolver } from "node:dns/promises";
 
 /** Names of an address; none when it has none, undefined when nobody could be asked. */

@@ -39,7 +39,7 @@ export async function readRfc2136Zone(
   }
 }
 
-/** What the server says of the zone itself. Undefined where it does not answer: that is told by who reads the zone. */
+/** What the server says of the zone itself. Undefined where it does not answer: that is reported by the reading of the zone. */
 export async function ownZone(options: ClientOptions): Promise<OwnZone | undefined> {
   const client = new DnsClient(options);
   try {
@@ -55,7 +55,7 @@ export async function ownZone(options: ClientOptions): Promise<OwnZone | undefin
   }
 }
 
-/** Whether the mail domain can have addresses in this very zone. A CNAME is a record set among others, and told elsewhere. */
+/** Whether the mail domain can have addresses in this very zone. A CNAME is reported elsewhere. */
 async function checkPlace(client: DnsClient, { server, zone }: ClientOptions, mailDomain: string): Promise<void> {
   const { authoritative, answers, authorities } = await client.question(mailDomain, TYPE.SOA);
   const owner = [...answers, ...authorities].find(({ type }) => type === TYPE.SOA)?.name;
@@ -79,9 +79,9 @@ async function checkPlace(client: DnsClient, { server, zone }: ClientOptions, ma
 }
 
 /**
- * Asks with the very records that are going to be written, and a condition that is never true: that the zone has no SOA. Whoever
- * may write is told so by that condition's failure; whoever may not is refused, and nothing changes. (An update without records
- * tells nothing: any key may make one where rights are given name by name.)
+ * Asks with the very records that are going to be written, and a condition that is never true: that the zone has no SOA. A key
+ * that may write gets that condition's failure as its answer; another is refused, and nothing changes. (An update without
+ * records shows nothing: any key may make one where rights are given name by name.)
  */
 async function checkRights(
   client: DnsClient,

@@ -15,7 +15,7 @@ export interface SpfQuestion {
 
 /**
  * Without egress the relay's mail leaves from its own address, while the mail domain's A and AAAA, and so the
- * mechanism `a`, name the proxies: the address must be named itself. Returns a sentence, or nothing when all is well.
+ * mechanism `a`, name the proxies: the address must be named itself. Returns a message, or nothing when all is well.
  */
 export function spfAdvice({ mailDomain, senders, published, texts }: SpfQuestion): string | undefined {
   const needed = senders.map((address) => `ip${familyOf(address)}:${address}`);
@@ -58,7 +58,7 @@ export function textsOf(
   return find(existing, "TXT") ?? (stays ? find(answered, "TXT") : undefined) ?? [];
 }
 
-/** What to mind with a text for a mail domain that has its addresses from a wildcard, or behind a CNAME: a sentence, or nothing. */
+/** What to mind with a text for a mail domain that has its addresses from a wildcard, or behind a CNAME: a message, or nothing. */
 export function textPlace(
   mailDomain: string,
   existing: readonly ExistingSet[],

@@ -12,7 +12,7 @@ export interface Seen {
 
 /**
  * True where names that nobody has made get the same answer: one beside the name, and one below it. A name that is there stops
- * the wildcard for all below it (RFC 4592, 2.2.1), so a record that happens to say the same as the wildcard is told from it.
+ * the wildcard for all below it (RFC 4592, 2.2.1), so a record that happens to say the same as the wildcard can be distinguished from it.
  */
 export async function fromWildcard(lookup: Lookup, zone: string, { name, type, values }: Seen): Promise<boolean> {
   if (values.length === 0 || name === zone) return false;

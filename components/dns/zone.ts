@@ -11,7 +11,7 @@ export interface RecordSetSpec {
   readonly isMailDomain?: boolean;
 }
 
-/** What becomes of the mail domain's sets when the stack goes; with `relay` they hold the relay's own addresses then. */
+/** What happens to the mail domain's sets when the stack is destroyed; with `relay` they hold the relay's own addresses then. */
 export type OnDestroy =
   | { readonly kind: "delete" | "keep" }
   | { readonly kind: "relay"; readonly addresses: Readonly<Record<RecordType, readonly string[]>> };
@@ -35,7 +35,7 @@ export interface DnsZone {
   onDestroy(resourceName: string, spec: OnDestroySpec, opts: pulumi.CustomResourceOptions): void;
   /** Only where the operator changes the zone manually. */
   readonly manual?: {
-    /** What is answered for the mail domain, by records of its own, by a wildcard or behind a CNAME: there clients are led. */
+    /** What is answered for the mail domain, by records of its own, by a wildcard or behind a CNAME: where clients go. */
     readonly answered: readonly ExistingSet[];
     /** The record sets as lines of a zone file. */
     readonly lines: pulumi.Output<string>;

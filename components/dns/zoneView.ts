@@ -13,7 +13,7 @@ export interface RawSet {
 
 export interface ZoneView {
   readonly existing: readonly ExistingSet[];
-  /** What a set of this stack's holds that somebody changed by hand since; undefined when nobody did. */
+  /** What a set of this stack's holds that somebody has changed since; undefined when nobody did. */
   changedByHand(name: string, type: RecordType): readonly string[] | undefined;
 }
 

@@ -8,9 +8,9 @@ import { SMTP_PORT, TABLE, type Direct, type ProxyFilter, type Tunnelled } from 
 import { ascending, rangeText } from "../ports";
 
 // Of several chains that translate, the first that has a rule for a packet decides, and of two with one priority the one that
-// was loaded last comes first: ours today, another's (Docker's, k3s', a guide's) after a reboot. All of theirs stand at
-// dstnat and srcnat, so ours come before them whatever was loaded when. Whom that would take a port from is asked before
-// (hostctl's check_translations).
+// was loaded last comes first: ours today, another's (Docker's, k3s', a guide's) after a reboot. All of theirs are at
+// dstnat and srcnat, so ours come first in any order of loading. hostctl's check_translations refuses before that to take a
+// port from somebody else.
 export const NAT_FIRST = { prerouting: "dstnat - 10", output: "-110", postrouting: "srcnat - 10" } as const;
 
 export function renderProxyFilter(filter: ProxyFilter): string {

@@ -5,8 +5,8 @@
 // through all of it twice: in on one interface, out on the other. What no rule matches passes WITHOUT state, so that
 // its answer is blocked.
 //
-// Our anchor stands before the host's own rules. What is ours is `quick`; the defaults of a host that is ours alone
-// are not, so that rules of the operator's own, which come after, still have the last word on anything else.
+// Our anchor comes before the host's own rules. What is ours is `quick`; the defaults of a host that is ours alone
+// are not, so that rules of the operator's own, which come after, still decide on anything else.
 import { SMTP_PORT, TABLE, type ProxyFilter } from "./spec";
 import { ascending, rangeText } from "../ports";
 

@@ -54,7 +54,7 @@ const fromProxy = (tunnel: string, { plan, ports, udpPorts, egress }: RelayFilte
     // Anything but the tunnel's own address (the relay's address in the home network, say) is none of a proxy's business.
     `meta nfproto ipv4 ip daddr != ${plan.relay.ipv4} drop`,
     `meta nfproto ipv6 ip6 daddr != ${plan.relay.ipv6} drop`,
-    // What tells of a packet of ours that did not get through comes from a router on its way, many of which have no public
+    // The report of a packet of ours that did not get through comes from a router on its way, many of which have no public
     // address. Without it a connection hangs where the path to a client has a smaller MTU than the tunnel.
     `ct state related icmp type { ${ICMP_ERRORS} } accept`,
     `ct state related icmpv6 type { ${ICMPV6_ERRORS} } accept`,
@@ -100,7 +100,7 @@ function hairpin({ plan, ports, publicAddresses }: RelayFilter): string[][] {
 
 // A mail server may bind itself to an address of its own (postfix: smtp_bind_address, which chatmail sets from addr_v4 and
 // addr_v6). The proxy takes nothing from the tunnel but the relay's address there, so what leaves gets that one. Masquerade
-// rather than snat: a connection whose way moves to another tunnel or to the home line then ends at once, where it would
+// rather than snat: a connection whose route moves to another tunnel or to the home line then ends at once, where it would
 // otherwise go on there under this tunnel's address, unanswered, until it times out.
 const ownMailFitted = (tunnel: string, { relay }: TunnelPlan) =>
   chain("postrouting", `type nat hook postrouting priority ${NAT_FIRST.postrouting}; policy accept;`, [
@@ -108,7 +108,7 @@ const ownMailFitted = (tunnel: string, { relay }: TunnelPlan) =>
     `oifname ${tunnel} ip6 saddr != ${relay.ipv6} tcp dport ${SMTP_PORT} masquerade`,
   ]);
 
-// Answers to those bear the bound address again by the time they come to the input chain. Only they were sent to the
+// Answers to those have the bound address again by the time they come to the input chain. Only they were sent to the
 // tunnel's address, in answer to what the relay began.
 const ownMailAnswered = ({ relay }: TunnelPlan) => [
   `ct state established,related ct direction reply ct reply ip daddr ${relay.ipv4} accept`,

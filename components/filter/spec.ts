@@ -1,4 +1,4 @@
-// What a proxy lets through, apart from how a packet filter says it. Pure.
+// What a proxy lets through, independent of the packet filter's language. Pure.
 
 import type { PortRange } from "../ports";
 
@@ -6,7 +6,7 @@ import type { PortRange } from "../ports";
 export interface Tunnelled {
   readonly kind: "tunnel";
   readonly interface: string;
-  /** UDP port on which the proxy awaits the relay. */
+  /** UDP port on which the proxy waits for the relay. */
   readonly port: number;
   /** The tunnel's MTU, bytes; pf needs it to lower the MSS, nft reads it from the route. */
   readonly mtu: number;
@@ -37,7 +37,7 @@ export interface ProxyFilter {
   readonly to: Tunnelled | Direct;
 }
 
-/** Name of our nft table on every Linux host, and of our pf anchor; all of it is ours, and nothing outside it. */
+/** Name of our nft table on every Linux host, and of our pf anchor. We touch nothing outside it. */
 export const TABLE = "chatmail_proxy";
 
 /** The port of mail between servers. */

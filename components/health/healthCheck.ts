@@ -10,7 +10,7 @@ import type { OutsideView } from "./verdict";
 export type HealthCheck = (target: ProbeTarget) => Promise<OutsideView>;
 
 const TIMEOUTS: Record<"preview" | "update" | "once", ProbeTimeouts> = {
-  // A preview says how things are, and waits for nothing.
+  // A preview reports the present state, and waits for nothing.
   preview: { attempt: 3000, total: 0 },
   // After a change a tunnel comes up within seconds; a relay that has just restarted may take 15.
   update: { attempt: 5000, total: 30_000 },
@@ -30,7 +30,7 @@ export interface HealthCheckArgs {
   readonly mailDomain: string;
   /** Whether to try again until something answers. */
   readonly retry: pulumi.Output<boolean>;
-  /** Comes first. Where it did not go well, nothing is waited for. */
+  /** Comes first. Where it failed, the check does not wait for an answer. */
   readonly after: readonly Requirement[];
 }
 

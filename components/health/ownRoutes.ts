@@ -5,13 +5,13 @@ import type { Family } from "../addresses";
 /** Public addresses that are only looked up in the routing table. */
 const INTERNET: Readonly<Record<Family, string>> = { 4: "1.1.1.1", 6: "2606:4700:4700::1111" };
 
-/** Whether this machine has a family. Asked of nothing that a proxy or its provider could have a say in. */
+/** Whether this machine has a family. Does not depend on a proxy or its provider. */
 export type HasFamily = (family: Family) => Promise<boolean>;
 
-/** The address from which this machine would send there; undefined where it has no way. */
+/** The address from which this machine would send there; undefined where it has no route. */
 export type SourceTowards = (address: string, family: Family) => Promise<string | undefined>;
 
-/** By a UDP connect: it chooses route and source, and puts nothing on the wire. */
+/** By a UDP connect: it chooses route and source, and sends nothing. */
 const sourceTowards: SourceTowards = (address, family) =>
   new Promise((resolve) => {
     const socket = createSocket(family === 4 ? "udp4" : "udp6");

@@ -1,5 +1,5 @@
-// What answers at a proxy's public address, seen from the operator's machine: a real connection to each port, and a
-// word of the protocol that belongs there. Looks, and does not judge (see verdict.ts).
+// What answers at a proxy's public address, seen from the operator's machine: a real connection to each port, and the
+// first message of its protocol. Looks only; verdict.ts judges.
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { familyOf } from "../addresses";
@@ -8,8 +8,8 @@ import { hasFamily, type HasFamily } from "./ownRoutes";
 /**
  * answered: the port's own protocol was spoken; `note` says what is odd about it.
  * refused: the connection was reset; a proxy drops what it does not forward, so the relay itself said no, or a firewall that rejects.
- * silent: no connection came about. `code` is the error by which a router or firewall on the way said why, where one did:
- *   they do so for some packets only (ICMP is rate-limited), so that it is no kind of its own.
+ * silent: no connection came about. `code` is the error that a router or firewall on the way sent, where one did:
+ *   they do so for some packets only (ICMP is rate-limited), so it is not a kind of its own.
  * notFromHere: this machine has no address of that family towards the internet (no IPv6 at home, say).
  */
 export type Answer =
@@ -36,7 +36,7 @@ export interface ProbeTarget {
 }
 
 export interface ProbeTimeouts {
-  /** How long one connection may take until its first word, in ms. */
+  /** How long one connection may take until the first message, in ms. */
   readonly attempt: number;
   /** How long to go on trying until any port answers at all, in ms: a tunnel needs a moment to come up. */
   readonly total: number;
@@ -54,8 +54,8 @@ export async function probe(
     const open = target.ports.filter((port) => answers.get(port)?.kind !== "answered");
     await Promise.all(open.map(async (port) => answers.set(port, await ask(target, port, timeouts.attempt))));
     const kinds = [...answers.values()].map(({ kind }) => kind);
-    // "No way" is what a machine says that lacks the family, and also what a router says of a target that is dead: which of
-    // the two it is, this machine's own routes tell.
+    // "No route" is the error on a machine that lacks the family, and also a router's answer for a dead target: this
+    // machine's own routes tell which of the two it is.
     if ([...answers.values()].every(wordOfTheWay) && !(await has(familyOf(target.address) ?? 4)))
       return target.ports.map((port) => ({ port, answer: { kind: "notFromHere" } }));
     if (kinds.every((kind) => kind === "answered") || Date.now() >= deadline) break;
@@ -131,7 +131,7 @@ function open(opening: Opening, socket: Socket, mailDomain: string, done: (answe
 }
 
 // Any certificate will do as an answer: a relay that is being set up may hold none of its own yet, and gets one only
-// once it is reachable. A wrong one is worth a word, not a refusal.
+// once it is reachable. A wrong one is a warning, not a failure.
 function startTls(socket: Socket, mailDomain: string, done: (answer: Answer) => void): void {
   const tls = connectTls({ socket, servername: mailDomain, rejectUnauthorized: false }, () => {
     const { subject, subjectaltname = "" } = tls.getPeerCertificate();

@@ -44,7 +44,7 @@ export type ExistingProxy<Name extends string = string> = z.output<
 type ExistingMemory<Name extends string> = z.output<z.ZodObject<typeof existingMemory>> & { readonly host: Name };
 export type ExistingKind<Name extends string> = HostKind<ExistingProxy<Name>, ExistingMemory<Name>>;
 
-/** All of a kind but its words: name, schema, remembered. */
+/** All of a kind but its name, schema and remembered. */
 export const existingMachine = <Name extends string>(
   platform: Platform,
 ): Omit<ExistingKind<Name>, "name" | "schema" | "remembered"> => ({

@@ -1,4 +1,4 @@
-// A FreeBSD machine that the operator has already. As in the guide, what nobody named is closed unless told otherwise.
+// A FreeBSD machine that the operator has already. As in the guide, ports that are not listed are closed by default.
 import { z } from "zod";
 import { freebsd as platform } from "../platforms/freebsd";
 import { object } from "../settings/object";

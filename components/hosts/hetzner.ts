@@ -1,5 +1,5 @@
-// A server at Hetzner Cloud, bought for one proxy: addresses that outlive it, a firewall before it, a host key that
-// is known before the first contact.
+// A server at Hetzner Cloud, bought for one proxy: addresses that outlive it, a firewall in front of it, a host key
+// that is known before the first contact.
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
@@ -84,7 +84,7 @@ async function hetznerEndpoints(
   return new Map(
     entries.flatMap(({ name, sshPort }) => {
       const server = byProxy.get(name);
-      // One that is to be replaced for the sake of another SSH port answers on the old one.
+      // One that is being replaced to get another SSH port answers on the old one.
       return server
         ? [
             [
@@ -160,8 +160,8 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
     return { ...settings.labels, ...labels, proxy: settings.name };
   }
 
-  // Hetzner Cloud is asked only when all that leads to the server, its tunnel first, is gone already. The engine refuses in
-  // the preview that comes before, when nothing is.
+  // Hetzner Cloud's own protection would refuse only after the tunnel and all else in front of the server is gone. The
+  // engine's refuses in the preview, before anything is.
   private get protectedChild() {
     return { parent: this, protect: this.args.settings.deleteProtection };
   }
@@ -228,7 +228,7 @@ class HetznerHost extends pulumi.ComponentResource implements Host {
         ...this.protectedChild,
         // Its name and its addresses are free only once the old one is gone.
         deleteBeforeReplace: true,
-        // Both count only at the first boot; a later wording of ours is no reason to buy another server.
+        // Both count only at the first boot; a later change of our text is no reason to buy another server.
         ignoreChanges: ["userData", "sshKeys"],
         // But for the SSH port in it: nobody would reach a server that listens on the old one.
         replaceOnChanges: ["labels.sshport"],
@@ -249,7 +249,7 @@ const numericId = (resource: pulumi.CustomResource) => resource.id.apply(Number)
 
 const registrations = new WeakMap<ManagementKey, hcloud.SshKey>();
 
-/** The stack's key as Hetzner Cloud knows it, registered by whichever server asks first. */
+/** The stack's key at Hetzner Cloud, registered by the first server that asks. */
 function registered(key: ManagementKey): hcloud.SshKey {
   const { name, nameThere, publicKey, labels } = key;
   const atHetzner = registrations.get(key) ?? new hcloud.SshKey(name, { name: nameThere, publicKey, labels });

@@ -1,5 +1,5 @@
 // What a proxy needs of the machine under it, whoever owns that, and what the program knows of a kind of
-// host. The rest of the program looks no further: a new kind is one file beside this one, and a line in kinds.ts.
+// host. The rest of the program knows no more of it: a new kind is one file beside this one, and a line in kinds.ts.
 import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import type { AllowedPorts } from "../filter/cloudFirewall";
@@ -79,9 +79,9 @@ export interface HostKind<
   findEndpoints(entries: readonly Entry[], labels: Record<string, string>): Promise<ReadonlyMap<string, SshEndpoint>>;
   open(name: string, args: HostArgs<Entry>, opts: pulumi.ComponentResourceOptions): Host;
   remember(entry: Entry): Machine;
-  /** Undefined for a machine that goes with its proxy. */
+  /** Undefined for a machine that is deleted with its proxy. */
   identity(machine: Machine): Identity | undefined;
-  /** What hinders a living proxy from becoming what it is to be, by key of its entry. */
+  /** Faults of changes that a proxy cannot follow while it exists, by key of its entry. */
   immutableChanges(name: string, was: Machine, is: Machine): SettingFault[];
 }
 
@@ -101,7 +101,7 @@ export interface HostProperties {
   readonly autonomousSystem: number | undefined;
   /** True: every port that is not listed is closed. False: only our own traffic is filtered, and `adminNetworks` has no effect. */
   readonly closed: boolean;
-  /** When it may restart for its own security updates (HH:MM), if nobody says otherwise `byDefault`; undefined where those are not ours to arrange. */
+  /** When it may restart for its own security updates (HH:MM), by default `byDefault`; undefined where those are not ours to arrange. */
   rebootTime(byDefault: string): string | undefined;
   /** What the machine is known by: entries with one in common are one machine. */
   readonly identifiers: readonly string[];
@@ -123,7 +123,7 @@ export interface SshEndpoint {
 /** Identifies a machine that stays when its proxy goes, independent of the proxy's name. */
 export interface Identity {
   readonly id: string;
-  /** It was given up: nothing of ours is cleared away there any more. */
+  /** It was given up: nothing of ours is removed there any more. */
   readonly gone: boolean;
 }
 

@@ -1,4 +1,4 @@
-// A Linux machine that the operator has already. It may serve other things too, and they stay open unless told otherwise.
+// A Linux machine that the operator has already. It may serve other things too; their ports stay open by default.
 import { z } from "zod";
 import { debian } from "../platforms/debian";
 import { object } from "../settings/object";

@@ -1,4 +1,4 @@
-// What of a host deserves a word, though nothing differs there from what was brought in. Pure.
+// Warnings about a host on which nothing differs from what was brought in. Pure.
 import type { HostStatus } from "./status";
 
 /** Seconds by which a clock may be wrong; certificates and logs suffer beyond it. */

@@ -25,7 +25,7 @@ export interface SshCommand {
   readonly timeout: number;
   /** Milliseconds for connecting and logging in; by default as long as for running it. */
   readonly loginTimeout?: number;
-  /** Leaves the connection open, so that the host can be asked over it whether it is still there. It holds up no process's end. */
+  /** Leaves the connection open, so that the host can be asked over it whether it is still there. It does not keep the process alive. */
   readonly keepOpen?: boolean;
 }
 
@@ -51,7 +51,7 @@ export type SshAnswer =
 
 export type StillThere = () => Promise<boolean>;
 
-/** Milliseconds within which a host that answered a moment ago does so again. */
+/** Milliseconds to wait for a host that answered a moment ago. */
 const STILL_THERE = 5000;
 
 /** Logs in, runs one command to its end, and logs out. Never throws for what the host or the network does. */
@@ -200,7 +200,7 @@ function configOf(
   const [type = "", key = ""] = hostKey.trim().split(/\s+/);
   const pinned = Buffer.from(key, "base64");
   return {
-    // Ours, so that an open connection can be kept from holding up the process's end.
+    // Ours, so that an open connection does not keep the process alive.
     sock: socket,
     username: user,
     readyTimeout: timeout,

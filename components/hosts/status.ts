@@ -13,7 +13,7 @@ const set = z.object({
 const document = z.object({
   /** SHA-256 of the document that was brought in last (document.ts). */
   digest: z.string(),
-  /** Which bringing-in it was: a word that the program chose. */
+  /** Names this writing: chosen by the program. */
   generation: z.string(),
   /** applied; armed: waits for confirmation; confirmed. */
   state: z.string(),
@@ -53,7 +53,7 @@ const status = z.object({
 
 export type HostStatus = z.output<typeof status>;
 
-/** Throws an Error with a sentence where the answer is none. */
+/** Throws an Error in words for the operator where the answer makes no sense. */
 export function parseHostStatus(text: string): HostStatus {
   const line = text.trim();
   let data: unknown;
@@ -74,7 +74,7 @@ export function parseHostStatus(text: string): HostStatus {
 
 /**
  * All that differs on a host from what was brought in: messages without a full stop; none where all is as it was left.
- * `expected`: sets that were brought in by this stack; others' are not ours to speak of.
+ * `expected`: sets that were brought in by this stack; others' are not reported.
  */
 export function driftOf(
   { drift: own, sets }: Pick<HostStatus, "drift" | "sets">,
@@ -97,7 +97,7 @@ const STATES: Readonly<Record<string, string>> = {
   installing: "was not brought in completely",
 };
 
-/** What a document on a host is made of there. */
+/** A document as it should be on a host. */
 export interface DocumentOnHost {
   readonly name: string;
   /** The sets that it brings in. */
@@ -109,8 +109,8 @@ export interface DocumentOnHost {
 }
 
 /**
- * Which bringing-in of a document is wanted: the one that the host has, where it has the very document and nothing of it
- * differs; else a new one. A host that failed, was reset, or was changed by others is so written to again, and no other.
+ * The generation of a document: the host's own, where it has this very document and nothing of it differs; else a new one.
+ * So only a host that failed, was reset, or was changed by others is written to again.
  */
 export function generationOf(
   { name, sets, digest, toConfirm }: DocumentOnHost,

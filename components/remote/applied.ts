@@ -15,9 +15,9 @@ export type Applied =
     }
   | {
       readonly ok: false;
-      /** It was not tried, since what it needs has failed; that tells why. */
+      /** It was not tried, since what it requires has failed; the reason is reported there. */
       readonly held: boolean;
-      /** Why it failed: a sentence; empty where only some sets did. */
+      /** Why it failed: a message; empty where only some sets did. */
       readonly reason: string;
       /** Why single sets failed, by name. */
       readonly failed: Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export const WELL: Applied = { ok: true };
 export const HELD: Applied = { ok: false, held: true, reason: "", failed: {} };
 export const failedWith = (reason: string): Applied => ({ ok: false, held: false, reason, failed: {} });
 
-/** `said`: what came out of the frame (frame.ts), whose own word on a failure is `failed REASON`. */
+/** `said`: what came out of the frame (frame.ts), which reports a failure as `failed REASON`. */
 export function parseApplied(said: string): Applied {
   const line = said.trim();
   if (line.startsWith("failed ")) return failedWith(line.slice("failed ".length));
@@ -57,6 +57,6 @@ export function appliedSet(whole: Applied, set: string): Applied {
   if (whole.ok || whole.held) return whole;
   const reason = whole.failed[set];
   if (reason !== undefined) return failedWith(reason);
-  // The document as a whole failed, which is told once, and not by each of its sets.
+  // The document as a whole failed, which is reported once, and not for each of its sets.
   return whole.reason === "" ? WELL : HELD;
 }

@@ -1,4 +1,4 @@
-// What hosts say of themselves: hostctl's lines, read into values. Pure; judging them is for others.
+// What hosts say of themselves: hostctl's lines, read into values. Pure; judges nothing.
 import type { Wan } from "../filter/sysctl";
 import type { Family } from "../addresses";
 
@@ -14,7 +14,7 @@ export interface InsideView {
     readonly open: boolean;
     readonly greeting: string;
   }[];
-  /** Families by which another mail server's port 25 was tried from the proxy, and whether it answered. */
+  /** Whether another mail server's port 25 answered the proxy, by address family. */
   readonly outbound: readonly { readonly family: Family; readonly open: boolean }[];
   /** What of others' firewalls and routes on the machine may be in the way: messages. */
   readonly firewalls: readonly string[];
@@ -22,7 +22,7 @@ export interface InsideView {
   readonly tracked: { readonly now: number; readonly most: number } | undefined;
 }
 
-/** What is there on the relay (a `relay` line of a request). */
+/** What there is on the relay (a `relay` line of a request). */
 export interface RelayFacts {
   /** Interfaces of ours, with the stack that they belong to where that is noted. */
   readonly ours: readonly { readonly device: string; readonly stack: string | undefined }[];

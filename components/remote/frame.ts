@@ -15,8 +15,8 @@ export const inFrame = (script: string): string =>
 export const frame = (said: string): string => `\n${BEGIN}\n${said}\n${END}`;
 
 /**
- * What the script of this command line said. Without its frame there is no telling what it did, which is a failure. Only a
- * command line of a version that had no frame yet, and has not been run since, is taken at its word.
+ * What the script of this command line said. Without its frame nobody knows what it did, which counts as a failure. Only a
+ * command line of a version that had no frame yet, and has not been run since, is believed as it is.
  */
 export function framed(stdout: string, line: string): string {
   const begin = `\n${stdout}`.lastIndexOf(`\n${BEGIN}\n`);

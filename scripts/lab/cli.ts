@@ -137,7 +137,7 @@ async function up(dirs: LabDirs, { config, stack: withStack }: { config?: string
   return 0;
 }
 
-/** Only root can lock; whoever is not root is told so first. */
+/** Only root can lock; others get that message first. */
 async function locked(dirs: LabDirs, purpose: string, work: () => Promise<number>): Promise<number> {
   checkMachine();
   return withLock(lockFile(dirs), { directory: dirs.project, purpose, seconds: 5 }, work);

@@ -76,6 +76,6 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   process.stdout.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  // Time for whoever waits to read the step that failed.
+  // Time for those who wait to read the step that failed.
   setTimeout(() => process.exit(1), 3000);
 });

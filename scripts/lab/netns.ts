@@ -15,7 +15,7 @@ export async function deleteNamespace(namespace: string): Promise<void> {
   if (existsSync(namespacePath(namespace))) await attempt(["ip", "netns", "delete", namespace]);
 }
 
-/** Namespaces that bear the lab's prefix, whoever made them. */
+/** Namespaces with the lab's prefix, of any origin. */
 export function labNamespaces(): string[] {
   return existsSync("/run/netns")
     ? readdirSync("/run/netns")

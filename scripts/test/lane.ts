@@ -1,5 +1,5 @@
 // A lane: a place on this machine in which a lab is alone, so that several can be up at once. Names of network namespaces
-// are its own; its lab's directories and cgroup bear the lane's name. It ends with whoever opened it. Processes are everybody's:
+// are its own; its lab's directories and cgroup bear the lane's name. It ends with the process that opened it. Processes are everybody's:
 // too many programs name files in shared places by their pid.
 import { spawn, type ChildProcess } from "node:child_process";
 import { LAB_VARIABLE } from "../lab/dirs";
@@ -45,7 +45,7 @@ export class Lane {
     });
   }
 
-  /** False once it has ended, whoever ended it. */
+  /** False once it has ended, by its own process or another. */
   get isOpen(): boolean {
     return this.keeper.exitCode === null && this.keeper.signalCode === null;
   }

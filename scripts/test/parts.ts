@@ -87,7 +87,7 @@ function shortened(text: string): string {
   return plain.length <= 2 * MOST ? plain : `${plain.slice(0, MOST)}\n[…]\n${plain.slice(-MOST)}`;
 }
 
-/** What failed, all together at the end, where whoever reads a long log looks first. */
+/** What failed, all together at the end, where a reader of a long log looks first. */
 export const failureList = ({ failures = [] }: Count): string =>
   failures.length === 0 ? "" : `\n== what failed\n${failures.map((failure) => `\n* ${failure}\n`).join("")}`;
 

@@ -89,7 +89,7 @@ export async function build(recipe: Recipe, go: Go, cacheDir: string, log: (line
   return target;
 }
 
-/** A name for the inputs: the same for the same sources, pins, flags, Go version and platform, whatever the machine. */
+/** A name for the inputs: the same for the same sources, pins, flags, Go version and platform, on any machine. */
 export function inputsKey(recipe: Recipe, go: Pick<Go, "version" | "platform">): string {
   const hash = createHash("sha256");
   hash.update(

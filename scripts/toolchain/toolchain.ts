@@ -74,7 +74,7 @@ export function settings(pulumiHome: string): Record<string, string> {
     PULUMI_SKIP_UPDATE_CHECK: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     PULUMI_DISABLE_REGISTRY_RESOLVE: "true",
-    // Without it a plugin on PATH wins over the one in the home, whatever its version.
+    // Without it a plugin on PATH wins over the one in the home, in any version.
     PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
   };
 }

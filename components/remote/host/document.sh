@@ -58,7 +58,7 @@ sets_that_failed() {
 	done
 }
 
-# tried FILE COMMAND...: whether it went well. What it says goes on its way at once, for whoever watches, and into FILE; its
+# tried FILE COMMAND...: whether it went well. Its output is shown at once, and goes into FILE; its
 # last line is the reason of a failure. No child of it gets descriptors of ours: the session would not end before a service
 # that it starts.
 tried() {
@@ -84,7 +84,7 @@ limited() {
 	}
 }
 
-# bring_document NAME GENERATION DIRECTORY: a process of its own, in which whatever fails ends it, with the reason as its last
+# bring_document NAME GENERATION DIRECTORY: a process of its own, which any failure ends, with the reason as its last
 # word. Its steps are processes too, whose variables and locks are their own.
 bring_document() {
 	document=$1 work=$3 self=$0

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # What a host answers as JSON (RFC 8259): text is escaped here and nowhere else.
 
-# json_string TEXT. Bytes that are no UTF-8 pass as they are; whoever reads them puts a mark in their place.
+# json_string TEXT. Bytes that are no UTF-8 pass as they are; the reader replaces them.
 json_string() {
 	case $1 in
 	*[\"\\[:cntrl:]]*) printf '%s' "$1" | json_escaped | awk '{ text = text (NR > 1 ? "\\n" : "") $0 } END { printf "\"%s\"", text }' ;;

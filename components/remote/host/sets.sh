@@ -14,7 +14,7 @@
 # What a file or a unit means is the system's business. It defines, each with STORED-COPY MODE PATH: check_file (refuses
 # what cannot be loaded), load_file (into force from the copy, without storing it), stored_file (once it lies in its
 # place), unload_file (undoes both); start_units SET, stop_unit UNIT, units_changed; start_timer SET SECONDS ARMING (runs
-# `revert` with these then, whatever becomes of this session), stop_timer SET, and timer_stands SET.
+# `revert` with these then, even if this session is gone), stop_timer SET, and timer_stands SET.
 
 set_dir() { printf '%s/sets/%s' "$STATE" "$1"; }
 

@@ -10,7 +10,7 @@ const PORT = 8891;
 /** As postfix names it. */
 export const DKIM_MILTER = `inet:127.0.0.1:${PORT}`;
 
-/** With a private key (PEM) it signs what its domain sends; what comes in is checked by all, and let in whatever it is. */
+/** With a private key (PEM) it signs what its domain sends; what comes in is checked by all, and let in with any result. */
 export function dkimFiles(domain: string, privateKey?: string): GuestFile[] {
   const signing = `Domain ${domain}\nSelector ${DKIM_SELECTOR}\nKeyFile ${KEY}\n`;
   return [

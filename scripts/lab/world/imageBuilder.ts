@@ -16,7 +16,7 @@ export class ImageBuilder {
     private readonly say: (line: string) => void,
   ) {}
 
-  /** Builds what is missing; whoever asks meanwhile waits for the same build. */
+  /** Builds what is missing; who asks in the meantime waits for the same build. */
   async ensure(release: Release): Promise<void> {
     if (isBuilt(this.dirs, release)) return;
     const building = this.building.get(release) ?? this.build(release).finally(() => this.building.delete(release));

@@ -68,7 +68,7 @@ prepare() {
 	[ "$(sysctl -n security.jail.jailed 2>/dev/null)" != 1 ] || fail "this host is a jail; a proxy needs a kernel of its own"
 }
 
-# uninstall: the last step. Sets that are still there go first, so that it also serves a person who runs it by hand.
+# uninstall: the last step. Sets that are still there go first, so that it also serves a person who runs it manually.
 uninstall() {
 	for dir in "$STATE"/sets/*; do
 		[ ! -d "$dir" ] || "$LIB/hostctl" step remove_set "$(basename "$dir")" || true

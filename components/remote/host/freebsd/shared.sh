@@ -86,7 +86,7 @@ set_rc() {
 		sed "s|^$1 [^ ]*|$1 $2|" "$STATE/rc.before" >"$STATE/rc.left"
 		mv -f "$STATE/rc.left" "$STATE/rc.before"
 	fi
-	# sysrc appends to whatever the last line is.
+	# sysrc appends to the last line, of any kind.
 	if [ -s "$RC_CONF" ] && [ -n "$(tail -c 1 "$RC_CONF")" ]; then echo >>"$RC_CONF"; fi
 	run sysrc "$1=$2" >&2 </dev/null
 	remember_ours "$RC_CONF"

@@ -2,7 +2,7 @@
 # Limits on new SSH connections, which one run of this program may meet: it makes some five to each host.
 
 # forgive_client: takes the address that this session comes from off the counters of iptables' "recent" match by which others'
-# rules (`ufw limit`, fail2ban's kin) limit new connections. Whoever runs this has just logged in as an administrator. Each
+# rules (`ufw limit`, fail2ban's kin) limit new connections. This runs just after an administrator has logged in. Each
 # attempt counts there, the refused ones too, so that waiting alone would not help. Only counters of rules that refuse: a
 # list that lets in (port knocking) keeps what it has.
 forgive_client() {

@@ -94,7 +94,7 @@ nat_rules() {
 		return least <= low && most >= high ? YES : MAY
 	}
 	function protocol_is(v) { return v == "all" || v == packet_protocol || v == (packet_protocol == "tcp" ? 6 : 17) ? YES : v ~ /^[a-z0-9-]+$/ ? NO : MAY }
-	# A field of another family or protocol than the packet: its rule is not for that, whatever it is compared with.
+	# A field of another family or protocol than the packet: its rule is not for that, for any value.
 	function foreign(f) { return f ~ /^icmp/ || (f ~ /^ip /) && packet_family == 6 || (f ~ /^ip6 /) && packet_family == 4 || f ~ /^(tcp|udp|sctp|dccp) / && index(f, packet_protocol " ") != 1 }
 	function value(f, v, op) {
 		v = unquoted(v)

@@ -59,5 +59,5 @@ purge_added() {
 	[ -n "$gone" ] || return 0
 	# dpkg, not apt-get: it refuses where something else has come to need them, instead of removing that too.
 	# shellcheck disable=SC2086 # a list of words on purpose
-	dpkg --purge $gone >"$STATE/apt.log" 2>&1 </dev/null || say "could not remove$gone; do so by hand when you like"
+	dpkg --purge $gone >"$STATE/apt.log" 2>&1 </dev/null || say "could not remove$gone; remove them manually if you like"
 }

@@ -72,7 +72,7 @@ nftables_ready() {
 	fi
 }
 
-# lacking WHAT MODULE ANSWER: the sentence for it. Whatever else the kernel may have answered is for whoever needs it to say.
+# lacking WHAT MODULE ANSWER: the sentence for it. Other answers of the kernel are reported where they matter.
 lacking() {
 	case $3 in
 	*'ot permitted'* | *'enied'*) fail "$1 is not allowed here$(in_container): let its provider allow it (CAP_NET_ADMIN in the container's own network), or take a virtual machine with a kernel of its own (KVM)" ;;

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# All packet rules of this kernel, whoever made them.
+# All packet rules of this kernel, ours and others'.
 
 # print_rulesets: those of nftables (iptables-nft makes such too) as nft prints them, with numbers for priorities. Then those of
 # iptables-legacy, which nft does not see: a line "legacy ip" or "legacy ip6" above what iptables-save prints. Without a table's
@@ -17,7 +17,7 @@ print_rulesets() {
 # walk_rulesets PACKETS: reads print_rulesets, and says which base chains drop one of the packets: TABLE, CHAIN, HOOK, with tabs
 # between, a line each. It goes the kernel's way: from the top, into chains and back. A rule counts only where all of its
 # conditions hold for that packet for sure, so that what drops by name (an address, a rate, a port that is not ours) is passed
-# by, and so is whatever is not understood. A line of PACKETS: the hook, and what is known of the packet as KEY=VALUE: family
+# by, and so is all that is not understood. A line of PACKETS: the hook, and what is known of the packet as KEY=VALUE: family
 # (4, 6), iif, oif, l4, dport, sport, state, from and to (addresses; "anyone" for clients).
 walk_rulesets() {
 	# nft leaves out the conditions of iptables-nft whose modules it does not find, as where k3s brought an iptables of its own.

@@ -178,7 +178,7 @@ leave() {
 	uninstall
 }
 
-# uninstall: the last step. Sets that are still there go first, so that it also serves a person who runs it by hand.
+# uninstall: the last step. Sets that are still there go first, so that it also serves a person who runs it manually.
 uninstall() {
 	for dir in "$STATE"/sets/*; do
 		[ ! -d "$dir" ] || "$LIB/hostctl" step remove_set "$(basename "$dir")" || true

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Others' redirections on this host that meet ours. Nobody listens there, so that `free` does not see them: Docker's published
-# ports, Kubernetes (k3s), a proxy that was set up by hand.
+# ports, Kubernetes (k3s), a proxy that was set up manually.
 
 # check_translations FILE: nobody else's rules redirect what those in FILE, which are not loaded yet, would. Of two of them
 # the first in the order of priorities wins, and the other gets nothing.

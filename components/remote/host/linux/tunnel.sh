@@ -4,7 +4,7 @@
 # $ETC/INTERFACE.conf on the relay says: TABLE= PRIORITY= IPV4= IPV6= PEER_IPV4= PEER_IPV6= STACK=, and EGRESS= EGRESS_ELSE=
 # where the relay's own mail may leave through this tunnel.
 
-# routes INTERFACE: replies that carry this tunnel's own address go back through it, whatever the main table says.
+# routes INTERFACE: replies that carry this tunnel's own address go back through it, independent of the main table.
 routes() {
 	# The watch may come by between new settings and the restart that brings them in: nobody would know the old ones later.
 	[ ! -f "$RUN/chatmail-proxy.$1.conf" ] || cmp -s "$ETC/$1.conf" "$RUN/chatmail-proxy.$1.conf" || unroutes "$1"
