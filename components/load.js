@@ -9,4 +9,14 @@ const root = join(__dirname, "..") + sep;
 if (theirs && theirs !== ours)
   require.extensions[".ts"] = (module, path) => (path.startsWith(root) ? ours : theirs)(module, path);
 
-module.exports = require("./index.ts");
+const api = require("./index.ts");
+// By name: programs that are ES modules see only names that are written here.
+exports.ProxyRelay = api.ProxyRelay;
+exports.Relay = api.Relay;
+exports.cloudflareZone = api.cloudflareZone;
+exports.freebsdServer = api.freebsdServer;
+exports.hetznerServer = api.hetznerServer;
+exports.hetznerZone = api.hetznerZone;
+exports.linuxServer = api.linuxServer;
+exports.manualZone = api.manualZone;
+exports.rfc2136Zone = api.rfc2136Zone;

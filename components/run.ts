@@ -15,7 +15,7 @@ import { stackOutputs, type StackOutputs } from "./outputs";
 import { ProxySetup } from "./proxySetup";
 import { relayFaults } from "./relayFaults";
 import { RelaySetup } from "./relaySetup";
-import { egressOf, throwOnFaults, type StackSettings } from "./settings";
+import { egressOf, throwOnFaults, type ProxySettings, type StackSettings } from "./settings";
 import { unsafeTransitions, checkStillNamed } from "./transitions";
 import { reportRun } from "./runReport";
 import type { World } from "./world";
@@ -53,25 +53,17 @@ export async function runStack(settings: StackSettings, world: World, place: Pla
 
   const fresh = began.toISOString();
   const { relay, facts, modeFor } = await openRelay(settings, { seen: seen.relay, before, fresh }, place);
-  const proxies = settings.proxies.map(
-    (entry) =>
-      new ProxySetup(place.proxyComponent(entry.name), {
-        settings: entry,
-        shared: settings,
-        mode: modeFor(entry),
-        egress: egressOf(entry.name, settings),
-        zone,
-        dnsName: proxyDnsName(entry.name, settings.dns),
-        key: stacksKey,
-        operatorKey: settings.hostSshPrivateKey,
-        labels,
-        healthCheck: world.healthCheck,
-        sshAnswers: world.sshAnswers,
-        seen: seen.proxies.get(entry.name),
-        askAgain: () => askProxy(entry, around, world.ask),
-        fresh,
-      }),
-  );
+  const proxies = settings.proxies.map((entry) => {
+    const askAgain = () => askProxy(entry, around, world.ask);
+    const known = { zone, key: stacksKey, labels, seen: seen.proxies.get(entry.name), askAgain, fresh };
+    return new ProxySetup(place.proxyComponent(entry.name), {
+      ...known,
+      ...settingsOf(entry, settings),
+      mode: modeFor(entry),
+      healthCheck: world.healthCheck,
+      sshAnswers: world.sshAnswers,
+    });
+  });
   place.registered(proxies);
   const overSsh = relay instanceof RelaySetup ? relay : undefined;
   await warnOfDrift(seen, before, proxies, overSsh);
@@ -86,18 +78,14 @@ export async function runStack(settings: StackSettings, world: World, place: Pla
     mailDomainArgs(settings.mailDomain, zone, proxies, health),
   );
 
-  const told = await reportRun({
-    settings,
-    before,
-    began,
-    zone,
-    relay,
-    facts,
-    proxies,
-    health,
-    onRelay,
-    records,
-    world,
-  });
-  return stackOutputs({ settings, before, zone, relay, proxies, records, key, ...told });
+  const found = { settings, before, began, zone, relay, facts, proxies, health, onRelay, records };
+  return stackOutputs({ ...found, key, ...(await reportRun({ ...found, world })) });
 }
+
+const settingsOf = (entry: ProxySettings, settings: StackSettings) => ({
+  settings: entry,
+  shared: settings,
+  egress: egressOf(entry.name, settings),
+  dnsName: proxyDnsName(entry.name, settings.dns),
+  operatorKey: settings.hostSshPrivateKey,
+});

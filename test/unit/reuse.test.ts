@@ -98,13 +98,22 @@ const twoProxies = (args: Partial<chatmailProxy.RelayArgs> = {}, hel1: Partial<c
   return relay;
 };
 
-it("registers nothing when it is imported", () => {
-  const said = execFileSync(
-    process.execPath,
-    ["-e", `const a = require("./components/load.js"); console.log(Object.keys(a).sort().join(" "))`],
-    { cwd: ROOT, encoding: "utf8" },
-  );
-  expect(said.trim()).toBe(Object.keys(chatmailProxy).sort().join(" "));
+it("registers nothing when it is imported, from CommonJS or from an ES module", () => {
+  const dir = mkdtempSync(join(tmpdir(), "reuse-"));
+  try {
+    install(dir);
+    const all = `console.log(Object.keys(a).filter((name) => !/^(default|module.exports)$/.test(name)).sort().join(" "))`;
+    const said = (file: string, program: string) => {
+      writeFileSync(join(dir, file), program);
+      // Without an engine, whatever is registered fails.
+      return execFileSync(process.execPath, [file], { cwd: dir, encoding: "utf8" }).trim();
+    };
+    const names = Object.keys(chatmailProxy).sort().join(" ");
+    expect(said("a.cjs", `const a = require("chatmail-proxy"); ${all}`)).toBe(names);
+    expect(said("a.mjs", `import * as a from "chatmail-proxy"; ${all}`)).toBe(names);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });
 
 it("registers in the program of twelve lines what the ready-made program registers with the same settings", async () => {
@@ -130,6 +139,37 @@ it("changes nothing in a second run, also of a stack that the ready-made program
     proxies: ["hel1", { name: "ash1", host: "hetzner", location: "ash", serverType: "cpx11" }],
   });
   expect((await aProgram(twoProxies, { after: ready })).changed).toEqual([]);
+});
+
+it("takes several relays, each with a mail domain, keys and a memory of its own", async () => {
+  const program = programOf(() => {
+    const home = twoProxies();
+    const office = new Relay("office", { ssh: { host: "192.168.78.10", hostKey: HOST_KEY } });
+    const zone = hetznerZone({ zone: "example.org" });
+    const host = hetznerServer({ location: "hel1" });
+    new ProxyRelay("o1", { mailDomain: "office.example.org", host, relay: office, zone });
+    return { home: home.outputs, office: office.outputs };
+  });
+  const run = await aStack({ ...NOTHING, program });
+  const named = (pattern: RegExp) => run.registered.map(({ name }) => name).filter((name) => pattern.test(name));
+  expect(named(/mail-domain$/).sort()).toEqual(["mail-domain", "office-mail-domain"]);
+  const keys = run.registered.filter(({ type }) => type === "hcloud:index/sshKey:SshKey");
+  expect(keys.map(({ name, inputs }) => [name, inputs.name]).sort()).toEqual([
+    ["management-key", "chatmail-proxy-test"],
+    ["office-management-key", "chatmail-proxy-office-test"],
+  ]);
+  expect(run.one("command:remote:Command", "office-tunnels").options.parent).toBe("office");
+  expect((await aStack({ ...NOTHING, program, after: run })).changed).toEqual([]);
+});
+
+it("knows in a preview what it would make, and not yet where", async () => {
+  const address = () => {
+    const relay = twoProxies();
+    return { kept: relay.outputs, published: relay.published };
+  };
+  const preview = await aStack({ ...NOTHING, preview: true, program: programOf(address) });
+  const names = (run: typeof preview) => run.registered.map(({ name }) => name).sort();
+  expect(names(preview)).toEqual(names(await aProgram(twoProxies)));
 });
 
 it("publishes the proxies of a relay together", async () => {
