@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { proveMail } from "../../scripts/lab/mail";
 import { labToolchain } from "../../scripts/lab/stack/runner";
 import { waitFor } from "../../scripts/lab/wait";
-import { nothingLeft, quiet, succeeded, theLab, type TheLab } from "./theLab";
+import { failed, nothingLeft, quiet, succeeded, theLab, type TheLab } from "./theLab";
 
 jest.setTimeout(300_000);
 
@@ -95,6 +95,16 @@ async function run(...argv: string[]): Promise<{ status: number; output: string 
 }
 
 const pulumi = (...args: string[]) => run("pulumi", ...args, ...(args[0] === "stack" ? [] : ["--stack", "prod"]));
+
+it("tells the fault of an argument once, without a stack, before anything is bought", async () => {
+  const program = readFileSync(join(project, "index.ts"), "utf8");
+  writeFileSync(join(project, "index.ts"), program.replace('zone: "example.org"', 'zone: "example.org", ttl: 1'));
+  const output = failed(await pulumi("up", "--yes", "--skip-preview"));
+  writeFileSync(join(project, "index.ts"), program);
+  expect(output.match(/hetznerZone: ttl: 1 is not a TTL/g)?.length).toBe(1);
+  expect(output).not.toMatch(/unhandled|\n\s+at /);
+  expect(await the.names("servers")).toEqual([]);
+});
 
 it("sets up a proxy by `pulumi up`, which changes nothing the second time, and leaves nothing behind", async () => {
   const output = succeeded(await pulumi("up", "--yes"));
