@@ -23,7 +23,7 @@ export interface HetznerZoneArgs {
 }
 
 /** Reads the zone. Throws a RunError when the token's project does not hold it, or one of our sets cannot be changed. */
-export async function hetznerZone(args: HetznerZoneArgs): Promise<DnsZone> {
+export async function openHetznerZone(args: HetznerZoneArgs): Promise<DnsZone> {
   const { zone, ttl, labels, stack, api, token, onDestroy } = args;
   const existing = await readSets(args);
   return {

@@ -44,7 +44,7 @@ export interface AnsweredSet extends Answered {
   readonly type: string;
 }
 
-export async function manualZone({ zone, mailDomain, ttl, lookup }: ManualZoneArgs): Promise<DnsZone> {
+export async function openManualZone({ zone, mailDomain, ttl, lookup }: ManualZoneArgs): Promise<DnsZone> {
   const usualLookup: Lookup = async (name, type) => usual(await lookup(name, type));
   const answered = async (name: string, type: LookupType): Promise<AnsweredSet> => {
     const values = await usualLookup(name, type);

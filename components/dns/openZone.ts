@@ -8,10 +8,10 @@ import { CLOUDFLARE_API } from "./cloudflareApi";
 import { commandZone } from "./commandZone";
 import type { Access } from "./driver/job";
 import { isAsked, notAsked, seenInstead, unanswered } from "./delegation";
-import { hetznerZone } from "./hetzner";
+import { openHetznerZone } from "./hetzner";
 import { hetznerDelegation, NOT_ASKED } from "./hetznerDelegation";
 import { lookupFromHere, type OpenLookup } from "./lookup";
-import { manualZone } from "./manual";
+import { openManualZone } from "./manual";
 import { proxyDnsName } from "./proxyDnsName";
 import { ownZone, readRfc2136Zone } from "./rfc2136";
 import type { DnsZone, OnDestroy } from "./zone";
@@ -112,7 +112,7 @@ function onDestroyOf({ dns, relay: { ipv4, ipv6 } }: ZoneSettings): OnDestroy {
 async function openHetzner(context: ZoneContext, labels: Record<string, string>): Promise<DnsZone> {
   const { settings, world, stack, onDestroy } = context;
   const { dns, mailDomain, proxies, hcloud } = settings;
-  const opened = await hetznerZone({
+  const opened = await openHetznerZone({
     zone: dns.zone,
     names: [mailDomain, ...proxies.map(({ name }) => proxyDnsName(name, dns))],
     ttl: dns.ttl,
@@ -167,7 +167,7 @@ async function openManual({ settings, world }: ZoneContext): Promise<DnsZone> {
     );
   if (view?.kind === "unanswered" && view.nameServers)
     await pulumi.log.warn(unanswered(zone, view.above, view.nameServers));
-  return manualZone({ zone, mailDomain, ttl, lookup: await world.openLookup(zone) });
+  return openManualZone({ zone, mailDomain, ttl, lookup: await world.openLookup(zone) });
 }
 
 /** Hetzner's own look, which may be some hours old: what is seen from here may be newer, and says so where all is well by now. */
