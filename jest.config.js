@@ -13,8 +13,14 @@ const common = {
 };
 
 module.exports = {
+  // Whole runs of the program take a second each, and several where the machine has much else to do.
+  testTimeout: 30_000,
   projects: [
-    { ...common, displayName: "unit", testMatch: ["<rootDir>/test/{unit,golden}/**/*.test.ts"] },
+    {
+      ...common,
+      displayName: "unit",
+      testMatch: ["<rootDir>/test/{unit,golden}/**/*.test.ts"],
+    },
     { ...common, displayName: "lab", testMatch: ["<rootDir>/test/lab/**/*.test.ts"] },
   ],
 };

@@ -21,6 +21,9 @@ export type AskHost = (login: SshLogin, command: string, stdin: string) => Promi
 /** Seconds for a host's whole answer; what it looks at has limits of its own. */
 const SECONDS = 30;
 
+/** The exit status of timeout(1) when it has ended a command. */
+const CUT_OFF = 124;
+
 /** Milliseconds within which a host that does not answer is tried again: one that restarts may well be back by then. */
 const RETRY_FOR = 10_000;
 
@@ -192,6 +195,7 @@ function statusIn(answer: SshAnswer, command: string): HostSeen {
   const said = framed(answer.stdout, command).trim();
   try {
     if (said.startsWith("failed ")) throw new Error(said.slice("failed ".length));
+    if (answer.status === CUT_OFF) throw new Error(`its status did not come to an end within ${SECONDS} s`);
     return { reachable: true, status: parseHostStatus(said), stillThere: answer.stillThere };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -240,9 +244,11 @@ export async function warnOfRemarks(
 /** Warns in a preview of what is in the way of an `up`, in that host's row; an `up` fails at it by itself. */
 export async function warnOfConflicts(seen: Seen, rows: readonly Row[]): Promise<void> {
   if (!pulumi.runtime.isDryRun()) return;
-  for (const row of rows)
-    for (const conflict of statusOf(seen.proxies.get(row.name))?.conflicts ?? [])
+  for (const row of rows) {
+    const { conflicts = [], redirected } = statusOf(seen.proxies.get(row.name)) ?? {};
+    for (const conflict of [...conflicts, ...(redirected ?? [])])
       await pulumi.log.warn(`${row.name}: ${conflict}.`, row.component);
+  }
 }
 
 /** Warns of what differs from what an earlier run brought in, in that host's row. */

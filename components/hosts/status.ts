@@ -37,6 +37,8 @@ const status = z.object({
   lastHealed: z.string(),
   /** What of others is in the way of what was asked for: messages. */
   conflicts: z.array(z.string()),
+  /** Of what was asked for, what rules of others redirect: a message, which is no obstacle to all else of a set-up. */
+  redirected: lines,
   view: lines,
   wan: lines,
   relay: lines,

@@ -185,6 +185,7 @@ export const BARE_STATUS: HostStatus = {
   healed: 0,
   lastHealed: "",
   conflicts: [],
+  redirected: null,
   view: null,
   wan: ["wan eth0 1"],
   relay: null,

@@ -115,9 +115,12 @@ describe("a proxy on an existing machine", () => {
 
   it("is told in a preview what of others is in the way, and fails at it in an up by itself", async () => {
     const conflicts = ["port 25 is in use on this host (by exim4)", "port 443 is in use on this host (by apache2)"];
-    const seen = { "198.51.100.130": { conflicts } };
+    const redirected = ["port 25 is in use on this host (by nftables, table ip nat)"];
+    const seen = { "198.51.100.130": { conflicts, redirected } };
     const preview = await aStack({ proxies, seen, preview: true });
-    expect(preview.warnings).toEqual(expect.arrayContaining(conflicts.map((conflict) => `deb1: ${conflict}.`)));
+    expect(preview.warnings).toEqual(
+      expect.arrayContaining([...conflicts, ...redirected].map((each) => `deb1: ${each}.`)),
+    );
     const run = await aStack({ proxies, seen, prints: { "deb1-config": `failed ${conflicts.join("; ")}` } });
     expect(run.errors.join()).toContain(`deb1: its set-up failed at deb1-config: ${conflicts.join("; ")}`);
     expect(run.warnings.join()).not.toContain("is in use");

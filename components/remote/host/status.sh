@@ -56,7 +56,10 @@ disk() {
 # `answers`. Lines that are not known are a newer program's.
 ask() {
 	: >"$work/conflicts"
-	! grep -q '^free ' "$work/request" || conflicts <"$work/request" >"$work/conflicts" &
+	if grep -q '^free ' "$work/request"; then
+		conflicts <"$work/request" >"$work/conflicts" &
+		redirected <"$work/request" >"$work/redirected" 2>/dev/null &
+	fi
 	while read -r word rest; do
 		# shellcheck disable=SC2086 # words on purpose
 		case $word in
@@ -75,7 +78,7 @@ ask() {
 
 answers() {
 	printf '"conflicts":%s' "$(list_of conflicts '[]')"
-	for part in view wan relay outbound; do printf ',"%s":%s' "$part" "$(list_of "$part" null)"; done
+	for part in redirected view wan relay outbound; do printf ',"%s":%s' "$part" "$(list_of "$part" null)"; done
 }
 
 # list_of FILE OTHERWISE: the lines in $work/FILE; OTHERWISE where there is none.

@@ -1,4 +1,5 @@
 // A pf.conf of the operator's own, and rules of other programs, beside ours; for one shell.
+import { parseHostStatus } from "../../../components/hosts/status";
 import { documentOf } from "../remote/aDocument";
 import { MAIN_RULES } from "../pf/router";
 import { bench, FILTER, filterOf, OWN_PF } from "./bench";
@@ -347,6 +348,28 @@ export function pfConfSuite(shell: Shell): void {
         others.split("\n")[2] ?? "",
       ])
         expect(armed("15.0-RELEASE", "", { others: elsewhere })).toMatchObject({ ok: true });
+    });
+
+    it("are told by the look before there are rules of ours, each where it takes something", () => {
+      const seen = (version: string, conf: string, loadedByOthers = "") => {
+        const bsd = host();
+        bsd.set("interfaces/em0", bsd.get("interfaces/em0") + WAN);
+        bsd.set("pf.loaded", "");
+        bsd.set("pf.state", "on\n");
+        bsd.set("pf.main", conf);
+        bsd.set("pf.others", loadedByOthers);
+        const request = "free tcp 25\nfree tcp 443\nfree udp 3478-3500\nwan-of em0\n";
+        return parseHostStatus(bsd.run("status", request, { FAKE_VERSION: version }).stdout).redirected;
+      };
+      for (const version of VERSIONS) {
+        expect(seen(version, "rdr on em0 inet proto tcp from any to any port 443 -> 10.0.0.2\n")).toEqual([
+          "pf rules of others take what is for the relay: rdr on em0 inet proto tcp from any to any port = 443 -> 10.0.0.2. Take those ports out of them, or out of ports",
+        ]);
+        expect(seen(version, "rdr on em0 inet proto udp from any to any port 3490 -> 10.0.0.2\n")).toHaveLength(1);
+        expect(seen(version, "rdr on em1 inet proto tcp from any to any port 443 -> 10.0.0.2\npass all\n")).toEqual([]);
+      }
+      expect(seen("15.0-RELEASE", "pass all\n", others)).toHaveLength(1);
+      expect(seen("14.3-RELEASE", "pass all\n", others)).toEqual([]);
     });
 
     it("that came since are a suspect when mail does not arrive", () => {

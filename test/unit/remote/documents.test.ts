@@ -15,7 +15,7 @@ const record = (name: string) =>
   host.has(`state/documents/${name}`) ? host.read(`state/documents/${name}`) : undefined;
 const sets = () => (host.has("state/sets") ? readdirSync(join(host.dir, "state/sets")).sort() : []);
 const NO = (reason: unknown, failed = {}) => ({ ok: false, reason, failed });
-const TOLD = { conflicts: [], view: null, wan: null, relay: null, outbound: null };
+const TOLD = { redirected: null, conflicts: [], view: null, wan: null, relay: null, outbound: null };
 const GUARDED = "filter guarded 60";
 
 describe("a document", () => {

@@ -29,6 +29,7 @@ describe("a host's status", () => {
       healed: 0,
       lastHealed: "",
       conflicts: [],
+      redirected: null,
       view: null,
       wan: null,
       relay: null,

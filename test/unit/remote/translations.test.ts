@@ -1,7 +1,7 @@
 // Others' redirections on a Linux host, as nft 1.0.6, iptables-nft and iptables-legacy 1.8.9 print them (translations/*.txt, made
 // with these programs): which of them could take a packet that ours are for.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostctlProgram } from "../../../components/remote/hostctl";
@@ -41,8 +41,16 @@ function formsIn(file: string): { title: string; rules: string; takes: string }[
   );
 }
 
-/** hostctl's word on new rules of ours on such a host, while they are armed; undefined where they are loaded. */
-function refused(printed: Printed, ours = "proxy-udp", broken: readonly string[] = []): string | undefined {
+interface Said {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Rules were loaded. */
+  readonly loaded: boolean;
+}
+
+/** Runs shell with hostctl's functions on such a host; `broken` programs there fail. */
+function onHost(printed: Printed, script: string, broken: readonly string[] = []): Said {
   const dir = mkdtempSync(join(tmpdir(), "translations-"));
   try {
     mkdirSync(join(dir, "proc/net"), { recursive: true });
@@ -57,28 +65,39 @@ function refused(printed: Printed, ours = "proxy-udp", broken: readonly string[]
     for (const [name, text] of programs) writeFileSync(join(dir, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
     const program = hostctlProgram()
       .replace(/^PROC=.*/m, `PROC=${dir}/proc`)
-      .replace(
-        /^main "\$@"$/m,
-        `have() { [ -x "${dir}/$1" ]; }; check_file ${join(OURS, `${ours}.nft`)} 0644 /etc/chatmail-proxy/proxy.nft && load_file ${join(OURS, `${ours}.nft`)} 0644 /etc/chatmail-proxy/proxy.nft`,
-      );
-    const { stderr, status } = spawnSync("sh", ["-s"], {
+      .replace(/^main "\$@"$/m, `have() { [ -x "${dir}/$1" ]; }; ${script}`);
+    const { status, stdout, stderr } = spawnSync("sh", ["-s"], {
       input: program,
       encoding: "utf8",
       env: { PATH: `${dir}:/usr/bin:/bin` },
     });
-    const said = stderr
-      .split("\n")
-      .filter((line) => line.startsWith("chatmail-proxy: "))
-      .map((line) => line.slice(16));
-    expect([said.length, spawnSync("ls", [join(dir, "loaded")]).status === 0]).toEqual(
-      status === 0 ? [0, true] : [1, false],
-    );
-    return said[0];
+    return { status, stdout, stderr, loaded: existsSync(join(dir, "loaded")) };
   } finally {
     rmSync(dir, { recursive: true });
   }
 }
 
+/** hostctl's word on new rules of ours on such a host, while they are armed; undefined where they are loaded. */
+function refused(printed: Printed, ours = "proxy-udp", broken: readonly string[] = []): string | undefined {
+  const file = `${join(OURS, `${ours}.nft`)} 0644 /etc/chatmail-proxy/proxy.nft`;
+  const { status, stderr, loaded } = onHost(printed, `check_file ${file} && load_file ${file}`, broken);
+  const said = stderr
+    .split("\n")
+    .filter((line) => line.startsWith("chatmail-proxy: "))
+    .map((line) => line.slice(16));
+  expect([said.length, loaded]).toEqual(status === 0 ? [0, true] : [1, false]);
+  return said[0];
+}
+
+/** The look's word on it, before there are any rules of ours. */
+const foreseen = (printed: Printed, broken: readonly string[] = []): string =>
+  onHost(
+    printed,
+    `wan() { echo "wan eth0 1"; }; printf '%s\\n' ${MAIL_PORTS.map((port) => `'free tcp ${port}'`).join(" ")} 'free udp 3478-3478' wan-of | redirected`,
+    broken,
+  ).stdout.trim();
+
+const MAIL_PORTS = [25, 80, 143, 443, 465, 587, 993];
 const ALL = "25, 80, 143, 443, 465, 587, 993";
 
 describe("what others have redirected is named, and nothing of ours is loaded", () => {
@@ -122,19 +141,24 @@ describe("what others have redirected is named, and nothing of ours is loaded", 
   ])("%s", (_what, file, named, cure) => {
     const said = refused(hostOf(file), "proxy-routed") ?? "nothing";
     expect(said.slice(0, named.length)).toBe(named);
+    // The same sentence in the look, without what belongs to an update.
+    expect(said.split(". Nothing was loaded")[0]).toBe(foreseen(hostOf(file)));
     expect(said).toContain(cure);
     expect(said).toContain(`${named.startsWith("ports") ? "the ports" : "the port"} out of ports. Nothing was loaded`);
   });
 
   it("rules of iptables-legacy that no program there can show", () => {
     expect(refused(without(hostOf("k3s-legacy"), "iptables-legacy-save"))).toMatch(
-      /^this host has a table nat of iptables-legacy, and no program that shows it whole, .*: apt-get install iptables\. Nothing was loaded$/,
+      /^this host has a table nat of iptables-legacy, and no program that shows it whole, .*: apt-get install iptables\. Nothing was loaded, and what is there goes on\.$/,
+    );
+    expect(foreseen(without(hostOf("k3s-legacy"), "iptables-legacy-save"))).toMatch(
+      /^this host has a table nat of iptables-legacy, .*: apt-get install iptables$/,
     );
   });
 
   it("rules that awk could not read, with what to look at", () => {
     expect(refused({ "nft -s -y list ruleset": "" }, "proxy-udp", ["awk"])).toMatch(
-      /^nobody can say whether others' rules on this host take a port that a proxy forwards to the relay: awk failed .* whether awk runs .*, then run pulumi up again\. Nothing was loaded$/,
+      /^nobody can say whether others' rules on this host take a port that a proxy forwards to the relay: awk failed .* whether awk runs .*, then run pulumi up again\. Nothing was loaded, and what is there goes on\.$/,
     );
   });
 

@@ -91,6 +91,31 @@ taken_since() {
 	meeting "$STATE/pf.ours" "$STATE/pf.loaded" 0 | some
 }
 
+# redirected: for the look, when there are no rules of ours yet: of the lines `free …` and `wan-of …` on stdin, which ports others' rules
+# redirect. A sentence, or nothing. From FreeBSD 15 on those in anchors come before ours, too.
+redirected() {
+	# Another look at them is under way beside this one.
+	mkdir "$work/redirections"
+	(STATE=$work/redirections; redirected_here)
+}
+
+redirected_here() {
+	asked=$(cat)
+	if ! pf_is_on || ! printf '%s\n' "$asked" | grep -Eq '^free (tcp|udp) '; then return 0; fi
+	# shellcheck disable=SC2046 # a word each
+	for device in $( (wan $(printf '%s\n' "$asked" | sed -n 's/^wan-of//p')) 2>/dev/null | awk '{ print $2 }'); do
+		printf '%s\n' "$asked" | awk -v device="$device" -v tag="$ANCHOR" '
+			$1 == "free" && ($2 == "tcp" || $2 == "udp") {
+				sub(/-/, ":", $3)
+				for (family = 4; family <= 6; family += 2)
+					print "rdr on " device " inet" (family == 6 ? "6" : "") " proto " $2 " from any to (" device ") port " ($3 ~ /:/ ? $3 : "= " $3) " tag " tag " -> there"
+			}'
+	done >"$STATE/pf.ours"
+	if [ "$(major)" -ge 15 ]; then loaded_translations; else pfctl -P -s nat >"$STATE/pf.loaded" 2>/dev/null || true; fi
+	theirs=$(meeting "$STATE/pf.ours" "$STATE/pf.loaded" 0 | some)
+	[ -z "$theirs" ] || echo "pf rules of others take what is for the relay: $theirs. Take those ports out of them, or out of ports"
+}
+
 # pf's own table of states has room for 100,000, and says in the log when that is full.
 tracked() { :; }
 

@@ -6,9 +6,41 @@
 # the first in the order of priorities wins, and the other gets nothing.
 check_translations() {
 	grep -q ' fib daddr type local .* dnat ip' "$1" || return 0
-	theirs=$(all_translations) || exit 1
-	taken=$(printf '== ours\n%s\n== address\n%s\n%s\n' "$(cat "$1")" "$(ip -o address show 2>/dev/null)" "$theirs" | meeting) || taken="nobody can say whether others' rules on this host take a port that a proxy forwards to the relay: awk failed on what nft and iptables print (see the lines above). See there whether awk runs (awk 'BEGIN { print 1 }') and memory is free (free -m), then run pulumi up again. Nothing was loaded"
-	[ -z "$taken" ] || fail "$taken"
+	taken=$(redirected_of <"$1")
+	[ -n "$taken" ] || return 0
+	advice=''
+	if printf '%s\n' "$taken" | grep -qx "$MADE_BY_A_PERSON"; then
+		advice=" If it is a proxy that was set up by hand, take all of its rules out (those that drop what they do not name would drop ours too) right before you run pulumi up again: the rest is ready then, and mail stands still only meanwhile"
+	fi
+	fail "$(printf '%s\n' "$taken" | head -n 1). Nothing was loaded, and what is there goes on.$advice"
+}
+
+MADE_BY_A_PERSON='made by a person'
+
+# redirected: the same for the look, when there are no rules of ours yet: of the lines `free …` and `wan-of …` on stdin, which ports
+# others' rules redirect. A sentence, or nothing.
+redirected() {
+	asked=$(cat)
+	tcp=$(printf '%s\n' "$asked" | sed -n 's/^free tcp //p' | paste -sd , -)
+	udp=$(printf '%s\n' "$asked" | sed -n 's/^free udp //p' | paste -sd , -)
+	[ -n "$tcp$udp" ] || return 0
+	# shellcheck disable=SC2046 # a word each
+	devices=$( (wan $(printf '%s\n' "$asked" | sed -n 's/^wan-of//p')) 2>/dev/null | awk '{ printf "%s\"%s\"", (NR > 1 ? ", " : ""), $2 }')
+	{
+		printf 'set mail_ports {\n elements = { %s }\n' "$(printf '%s' "$tcp" | sed 's/,/, /g')"
+		[ -z "$udp" ] || printf 'set udp_ports {\n elements = { %s }\n' "$(printf '%s' "$udp" | sed 's/,/, /g')"
+		for family in ip ip6; do printf ' iifname { %s } fib daddr type local tcp dport @mail_ports dnat %s to there\n' "$devices" "$family"; done
+	} | redirected_of | head -n 1
+}
+
+# redirected_of: of rules of ours on stdin, what nobody but others' gets. A sentence, and MADE_BY_A_PERSON on a line of its own
+# where somebody wrote those rules; or nothing.
+redirected_of() {
+	if theirs=$(all_translations); then
+		printf '== ours\n%s\n== address\n%s\n%s\n' "$(cat)" "$(ip -o address show 2>/dev/null)" "$theirs" | meeting || echo "nobody can say whether others' rules on this host take a port that a proxy forwards to the relay: awk failed on what nft and iptables print (see the lines above). See there whether awk runs (awk 'BEGIN { print 1 }') and memory is free (free -m), then run pulumi up again"
+	else
+		printf '%s\n' "$theirs" | tail -n 1
+	fi
 }
 
 # all_translations: all rules of this kernel; and once more, as iptables shows them, those of iptables-nft, of which nft leaves
@@ -22,7 +54,11 @@ all_translations() {
 	have iptables-legacy-save || ! grep -qsx nat "$PROC/net/ip_tables_names" "$PROC/net/ip6_tables_names" || saved_rules legacy || unreadable iptables-legacy
 }
 
-unreadable() { fail "this host has a table nat of $1, and no program that shows it whole, so that nobody can say whether it takes a port that a proxy forwards to the relay: apt-get install iptables. Nothing was loaded"; }
+# Ends the subshell of all_translations.
+unreadable() {
+	echo "this host has a table nat of $1, and no program that shows it whole, so that nobody can say whether it takes a port that a proxy forwards to the relay: apt-get install iptables"
+	exit 1
+}
 
 # saved_rules nft|legacy: a backend's table nat. k3s brings iptables of its own.
 saved_rules() {
@@ -93,6 +129,7 @@ meeting() {
 			if (who == "") exit
 			text = both(titled("port", titles["tcp"]), titled("UDP port", titles["udp"]))
 			many = text ~ /, | and /
-			print text (many ? " are" : " is") " in use on this host (by " who (by_count > 3 ? "; and " by_count - 3 " more" : "") "), and a proxy forwards " (many ? "them" : "it") " to the relay: " remedies ", or take the port" (many ? "s" : "") " out of " both(titles["tcp"] == "" ? "" : "ports", titles["udp"] == "" ? "" : "udpPorts") ". Nothing was loaded, and what is there goes on." (by_hand ? " If it is a proxy that was set up by hand, take all of its rules out (those that drop what they do not name would drop ours too) right before you run pulumi up again: the rest is ready then, and mail stands still only meanwhile" : "")
+			print text (many ? " are" : " is") " in use on this host (by " who (by_count > 3 ? "; and " by_count - 3 " more" : "") "), and a proxy forwards " (many ? "them" : "it") " to the relay: " remedies ", or take the port" (many ? "s" : "") " out of " both(titles["tcp"] == "" ? "" : "ports", titles["udp"] == "" ? "" : "udpPorts")
+			if (by_hand) print "'"$MADE_BY_A_PERSON"'"
 		}'
 }
