@@ -151,7 +151,9 @@ describe("what does not work", () => {
       void ((config["chatmail-proxy:relay"] as Record<string, unknown>).outboundCheck = target);
     const output = failed(await the.up(outbound("192.0.2.99")));
     expect(output).toContain("this relay cannot reach 192.0.2.99 on port 25, so mail to other servers does not leave.");
-    expect(output).toContain("published           : [");
+    // On its outputs the next run's checks stand.
+    const published = succeeded(await the.pulumi("stack", "output", "published"));
+    for (const address of await the.addresses("hel1")) expect(published).toContain(address);
     succeeded(await the.up());
   });
 
