@@ -1,4 +1,4 @@
-// Both ends of a tunnel as files of their hosts. Pure; knows no Pulumi, no SSH.
+// Both ends of a tunnel as files of their hosts; a FreeBSD proxy's end is in freebsd.ts. Pure; knows no Pulumi, no SSH.
 //
 // Private and preshared keys are files of their own, so that all else can be shown in a preview. wg-quick hands
 // them over by PostUp, which its manual gives for this purpose.
@@ -14,14 +14,14 @@ export const PROXY_INTERFACE = "wg-relay";
 /** Priority of the relay's routing rules: before the main table (32766), Tailscale's (5210) and what asks for port 25. */
 export const RULE_PRIORITY = 4710;
 
-export interface TunnelEnd {
+export interface EitherEnd {
   readonly plan: TunnelPlan;
   readonly mtu: number;
   /** The other end's public key, base64. */
   readonly peerPublicKey: string;
 }
 
-export interface ProxyEnd extends TunnelEnd {
+export interface ProxyEnd extends EitherEnd {
   /** UDP port on which the proxy listens. */
   readonly port: number;
 }
@@ -34,7 +34,7 @@ export interface Egress {
   readonly ownLine: boolean;
 }
 
-export interface RelayEnd extends TunnelEnd {
+export interface RelayEnd extends EitherEnd {
   /** The proxy's name. */
   readonly proxy: string;
   /** The stack that it belongs to: one relay may be used by several. */

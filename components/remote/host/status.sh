@@ -2,8 +2,8 @@
 # shellcheck disable=SC2154 # work is from document.sh
 # What there is on this host, asked by every run before it decides anything: one JSON object on one line (read by
 # hosts/status.ts). Changes nothing. What differs from what was brought in is told by sentences, set by set. The system defines
-# drift_in_force STORED-COPY PATH (of a file that means more than its text), drift_of_unit UNIT, system_name, and needs_reboot (a
-# sentence where it does).
+# drift_in_force STORED-COPY PATH (of a file that means more than its text), drift_of_unit UNIT, system_name, needs_reboot (a
+# sentence where it does), tracked (a line `tracked NOW MOST`, where that is known), and redirected (what others' rules take).
 
 # status [REQUEST]: the request is lines, with ";" between them; on stdin where it is no argument.
 status() {
