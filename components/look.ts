@@ -160,7 +160,9 @@ const relayRequest = ({ relay }: Pick<Around["settings"], "relay">): string[] =>
   ...outboundRequest(relay.outboundCheck),
 ];
 
-export const outboundRequest = (check: string | false): string[] => (check === false ? [] : [`outbound ${check}`]);
+/** `within`: seconds for which a proxy in egress is waited for to be heard. */
+export const outboundRequest = (check: string | false, within?: number): string[] =>
+  check === false ? [] : [["outbound", check, ...(within === undefined ? [] : [within])].join(" ")];
 
 /** Undefined where it is not to be asked: it is set up by a person, or given up. */
 export async function askRelay(

@@ -26,6 +26,9 @@ export async function relayFaults(
   ];
 }
 
+/** Seconds: a tunnel with new keys is up by then, and the relay has looked at it twice. */
+const EGRESS_HEARD_WITHIN = 15;
+
 async function outboundLines(
   settings: StackSettings,
   relay: RelaySetup | undefined,
@@ -37,7 +40,7 @@ async function outboundLines(
   // Its mail may leave through tunnels that this run has changed, or that have come up since: machines may just have restarted.
   const changed = relay && (await outputValue(relay.touched));
   if (!changed && told(first, "fault").length === 0) return first;
-  const again = await askRelay(settings, outboundRequest(settings.relay.outboundCheck), ask);
+  const again = await askRelay(settings, outboundRequest(settings.relay.outboundCheck, EGRESS_HEARD_WITHIN), ask);
   return statusOf(again)?.outbound ?? first;
 }
 

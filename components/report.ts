@@ -110,13 +110,15 @@ export function findings(proxies: readonly ProxyReport[]): Findings {
   return { faults, warnings };
 }
 
-export function faultMessage(faults: readonly string[], published: readonly string[]): string {
+export function faultMessage(faults: readonly string[], published: readonly string[], preview: boolean): string {
   const dns =
     published.length > 0
-      ? `The mail domain's records hold: ${published.join(", ")}.`
+      ? `The mail domain's records ${preview ? "will hold" : "hold"}: ${published.join(", ")}.`
       : "Nothing is published under the mail domain by this stack.";
   return [
-    "Some checks failed; everything else was set up. (Proxies that were removed from the settings are deleted by the next run without failures.) Fix the following, then run pulumi up again:",
+    preview
+      ? "Some checks fail now. Fix the following, unless pulumi up is to do so:"
+      : "Some checks failed; everything else was set up. (Proxies that were removed from the settings are deleted by the next run without failures.) Fix the following, then run pulumi up again:",
     ...faults.map((fault) => `  - ${fault}`),
     dns,
   ].join("\n");
@@ -158,10 +160,10 @@ export async function reportFindings({
   for (const warning of [...warnings, ...advice]) await pulumi.log.warn(warning);
   if (faults.length === 0) return true;
   if (pulumi.runtime.isDryRun()) {
-    await pulumi.log.warn(faultMessage(faults, published));
+    await pulumi.log.warn(faultMessage(faults, published, true));
     return false;
   }
-  await pulumi.log.error(faultMessage(faults, published));
+  await pulumi.log.error(faultMessage(faults, published, false));
   fail();
   return false;
 }

@@ -14,6 +14,7 @@ import { HETZNER_TOKEN } from "../settings/token";
 import { clockTime, flag, labels, port, slug } from "../settings/values";
 import { renderCloudInit, STANDARD_SSH_PORT } from "./cloudInit";
 import { addThenRemove, type SshEndpoint, type Host, type HostArgs, type HostKind, type HostProperties } from "./host";
+import { fromHetzner } from "./hetznerApi";
 import type { ManagementKey } from "./managementKey";
 
 const schema = object("a proxy on a server to buy", {
@@ -79,7 +80,7 @@ async function hetznerEndpoints(
   const withSelector = Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(",");
-  const { servers } = await hcloud.getServers({ withSelector });
+  const { servers } = await fromHetzner(hcloud.getServers({ withSelector }));
   const byProxy = new Map(servers.map((server) => [server.labels.proxy, server]));
   return new Map(
     entries.flatMap(({ name, sshPort }) => {

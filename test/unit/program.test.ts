@@ -745,7 +745,7 @@ describe("the check of the relay's own way out", () => {
     const settings = { egress: "hel1" };
     const stack = { settings, inside: `${INSIDE}\noutbound 4 open`, outbound: [`fault ${FAULT}`] };
     const { run, questions } = await asking({ ...stack, again: { [RELAY.ssh.host]: { outbound: [] } } });
-    expect([run.errors, questions]).toEqual([[], [`relay;${CHECK}`, CHECK]]);
+    expect([run.errors, questions]).toEqual([[], [`relay;${CHECK}`, `${CHECK} 15`]]);
     const broken = await asking({
       ...stack,
       outbound: [],
@@ -757,7 +757,7 @@ describe("the check of the relay's own way out", () => {
     expect((await asking({ ...stack, after: run, preview: true })).questions).toEqual([`relay;${CHECK}`]);
     // A tunnel may have come up since it failed.
     const up = await asking({ ...stack, after: run, again: { [RELAY.ssh.host]: { outbound: [] } } });
-    expect([up.run.errors, up.questions]).toEqual([[], [`relay;${CHECK}`, CHECK]]);
+    expect([up.run.errors, up.questions]).toEqual([[], [`relay;${CHECK}`, `${CHECK} 15`]]);
   });
 
   it("is a fault when it fails, with everything else done", async () => {

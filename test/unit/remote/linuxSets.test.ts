@@ -1,6 +1,6 @@
 // hostctl's sets on Linux, in a scratch directory under dash: the order of what it asks nft, sysctl and systemd for.
 // The lab runs the same on real hosts.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseHostStatus } from "../../../components/hosts/status";
@@ -527,6 +527,37 @@ describe("a tunnel that is an egress", () => {
 
   it("is taken again after its interface has begun to count anew", () =>
     expect(watched([500, 600, 0, 0, 0, 92], "answers")).toEqual(["out", "out", "out", "waits", "out"]));
+});
+
+describe("the relay's watch", () => {
+  const restarted = (locked: boolean) => {
+    for (const name of ["etc", "run", "wireguard"]) mkdirSync(join(dir, name), { recursive: true });
+    writeFileSync(
+      join(dir, "etc/wg-hel1.conf"),
+      "TABLE=77\nPRIORITY=4710\nIPV4=10.213.0.1\nIPV6=fd00::1\nPEER_IPV4=10.213.0.2\nPEER_IPV6=fd00::2\nEGRESS=\n",
+    );
+    writeFileSync(join(dir, "wireguard/wg-hel1.conf"), "[Peer]\nPublicKey = NEW\n");
+    stub("wg", `[ "$3" != peers ] || echo OLD`);
+    for (const name of ["ip", "ping", "sysctl"]) stub(name, "exit 0");
+    stub("systemctl", `[ "$1" != is-active ] || echo active; echo "$*" >>"${dir}/units"`);
+    stub("sleep", "kill -TERM $PPID");
+    const holder = spawn("sh", ["-c", "read -r line; : hostctl"], { stdio: ["pipe", "ignore", "ignore"] });
+    try {
+      if (locked) symlinkSync(String(holder.pid), join(dir, "run/chatmail-proxy.lock"));
+      spawnSync(join(dir, "lib/hostctl"), ["watch", "wg-hel1"], {
+        env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` },
+        timeout: 10_000,
+      });
+    } finally {
+      holder.kill();
+    }
+    return readFileSync(join(dir, "units"), "utf8").includes("restart wg-quick@wg-hel1.service");
+  };
+
+  it("puts back an interface that knows another end than the file", () => expect(restarted(false)).toBe(true));
+
+  it("does not while an update brings in new keys, between the file and the interface", () =>
+    expect(restarted(true)).toBe(false));
 });
 
 describe("at boot, before any tunnel is up", () => {

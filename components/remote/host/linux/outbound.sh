@@ -12,9 +12,14 @@ outbound() {
 	done <"$work/outbound"
 }
 
-# way_out HOST: `fault` and a sentence where no family reaches it. One that alone does not is a `warning`: postfix tries it first
+# way_out HOST [SECONDS]: `fault` and a sentence where no family reaches it. One that alone does not is a `warning`: postfix tries it first
 # for some of the mail, and goes on to the other after its time-outs.
 way_out() {
+	patience=${2:-0}
+	while [ "$patience" -gt 0 ] && egress_waits; do
+		sleep 1
+		patience=$((patience - 1))
+	done
 	tries=$(mktemp -d "$work/out.XXXXXX")
 	for family in $(smtp_families); do
 		try_out "$family" "$1" &

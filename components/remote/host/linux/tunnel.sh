@@ -110,9 +110,10 @@ watch() {
 	unanswered=0
 	heard=$(received "$1")
 	while :; do
-		if ! being_set_up "$1" && heal_tunnel "$1"; then
+		# Under the lock somebody changes files and what they bring into force; until both agree, nothing is to be put back.
+		if ! being_set_up "$1" && { is_locked || heal_tunnel "$1"; }; then
 			routes "$1" || true
-			heal_filters || true
+			is_locked || heal_filters || true
 			ping -n -q -c 1 -W 2 -I "$IPV4" "$PEER_IPV4" >/dev/null 2>&1 || true
 			before=$heard
 			heard=$(received "$1")
