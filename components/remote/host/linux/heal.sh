@@ -86,7 +86,7 @@ heal_peer() {
 }
 
 # conf_values FILE KEY: a value a line.
-conf_values() { sed -n "s/^$2 = //p" "$1" | tr ',' '\n' | tr -d ' '; }
+conf_values() { sed -n "/^$2 = /{s///;s/ //g;s/,/\\n/g;p}" "$1"; }
 
 family_of() { case $1 in *:*) echo 6 ;; *) echo 4 ;; esac; }
 

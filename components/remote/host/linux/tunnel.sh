@@ -104,16 +104,15 @@ egress_unused() {
 
 # watch INTERFACE: a packet every 5 s. An idle WireGuard peer notices only after some 100 s that the other side has
 # restarted; one with an unanswered packet asks for a new handshake after 15 s. The same packet tells a home
-# router's new address to the proxy. What others took away (a firewall flushes tables) is put back.
+# router's new address to the proxy. What others took away (a firewall flushes tables) is put back: looked for every 20 s, since it
+# takes many programs, and at once where the other side is not heard, which may be why.
 watch() {
 	read_tunnel "$1"
 	unanswered=0
 	heard=$(received "$1")
+	watch_round=0
 	while :; do
-		# Under the lock somebody changes files and what they bring into force; until both agree, nothing is to be put back.
-		if ! being_set_up "$1" && { is_locked || heal_tunnel "$1"; }; then
-			routes "$1" || true
-			is_locked || heal_filters || true
+		if { [ $((watch_round % 4)) != 0 ] && [ "$unanswered" = 0 ]; } || put_all_back "$1"; then
 			ping -n -q -c 1 -W 2 -I "$IPV4" "$PEER_IPV4" >/dev/null 2>&1 || true
 			before=$heard
 			heard=$(received "$1")
@@ -122,8 +121,18 @@ watch() {
 			if [ -n "$EGRESS" ] && [ "$unanswered" = 0 ]; then egress_on; fi
 			if [ -n "$EGRESS" ] && [ "$unanswered" -ge 3 ]; then egress_off; fi
 		fi
+		watch_round=$((watch_round + 1))
 		sleep 5
 	done
+}
+
+# put_all_back INTERFACE. Under the lock somebody changes files and what they bring into force; until both agree, nothing is to
+# be put back.
+put_all_back() {
+	! being_set_up "$1" || return 1
+	is_locked || heal_tunnel "$1" || return 1
+	routes "$1" || true
+	is_locked || heal_filters || true
 }
 
 # received INTERFACE: bytes that have come from the other side, WireGuard's own packets counted. Where echo is filtered there,
