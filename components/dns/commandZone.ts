@@ -1,8 +1,8 @@
 // A zone that is changed by the driver: what rfc2136 and Cloudflare have in common.
 import * as pulumi from "@pulumi/pulumi";
-import type { Access, OnDestroyJob, SetJob } from "./driver/job";
+import type { Access, SetJob } from "./driver/job";
 import { onDestroyCommand, recordSetCommand } from "./driverCommand";
-import { relayIn, type DnsZone, type OnDestroy } from "./zone";
+import type { DnsZone, OnDestroy } from "./zone";
 import type { ZoneView } from "./zoneView";
 
 export interface CommandZoneArgs {
@@ -40,15 +40,7 @@ export function commandZone({ access, zone, ttl, stack, view, onDestroy }: Comma
     onDestroy(resourceName, { name, unwanted }, opts) {
       // Only sets that are kept are not dropped as resources when they are not wanted any more.
       const left = onDestroy.kind === "keep" ? unwanted : [];
-      const job = pulumi.all([access, left]).apply(([known, types]): OnDestroyJob => ({
-        access: known,
-        stack,
-        name,
-        ttl,
-        unwanted: types,
-        ...relayIn(onDestroy),
-      }));
-      onDestroyCommand(resourceName, onDestroy, job, { zone, name }, opts);
+      onDestroyCommand(resourceName, { access, stack, zone, name, ttl, unwanted: left, onDestroy }, opts);
     },
   };
 }

@@ -2,8 +2,8 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { inTheProject } from "../projectProgram";
-import type { OnDestroyJob, SetJob } from "./driver/job";
-import type { OnDestroy } from "./zone";
+import type { Access, OnDestroyJob, SetJob } from "./driver/job";
+import { relayIn, type OnDestroy } from "./zone";
 
 const common = inTheProject("components/dns/driver/main.ts");
 
@@ -31,20 +31,33 @@ export function recordSetCommand(
   );
 }
 
+export interface OnDestroyArgs extends Pick<OnDestroyJob, "stack" | "name" | "ttl"> {
+  readonly access: pulumi.Input<Access>;
+  readonly zone: string;
+  readonly unwanted: pulumi.Input<OnDestroyJob["unwanted"]>;
+  readonly onDestroy: OnDestroy;
+}
+
 /**
  * What happens to the mail domain when the stack goes. It always exists, since a resource that left the program would run
  * its last `delete` during an `up`; where the sets are simply deleted it does nothing at all.
  */
 export function onDestroyCommand(
-  name: string,
-  { kind }: OnDestroy,
-  job: pulumi.Input<OnDestroyJob>,
-  identity: { zone: string; name: string },
+  resourceName: string,
+  { access, stack, zone, name, ttl, unwanted, onDestroy }: OnDestroyArgs,
   opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
-  const hold = { ...common, create: `hold ${identity.name}`, stdin: secretJson(job) };
-  const operation = { delete: {}, keep: hold, relay: { ...hold, delete: `restore ${identity.name}` } }[kind];
-  return new command.local.Command(name, { ...operation, triggers: [identity.zone, identity.name] }, opts);
+  const job = pulumi.all([access, unwanted]).apply(([known, types]): OnDestroyJob => ({
+    access: known,
+    stack,
+    name,
+    ttl,
+    unwanted: types,
+    ...relayIn(onDestroy),
+  }));
+  const hold = { ...common, create: `hold ${name}`, stdin: secretJson(job) };
+  const operation = { delete: {}, keep: hold, relay: { ...hold, delete: `restore ${name}` } }[onDestroy.kind];
+  return new command.local.Command(resourceName, { ...operation, triggers: [zone, name] }, opts);
 }
 
 const secretJson = (job: pulumi.Input<unknown>) => pulumi.secret(pulumi.jsonStringify(job));

@@ -2,10 +2,10 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 import { operatorError } from "../operatorError";
-import type { OnDestroyJob } from "./driver/job";
+import type { Access } from "./driver/job";
 import { onDestroyCommand } from "./driverCommand";
 import type { ExistingSet } from "./recordSets";
-import { MANAGED_BY, relayIn, type DnsZone, type OnDestroy } from "./zone";
+import { MANAGED_BY, type DnsZone, type OnDestroy } from "./zone";
 
 export interface HetznerZoneArgs {
   readonly zone: string;
@@ -46,15 +46,8 @@ export async function openHetznerZone(args: HetznerZoneArgs): Promise<DnsZone> {
       );
     },
     onDestroy(resourceName, { name, unwanted }, opts) {
-      const job = pulumi.all([token, unwanted]).apply(([known, types]): OnDestroyJob => ({
-        access: { provider: "hetzner", zone, api, token: known },
-        stack,
-        name,
-        ttl,
-        unwanted: types,
-        ...relayIn(onDestroy),
-      }));
-      onDestroyCommand(resourceName, onDestroy, job, { zone, name }, opts);
+      const access = pulumi.output(token).apply((known): Access => ({ provider: "hetzner", zone, api, token: known }));
+      onDestroyCommand(resourceName, { access, stack, zone, name, ttl, unwanted, onDestroy }, opts);
     },
   };
 }
