@@ -220,6 +220,10 @@ const valueOf = async (key: pulumi.Output<string> | undefined): Promise<string |
 export const statusOf = (seen: HostSeen | undefined): HostStatus | undefined =>
   seen?.reachable ? seen.status : undefined;
 
+/** Whether a host that was reached answers now; undefined where that cannot be asked. */
+export const stillThereOf = (seen: HostSeen | undefined): StillThere | undefined =>
+  seen?.reachable ? seen.stillThere : undefined;
+
 /** A host, and the row in which the engine shows what is said of it. */
 interface Row {
   readonly name: string;

@@ -2,7 +2,7 @@
 // tunnel, only looked at.
 import * as pulumi from "@pulumi/pulumi";
 import type { Before } from "./lastRun";
-import type { HostSeen } from "./look";
+import { statusOf, stillThereOf, type HostSeen } from "./look";
 import { operatorError } from "./operatorError";
 import { stackMark } from "./ownerMark";
 import type { ProxySetupArgs } from "./proxySetup";
@@ -43,7 +43,7 @@ export async function openRelay(
   place: RelayPlace,
 ): Promise<OpenedRelay> {
   const reachable = settings.ssh ? (settings as ReachableRelay) : undefined;
-  const there = seen?.reachable ? seen.status : undefined;
+  const there = statusOf(seen);
   const facts = there?.relay ? parseRelayFacts(there.relay.join("\n")) : undefined;
   const where = reachable ? `The relay (${reachable.ssh.host})` : "The relay";
   const reason = seen && !seen.reachable ? seen.reason : undefined;
@@ -89,7 +89,7 @@ export async function openRelay(
     privateKey: relaySshPrivateKey,
     silent,
     there,
-    stillThere: seen?.reachable ? seen.stillThere : undefined,
+    stillThere: stillThereOf(seen),
     fresh,
   });
   return {

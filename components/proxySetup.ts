@@ -9,7 +9,7 @@ import { kindOf } from "./hosts/kindOf";
 import type { ManagementKey } from "./hosts/managementKey";
 import { liveDigest, type HostStatus } from "./hosts/status";
 import { rebootTime } from "./platforms/unattendedUpgrades";
-import { freeLines, proxyRequest, statusOf, wanLine, type HostSeen } from "./look";
+import { freeLines, proxyRequest, statusOf, stillThereOf, wanLine, type HostSeen } from "./look";
 import { proxyMark, stackMark } from "./ownerMark";
 import { checkFromOutside, type OutsideViews, type HealthCheck } from "./health/healthCheck";
 import type { RelayEnds, TunnelEnd } from "./relaySetup";
@@ -190,7 +190,7 @@ export class ProxySetup {
       absent: this.absent(machine),
       replaced: this.replaced(machine),
       there: this.there(machine),
-      stillThere: this.args.seen?.reachable ? this.args.seen.stillThere : undefined,
+      stillThere: stillThereOf(this.args.seen),
       fresh: this.args.fresh,
     };
   }

@@ -18,7 +18,6 @@ replace("source-map-support/register", () => ({}));
  * longer than all else of loading them. Sucrase keeps line numbers, so that the places in errors are right.
  */
 function takeTypesOff(file) {
-  const sucrase = require.resolve("sucrase");
   const version = require("sucrase/package.json").version;
   let kept = {};
   try {
@@ -31,7 +30,7 @@ function takeTypesOff(file) {
     const source = readFileSync(path, "utf8");
     const digest = createHash("sha256").update(version).update(source).digest("base64");
     if (kept[path]?.digest !== digest) {
-      const { code } = require(sucrase).transform(source, { transforms: ["imports", "typescript"], filePath: path });
+      const { code } = require("sucrase").transform(source, { transforms: ["imports", "typescript"], filePath: path });
       kept[path] = { digest, code };
       changed = true;
     }

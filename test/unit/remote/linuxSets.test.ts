@@ -471,14 +471,26 @@ describe("room for connections", () => {
   });
 });
 
+/** A tunnel's end on the relay, with such lines about egress. */
+function writeTunnel(egress: string): void {
+  for (const name of ["etc", "run", "wireguard"]) mkdirSync(join(dir, name), { recursive: true });
+  writeFileSync(
+    join(dir, "etc/wg-hel1.conf"),
+    `TABLE=77\nPRIORITY=4710\nIPV4=10.213.0.1\nIPV6=fd00::1\nPEER_IPV4=10.213.0.2\nPEER_IPV6=fd00::2\n${egress}`,
+  );
+}
+
+/** The tunnel's watch, until the stand-in for `sleep` ends it. */
+const watch = () =>
+  spawnSync(join(dir, "lib/hostctl"), ["watch", "wg-hel1"], {
+    env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` },
+    timeout: 10_000,
+  });
+
 describe("a tunnel that is an egress", () => {
   /** What becomes of the relay's mail while the other side's WireGuard has sent so many bytes at each look. */
   const watched = (received: readonly number[], ping: "answers" | "is filtered") => {
-    for (const name of ["etc", "run"]) mkdirSync(join(dir, name), { recursive: true });
-    writeFileSync(
-      join(dir, "etc/wg-hel1.conf"),
-      "TABLE=77\nPRIORITY=4710\nIPV4=10.213.0.1\nIPV6=fd00::1\nPEER_IPV4=10.213.0.2\nPEER_IPV6=fd00::2\nEGRESS=0\nEGRESS_ELSE=nowhere\n",
-    );
+    writeTunnel("EGRESS=0\nEGRESS_ELSE=nowhere\n");
     writeFileSync(join(dir, "received"), `${received.join("\n")}\n`);
     // Rules that are there, by their words behind `add`; every one is there for both families.
     stub(
@@ -496,11 +508,7 @@ describe("a tunnel that is an egress", () => {
       "sleep",
       `if grep -q "dport 25 lookup 77" "${dir}/rules"; then echo out >>"${dir}/way"; else echo waits >>"${dir}/way"; fi; [ -s "${dir}/received" ] || kill -TERM $PPID`,
     );
-    spawnSync(join(dir, "lib/hostctl"), ["watch", "wg-hel1"], {
-      encoding: "utf8",
-      env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` },
-      timeout: 10_000,
-    });
+    watch();
     return readFileSync(join(dir, "way"), "utf8").trim().split("\n");
   };
 
@@ -531,11 +539,7 @@ describe("a tunnel that is an egress", () => {
 
 describe("the relay's watch", () => {
   const restarted = (locked: boolean) => {
-    for (const name of ["etc", "run", "wireguard"]) mkdirSync(join(dir, name), { recursive: true });
-    writeFileSync(
-      join(dir, "etc/wg-hel1.conf"),
-      "TABLE=77\nPRIORITY=4710\nIPV4=10.213.0.1\nIPV6=fd00::1\nPEER_IPV4=10.213.0.2\nPEER_IPV6=fd00::2\nEGRESS=\n",
-    );
+    writeTunnel("EGRESS=\n");
     writeFileSync(join(dir, "wireguard/wg-hel1.conf"), "[Peer]\nPublicKey = NEW\n");
     stub("wg", `[ "$3" != peers ] || echo OLD`);
     for (const name of ["ip", "ping", "sysctl"]) stub(name, "exit 0");
@@ -544,10 +548,7 @@ describe("the relay's watch", () => {
     const holder = spawn("sh", ["-c", "read -r line; : hostctl"], { stdio: ["pipe", "ignore", "ignore"] });
     try {
       if (locked) symlinkSync(String(holder.pid), join(dir, "run/chatmail-proxy.lock"));
-      spawnSync(join(dir, "lib/hostctl"), ["watch", "wg-hel1"], {
-        env: { ...process.env, PATH: `${dir}/bin:${process.env.PATH ?? ""}` },
-        timeout: 10_000,
-      });
+      watch();
     } finally {
       holder.kill();
     }

@@ -21,14 +21,14 @@ MADE_BY_A_PERSON='made by a person'
 # others' rules redirect. A sentence, or nothing.
 redirected() {
 	asked=$(cat)
-	tcp=$(printf '%s\n' "$asked" | sed -n 's/^free tcp //p' | paste -sd , -)
-	udp=$(printf '%s\n' "$asked" | sed -n 's/^free udp //p' | paste -sd , -)
+	tcp=$(printf '%s\n' "$asked" | sed -n 's/^free tcp //p' | paste -sd , - | sed 's/,/, /g')
+	udp=$(printf '%s\n' "$asked" | sed -n 's/^free udp //p' | paste -sd , - | sed 's/,/, /g')
 	[ -n "$tcp$udp" ] || return 0
 	# shellcheck disable=SC2046 # a word each
 	devices=$( (wan $(printf '%s\n' "$asked" | sed -n 's/^wan-of//p')) 2>/dev/null | awk '{ printf "%s\"%s\"", (NR > 1 ? ", " : ""), $2 }')
 	{
-		printf 'set mail_ports {\n elements = { %s }\n' "$(printf '%s' "$tcp" | sed 's/,/, /g')"
-		[ -z "$udp" ] || printf 'set udp_ports {\n elements = { %s }\n' "$(printf '%s' "$udp" | sed 's/,/, /g')"
+		printf 'set mail_ports {\n elements = { %s }\n' "$tcp"
+		[ -z "$udp" ] || printf 'set udp_ports {\n elements = { %s }\n' "$udp"
 		for family in ip ip6; do printf ' iifname { %s } fib daddr type local tcp dport @mail_ports dnat %s to there\n' "$devices" "$family"; done
 	} | redirected_of | head -n 1
 }
