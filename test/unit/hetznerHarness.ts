@@ -205,7 +205,7 @@ export async function startHarness(options: Partial<HetznerApiOptions> = {}): Pr
     await api.settled();
     return answer.body;
   };
-  const harness: Harness = { api, room, log, trouble, endpoint, call, done, stop: () => close(server) };
+  const harness: Harness = { api, room, log, trouble, endpoint, call, done, stop: () => (api.stop(), close(server)) };
   started.push(harness);
   return harness;
 }

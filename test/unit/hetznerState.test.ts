@@ -150,7 +150,7 @@ describe("the state file", () => {
 
   it("ends actions that were under way when the daemon was killed", async () => {
     const stateFile = join(folder, "state.json");
-    const killed = await startHarness({ stateFile, actionDelayMs: 60_000 });
+    const killed = await startHarness({ stateFile, actionDelayMs: 500 });
     const { body } = await killed.call("POST", "/servers", aServer());
     await killed.stop();
     const after = await startHarness({ stateFile });
@@ -162,6 +162,10 @@ describe("the state file", () => {
     expect((await after.call("GET", `/servers/${body.server.id}`)).body.server.status).toBe("unknown");
     await after.done("DELETE", `/servers/${body.server.id}`);
     expect(after.api.state.primaryIps).toEqual([]);
+    // Nor do they go on after that, on what is another's state by now.
+    const text = readFileSync(stateFile, "utf8");
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(readFileSync(stateFile, "utf8")).toBe(text);
     await after.stop();
   });
 });

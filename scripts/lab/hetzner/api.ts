@@ -82,6 +82,8 @@ export interface HetznerApi {
   faults: Faults;
   /** Resolves once no action and no work in the background is under way. */
   settled(): Promise<void>;
+  /** No action goes on, as when the process ends: for who makes another in the same one. */
+  stop(): void;
   /** Tells rooms and name servers all that they should know, for a world that lost it. Machines are not booted. */
   resync(): Promise<void>;
 }
@@ -121,7 +123,14 @@ export function createHetznerApi(options: HetznerApiOptions): HetznerApi {
     log,
     onTrouble,
   });
-  return { listener, state, faults, settled: () => cloud.runner.settled(), resync: () => resync(cloud) };
+  return {
+    listener,
+    state,
+    faults,
+    settled: () => cloud.runner.settled(),
+    stop: () => cloud.runner.stop(),
+    resync: () => resync(cloud),
+  };
 }
 
 /** Those of actions come first: /servers/actions is no server. */

@@ -34,6 +34,7 @@ interface RunnerParts {
 
 export class Runner {
   private readonly queues = new Map<string, Promise<void>>();
+  private stopped = false;
 
   constructor(private readonly parts: RunnerParts) {}
 
@@ -60,6 +61,7 @@ export class Runner {
     }
     this.enqueue(queue, async () => {
       await wait(delayMs);
+      if (this.stopped) return;
       const error = this.parts.faults.takeActionError(spec.command) ?? (await attempt(spec.work));
       this.finish(action, spec, error);
       this.parts.onChange();
@@ -77,6 +79,11 @@ export class Runner {
       }
       this.parts.onChange();
     });
+  }
+
+  /** What waits for its turn is not begun any more, as when its process ends. */
+  stop(): void {
+    this.stopped = true;
   }
 
   /** Resolves once no work is under way or waiting. */
@@ -97,9 +104,11 @@ export class Runner {
 
   private enqueue(queue: string, task: () => Promise<void>): void {
     const before = this.queues.get(queue) ?? Promise.resolve();
-    const mine = before.then(task).finally(() => {
-      if (this.queues.get(queue) === mine) this.queues.delete(queue);
-    });
+    const mine = before
+      .then(() => (this.stopped ? undefined : task()))
+      .finally(() => {
+        if (this.queues.get(queue) === mine) this.queues.delete(queue);
+      });
     this.queues.set(queue, mine);
   }
 
