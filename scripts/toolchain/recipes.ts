@@ -9,6 +9,8 @@ import { requiredModule, type PluginName } from "./versions";
 /** The Go sources beside this file. */
 export const GO_DIR = join(__dirname, "go");
 const CLI_DIR = join(GO_DIR, "cli");
+/** Modules that stand in for others of which nothing is called. */
+const STUBS = join(GO_DIR, "stubs");
 /** All plugins come from one module, so that they share what is compiled. */
 export const PLUGINS_DIR = join(GO_DIR, "plugins");
 
@@ -33,7 +35,7 @@ export function cliRecipe(): Recipe {
     name: "pulumi",
     label: `pulumi ${version}`,
     moduleDir: CLI_DIR,
-    sources: [CLI_DIR],
+    sources: [CLI_DIR, STUBS],
     // The engine looks for the language host beside the CLI.
     packages: ["github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", `./cmd/${LANGUAGE_HOST}`],
     variables: { "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": version, "main.version": version },
@@ -53,7 +55,7 @@ export function pluginRecipe(name: PluginName, version: string): Recipe {
     name: binary,
     label: `${name} plugin ${version}${isStandIn(name) ? " (stand-in)" : ""}`,
     moduleDir: PLUGINS_DIR,
-    sources: [PLUGINS_DIR, join(GO_DIR, "stubs"), join(GO_DIR, "random-shim")],
+    sources: [PLUGINS_DIR, STUBS, join(GO_DIR, "random-shim")],
     packages: [`./cmd/${binary}`],
     variables: { "main.version": version },
     folder: "",

@@ -283,3 +283,6 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	lukechampine.com/frand v1.5.1 // indirect
 )
+
+// For `pulumi cloud` alone, and a quarter of all that is compiled: see ../stubs/README.md.
+replace github.com/pb33f/libopenapi => ../stubs/openapi
