@@ -1,7 +1,7 @@
 // What an operator should know about how these settings work with this relay: messages. Pure.
 import { familyOf, isPrivate } from "./addresses";
 import type { ForeignAddress } from "./dns/reverse";
-import { kindOf, propertiesOf } from "./hosts/kindOf";
+import { providerOf, propertiesOf } from "./hosts/providerOf";
 import { networkAdvice } from "./hosts/networks";
 import { healthyAddresses, type ProxyReport } from "./report";
 import { FETCH_SCRIPT } from "./relayScript";
@@ -180,7 +180,7 @@ function drainedEgress({ settings }: Situation): string[] {
 
 /** Addresses of proxies whose reverse DNS is their provider's to set, with what it should say. */
 export function foreignAddresses({ settings, reports }: Pick<Situation, "settings" | "reports">): ForeignAddress[] {
-  const foreign = new Set(settings.proxies.filter((proxy) => !kindOf(proxy).reverseDns).map(({ name }) => name));
+  const foreign = new Set(settings.proxies.filter((proxy) => !providerOf(proxy).reverseDns).map(({ name }) => name));
   return reports
     .filter(({ name }) => foreign.has(name))
     .flatMap(({ name, dnsName, families }) => {

@@ -2,16 +2,16 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { RELAY } from "./componentTypes";
-import { kindOf } from "./hosts/kindOf";
-import { KINDS } from "./hosts/kinds";
+import { providerOf } from "./hosts/providerOf";
+import { PROVIDERS } from "./hosts/providers";
 import type { Settings } from "./settings";
 import { keyWithoutComment } from "./settings/values";
 
-type MachineSchema = (typeof KINDS)[number]["remembered"];
+type MachineSchema = (typeof PROVIDERS)[number]["snapshotSchema"];
 
 const machine = z.discriminatedUnion(
   "host",
-  KINDS.map(({ remembered }) => remembered) as [MachineSchema, ...MachineSchema[]],
+  PROVIDERS.map(({ snapshotSchema: remembered }) => remembered) as [MachineSchema, ...MachineSchema[]],
 );
 
 const lastRun = z.object({
@@ -73,7 +73,7 @@ export function snapshotOf({ mailDomain, dns, relay, proxies, tunnel }: Wanted):
       ...(relay.ssh && { hostKey: keyWithoutComment(relay.ssh.hostKey) }),
       gone: relay.gone,
     },
-    proxies: Object.fromEntries(proxies.map((proxy) => [proxy.name, kindOf(proxy).remember(proxy)])),
+    proxies: Object.fromEntries(proxies.map((proxy) => [proxy.name, providerOf(proxy).snapshot(proxy)])),
   };
 }
 

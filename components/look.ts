@@ -3,7 +3,7 @@
 // back.
 import * as pulumi from "@pulumi/pulumi";
 import type { SshEndpoint } from "./hosts/host";
-import { kindOf, propertiesOf } from "./hosts/kindOf";
+import { providerOf, propertiesOf } from "./hosts/providerOf";
 import { runRetrying, type SshAnswer, type SshLogin, type StillThere, type Unreachable } from "./hosts/ssh";
 import { remarks } from "./hosts/remarks";
 import { driftOf, parseHostStatus, type HostStatus } from "./hosts/status";
@@ -99,7 +99,7 @@ export async function askProxy(
   const hostKey = endpoint?.hostKey ?? before?.hostKeys[entry.name];
   if (!endpoint || hostKey === undefined || isGone(entry)) return undefined;
   const { platform } = propertiesOf(entry);
-  const privateKey = await valueOf(kindOf(entry).operatorKey ? settings.hostSshPrivateKey : key());
+  const privateKey = await valueOf(providerOf(entry).operatorKey ? settings.hostSshPrivateKey : key());
   const logins = endpoint.ports.map((port) => ({
     host: endpoint.host,
     port,
@@ -132,7 +132,7 @@ export function proxyRequest(
     `through ${plan ? platform.tunnelInterface : "-"} ${at.ipv4} ${at.ipv6} ${check} ${ports.join(" ")}`,
     wanLine(wan),
     // A server of ours serves nobody else.
-    ...(kindOf(entry).operatorKey ? freeLines({ tunnel, plan, ports, udpPorts }) : []),
+    ...(providerOf(entry).operatorKey ? freeLines({ tunnel, plan, ports, udpPorts }) : []),
   ];
 }
 
@@ -211,7 +211,8 @@ function statusIn(answer: SshAnswer, command: string): HostSeen {
 }
 
 /** A machine of somebody's that is dead permanently. */
-const isGone = (entry: ProxySettings): boolean => kindOf(entry).identity(kindOf(entry).remember(entry))?.gone ?? false;
+const isGone = (entry: ProxySettings): boolean =>
+  providerOf(entry).identity(providerOf(entry).snapshot(entry))?.gone ?? false;
 
 const valueOf = async (key: pulumi.Output<string> | undefined): Promise<string | undefined> =>
   key && (await outputValue(key));

@@ -87,7 +87,7 @@ export async function openRelay(
   const relay = new RelaySetup(place.relayComponent(), place.relay, {
     settings: reachable,
     privateKey: relaySshPrivateKey,
-    silent,
+    unreachable: silent,
     there,
     stillThere: stillThereOf(seen),
     fresh,

@@ -5,7 +5,7 @@ import { typeOf } from "./dns/recordSets";
 import type { DnsZone } from "./dns/zone";
 import type { ProxyFilter } from "./filter/spec";
 import type { Host } from "./hosts/host";
-import { kindOf } from "./hosts/kindOf";
+import { providerOf } from "./hosts/providerOf";
 import type { ManagementKey } from "./hosts/managementKey";
 import { liveDigest, type HostStatus } from "./hosts/status";
 import { rebootTime } from "./platforms/unattendedUpgrades";
@@ -132,7 +132,7 @@ export class ProxySetup {
       ports: args.shared.ports,
       mailDomain: args.shared.mailDomain,
       retry: this.replaced(machine).apply(
-        (other) => (other || this.absent(machine) === undefined) && !(mode.kind === "tunnel" && mode.relay.manual),
+        (other) => (other || this.unreachable(machine) === undefined) && !(mode.kind === "tunnel" && mode.relay.manual),
       ),
       after: [confirmed],
     });
@@ -162,9 +162,9 @@ export class ProxySetup {
     return there?.view ? parseInsideView(there.view.join("\n")).tunnel === "up" : false;
   }
 
-  private get relaySilent(): boolean {
+  private get relayUnreachable(): boolean {
     const { mode } = this.args;
-    return mode.kind === "tunnel" && mode.relay.silent;
+    return mode.kind === "tunnel" && mode.relay.unreachable;
   }
 
   /** Something on the host is in the way, so its configuration is going to fail. */
@@ -173,12 +173,12 @@ export class ProxySetup {
   }
 
   /** One end of the tunnel cannot be brought in, so the other is left unchanged: both must match. */
-  private get held(): boolean {
-    return this.relaySilent || this.inTheWay;
+  private get keep(): boolean {
+    return this.relayUnreachable || this.inTheWay;
   }
 
-  private absent(machine: Host): DocumentHost["absent"] {
-    return machine.gone ? "gone" : this.args.seen?.reachable === false ? "silent" : undefined;
+  private unreachable(machine: Host): DocumentHost["unreachable"] {
+    return machine.gone ? "permanently" : this.args.seen?.reachable === false ? "for now" : undefined;
   }
 
   private documentHost(machine: Host): DocumentHost {
@@ -187,7 +187,7 @@ export class ProxySetup {
       ssh,
       become,
       machine: id,
-      absent: this.absent(machine),
+      unreachable: this.unreachable(machine),
       replaced: this.replaced(machine),
       there: this.there(machine),
       stillThere: stillThereOf(this.args.seen),
@@ -203,7 +203,7 @@ export class ProxySetup {
 
   private createMachine(): Host {
     const { settings, shared, mode, dnsName, egress, key, operatorKey, labels, seen } = this.args;
-    return kindOf(settings).open(
+    return providerOf(settings).open(
       this.name,
       {
         settings,
@@ -217,7 +217,7 @@ export class ProxySetup {
           udpPorts: shared.udpPorts,
           tunnelPort: mode.kind === "tunnel" ? mode.settings.port : undefined,
         },
-        frozen: seen?.reachable === false || this.relaySilent,
+        frozen: seen?.reachable === false || this.relayUnreachable,
         rebootTime: rebootTime(mode.kind === "tunnel" ? mode.plan.slot : mode.slot),
         labels,
       },
@@ -278,7 +278,7 @@ export class ProxySetup {
                 .apply(([pair, there]) =>
                   document("host", [
                     ...head,
-                    ...setLines(set, platform.tunnelKeysSet(pair), { held: this.held, live: liveDigest(there, set) }),
+                    ...setLines(set, platform.tunnelKeysSet(pair), { keep: this.keep, live: liveDigest(there, set) }),
                   ]),
                 ),
             )
@@ -317,7 +317,7 @@ export class ProxySetup {
     return relay.addTunnel({
       proxy: settings.name,
       interfaceName: plan.relayInterface,
-      held: this.absent(machine) !== undefined || this.inTheWay,
+      keep: this.unreachable(machine) !== undefined || this.inTheWay,
       keys: secrets.relayKeys,
       end: pulumi
         .all([secrets.proxyPublicKey, dialled, this.ipv4, this.ipv6])
@@ -353,7 +353,7 @@ export class ProxySetup {
     const content = pulumi
       .all([host.result, this.there(machine), secrets?.relayPublicKey])
       .apply(([result, there, peerPublicKey]) => {
-        const setOf = (set: string) => ({ held: this.held, live: liveDigest(there, set) });
+        const setOf = (set: string) => ({ keep: this.keep, live: liveDigest(there, set) });
         const interfaces = parseWan(((result.ok ? result.wan : undefined) ?? there?.wan ?? []).join("\n"));
         return document("config", [
           "admin-keys",
@@ -448,7 +448,7 @@ export class ProxySetup {
   ): ProxySetup["inside"] {
     const { fresh, askAgain } = this.args;
     // What it saw in an earlier run may be out of date.
-    if (this.absent(machine) !== undefined) return pulumi.output<InsideView | "not asked">("not asked");
+    if (this.unreachable(machine) !== undefined) return pulumi.output<InsideView | "not asked">("not asked");
     return pulumi
       .all([
         pulumi.all(documents.map(({ generation }) => generation)),
@@ -469,7 +469,7 @@ export class ProxySetup {
 const failuresOf = (steps: readonly (readonly [string, Requirement])[]): pulumi.Output<Failure[]> =>
   pulumi.all(steps.map(([, { result }]) => result)).apply((results) =>
     results.flatMap((result, i) => {
-      if (result.ok || result.held) return [];
+      if (result.ok || result.skipped) return [];
       const sets = Object.values(result.failed).join("; ");
       return [{ step: steps[i]?.[0] ?? "", reason: result.reason === "" ? sets : result.reason }];
     }),

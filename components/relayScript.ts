@@ -29,19 +29,19 @@ export type ScriptWishes = Pick<RelaySettings, "outboundCheck"> & Pick<Settings,
 
 export class ScriptedRelay implements RelayEnds {
   readonly manual = true;
-  readonly silent = false;
+  readonly unreachable = false;
   private readonly tunnels: {
     readonly proxy: string;
-    readonly absent: boolean;
+    readonly keep: boolean;
     readonly made: pulumi.Output<ScriptedTunnel>;
   }[] = [];
 
   constructor(private readonly wishes: ScriptWishes) {}
 
-  addTunnel({ proxy, interfaceName, keys, end, held }: TunnelEndArgs): undefined {
+  addTunnel({ proxy, interfaceName, keys, end, keep }: TunnelEndArgs): undefined {
     this.tunnels.push({
       proxy,
-      absent: held,
+      keep,
       made: pulumi.all([keys, end]).apply(([pair, own]): ScriptedTunnel => ({
         tunnelDigest: tunnelDigestOf(pair, own),
         egress: own.egress !== undefined,
@@ -69,10 +69,8 @@ export class ScriptedRelay implements RelayEnds {
   async state(before: ScriptState | undefined, now: Date): Promise<ScriptState | undefined> {
     const text = await outputValue(this.script);
     if (text === undefined) return before;
-    const ends = (await this.ends()).flatMap(({ proxy, absent, made }) =>
-      made
-        ? [{ proxy, ...made, tunnelDigest: (absent ? before?.tunnels[proxy] : undefined) ?? made.tunnelDigest }]
-        : [],
+    const ends = (await this.ends()).flatMap(({ proxy, keep, made }) =>
+      made ? [{ proxy, ...made, tunnelDigest: (keep ? before?.tunnels[proxy] : undefined) ?? made.tunnelDigest }] : [],
     );
     const digest = digestOf(text);
     return {
@@ -92,10 +90,10 @@ export class ScriptedRelay implements RelayEnds {
       ({ proxy, made }) => before?.tunnels[proxy] !== undefined && before.tunnels[proxy] !== made?.tunnelDigest,
     );
     return {
-      tunnels: names(other.filter(({ absent }) => !absent)),
-      frozen: names(other.filter(({ absent }) => absent)),
+      tunnels: names(other.filter(({ keep }) => !keep)),
+      frozen: names(other.filter(({ keep }) => keep)),
       egress: names(
-        ends.filter(({ proxy, absent, made }) => !absent && before?.egress.includes(proxy) && made?.egress === false),
+        ends.filter(({ proxy, keep, made }) => !keep && before?.egress.includes(proxy) && made?.egress === false),
       ),
     };
   }
@@ -103,7 +101,7 @@ export class ScriptedRelay implements RelayEnds {
   /** What is known of each end so far. */
   private ends() {
     return Promise.all(
-      this.tunnels.map(async ({ proxy, absent, made }) => ({ proxy, absent, made: await outputValue(made) })),
+      this.tunnels.map(async ({ proxy, keep, made }) => ({ proxy, keep, made: await outputValue(made) })),
     );
   }
 }

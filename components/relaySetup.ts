@@ -22,7 +22,7 @@ export interface TunnelEndArgs {
   readonly end: pulumi.Output<RelayEnd>;
   readonly keys: pulumi.Output<TunnelKeys>;
   /** The proxy cannot be reached: its end here is left unchanged, since both must match. */
-  readonly held: boolean;
+  readonly keep: boolean;
   /** The proxy's own part, where there is one already: while that cannot be brought in, this end is left unchanged. */
   readonly requires: readonly Requirement[];
   /** The proxy, whose child the end is in the stack. */
@@ -40,7 +40,7 @@ export interface RelayEnds {
   /** A person sets up the relay, in their own time. */
   readonly manual: boolean;
   /** It cannot be reached: its ends stay unchanged, and so must the proxies'. */
-  readonly silent: boolean;
+  readonly unreachable: boolean;
   /** Undefined where the end is not brought in by this run, but by a person. */
   addTunnel(args: TunnelEndArgs): TunnelEnd | undefined;
 }
@@ -53,7 +53,7 @@ export interface RelaySetupArgs {
   /** The operator's private key for the relay; without one the SSH agent is asked. */
   readonly privateKey: pulumi.Output<string> | undefined;
   /** It cannot be reached now: what is there stays unchanged until it can. */
-  readonly silent: boolean;
+  readonly unreachable: boolean;
   /** What it says of itself; undefined where it was not asked. */
   readonly there: HostStatus | undefined;
   /** Whether it answers now; undefined where that cannot be asked. */
@@ -67,7 +67,7 @@ export const RELAY_PACKAGES = ["wireguard-tools", "nftables", "iproute2", "iputi
 
 export class RelaySetup implements RelayEnds {
   readonly manual = false;
-  readonly silent: boolean;
+  readonly unreachable: boolean;
   private readonly host: DocumentHost;
   private readonly tunnels: TunnelEndArgs[] = [];
   private readonly documents: Promise<{ readonly keys: HostDocument; readonly ends: HostDocument }>;
@@ -80,11 +80,11 @@ export class RelaySetup implements RelayEnds {
     private readonly args: RelaySetupArgs,
   ) {
     const { ssh, gone } = args.settings;
-    this.silent = args.silent;
+    this.unreachable = args.unreachable;
     this.host = {
       ssh: { host: ssh.host, port: ssh.port, user: ssh.user, hostKey: ssh.hostKey, privateKey: args.privateKey },
       become: becomeOf(ssh.user),
-      absent: gone ? "gone" : args.silent ? "silent" : undefined,
+      unreachable: gone ? "permanently" : args.unreachable ? "for now" : undefined,
       replaced: pulumi.output(false),
       there: pulumi.output(args.there),
       stillThere: args.stillThere,
@@ -120,7 +120,7 @@ export class RelaySetup implements RelayEnds {
         .all([args.keys, args.end])
         .apply(
           ([pair, end]) =>
-            this.host.absent !== undefined ||
+            this.host.unreachable !== undefined ||
             (isInPlace(this.args.there, sets[0], bundle(keysSet(args.interfaceName, pair)).digest) &&
               isInPlace(this.args.there, sets[1], bundle(relayEndSet(end)).digest)),
         ),
@@ -129,13 +129,13 @@ export class RelaySetup implements RelayEnds {
 
   /** Why its set-up failed: each with its step. */
   get failures(): pulumi.Output<Failure[]> {
-    if (this.host.absent) return pulumi.output([]);
+    if (this.host.unreachable) return pulumi.output([]);
     const { keys, ends } = this.later();
     return pulumi
       .all([keys.result, ends.result])
       .apply((results) =>
         results.flatMap((result, i) =>
-          result.ok || result.held || result.reason === ""
+          result.ok || result.skipped || result.reason === ""
             ? []
             : [{ step: `${this.name}-${i === 0 ? "host" : "tunnels"}`, reason: result.reason }],
         ),
@@ -144,7 +144,7 @@ export class RelaySetup implements RelayEnds {
 
   /** Something of it is written in this run. */
   get touched(): pulumi.Output<boolean> {
-    if (this.host.absent) return pulumi.output(false);
+    if (this.host.unreachable) return pulumi.output(false);
     const { keys, ends } = this.later();
     return pulumi.all([keys.generation, ends.generation]).apply((all) => all.includes(this.args.fresh));
   }
@@ -185,8 +185,8 @@ export class RelaySetup implements RelayEnds {
           ...RELAY_PACKAGES.map((each) => `package ${each}`),
           "independent",
           ...known.flatMap(([pair, able], i) => {
-            const { proxy, interfaceName, held } = tunnels[i] as TunnelEndArgs;
-            return this.setLines(`keys-${proxy}`, keysSet(interfaceName, pair), held || !able);
+            const { proxy, interfaceName, keep } = tunnels[i] as TunnelEndArgs;
+            return this.setLines(`keys-${proxy}`, keysSet(interfaceName, pair), keep || !able);
           }),
         ]),
       );
@@ -222,13 +222,15 @@ export class RelaySetup implements RelayEnds {
         document(id, [
           "independent",
           ...known.flatMap(([end, able, keyed], i) => {
-            const { proxy, held } = tunnels[i] as TunnelEndArgs;
-            return this.setLines(`tunnel-${proxy}`, relayEndSet(end), held || !able || !keyed);
+            const { proxy, keep } = tunnels[i] as TunnelEndArgs;
+            return this.setLines(`tunnel-${proxy}`, relayEndSet(end), keep || !able || !keyed);
           }),
         ]),
       );
     // Keys of single tunnels that could not be brought in hold up those tunnels alone.
-    const result = keys.result.apply((all): Applied => (all.ok || all.held || all.reason !== "" ? all : { ok: true }));
+    const result = keys.result.apply((all): Applied =>
+      all.ok || all.skipped || all.reason !== "" ? all : { ok: true },
+    );
     return new HostDocument(
       `${name}-tunnels`,
       { host, document: id, content, requires: [{ resource: keys.resource, result }] },
@@ -236,8 +238,8 @@ export class RelaySetup implements RelayEnds {
     );
   }
 
-  private setLines(set: string, files: Parameters<typeof setLines>[1], held: boolean) {
-    return setLines(set, files, { held, live: liveDigest(this.args.there, set) });
+  private setLines(set: string, files: Parameters<typeof setLines>[1], keep: boolean) {
+    return setLines(set, files, { keep, live: liveDigest(this.args.there, set) });
   }
 
   /** Removes the proxy's end when the proxy goes; does nothing before. */

@@ -1,6 +1,6 @@
 // The settings: everything is checked here, before anything is made. The only reader of the stack's configuration.
 import * as pulumi from "@pulumi/pulumi";
-import { KINDS } from "./hosts/kinds";
+import { PROVIDERS } from "./hosts/providers";
 import { operatorError } from "./operatorError";
 import { checkAgent, type Agent } from "./settings/agent";
 import {
@@ -37,7 +37,7 @@ const TEXT_KEYS = new Set(["mailDomain", "relaySshKey", "hostSshKey", "dnsSecret
 const HETZNER_API = "https://api.hetzner.cloud/v1";
 
 /** Each that a host or the DNS may need. */
-const TOKENS = [...new Set([HETZNER_TOKEN, ...KINDS.flatMap(({ token }) => token ?? [])])];
+const TOKENS = [...new Set([HETZNER_TOKEN, ...PROVIDERS.flatMap(({ token }) => token ?? [])])];
 
 /** Settings as they were given. */
 export interface GivenSettings {

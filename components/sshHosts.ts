@@ -2,7 +2,7 @@
 // that is meant, as soon as the records have changed.
 import { lookup, Resolver } from "node:dns/promises";
 import { familyOf, isPrivate } from "./addresses";
-import { kindOf } from "./hosts/kindOf";
+import { providerOf } from "./hosts/providerOf";
 import type { Settings } from "./settings";
 
 /** What a name means on the operator's machine. */
@@ -55,7 +55,7 @@ export function sshHostsOf({ relay, proxies }: Pick<Settings, "relay" | "proxies
   return [
     ...(relay.ssh && !relay.gone ? [{ key: "relay.ssh.host", host: relay.ssh.host }] : []),
     ...proxies.flatMap((proxy, i) => {
-      const host = kindOf(proxy).properties(proxy).sshHost;
+      const host = providerOf(proxy).properties(proxy).sshHost;
       return host === undefined ? [] : [{ key: `proxies[${i}].ssh.host`, host, proxy: proxy.name }];
     }),
   ];

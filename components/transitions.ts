@@ -2,7 +2,7 @@
 // want, and cannot be made to wait. Each fault says which steps to take instead. Pure.
 import type { ExistingSet } from "./dns/recordSets";
 import { addThenRemove } from "./hosts/host";
-import { kindOf, type Machine } from "./hosts/kindOf";
+import { providerOf, type MachineSnapshot } from "./hosts/providerOf";
 import { snapshotOf, type Before, type LastRun, type Snapshot, type Wanted } from "./lastRun";
 import { HOSTCTL } from "./remote/hostctl";
 import type { ProxySettings } from "./settings";
@@ -134,14 +134,14 @@ function checkProxy(before: LastRun, now: Snapshot, { name }: ProxySettings, i: 
   if (was === undefined) return checkName(before, now, is, entry);
   if (was.host !== is.host)
     return [{ key: `${entry}.host`, text: `was "${was.host}" until now. ${addThenRemove(name)}` }];
-  return kindOf(is)
+  return providerOf(is)
     .immutableChanges(name, was, is)
     .map(({ key, text }) => ({ key: `${entry}.${key}`, text }));
 }
 
-const identityOf = (machine: Machine) => kindOf(machine).identity(machine);
+const identityOf = (machine: MachineSnapshot) => providerOf(machine).identity(machine);
 
-function checkName(before: LastRun, now: Snapshot, is: Machine, entry: string): SettingFault[] {
+function checkName(before: LastRun, now: Snapshot, is: MachineSnapshot, entry: string): SettingFault[] {
   const who = identityOf(is);
   const other = Object.entries(before.proxies).find(([name, was]) => {
     const old = identityOf(was);

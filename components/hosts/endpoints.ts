@@ -1,18 +1,18 @@
 // Where SSH is on the hosts that exist.
 import type { SshEndpoint } from "./host";
-import { kindOf } from "./kindOf";
-import type { ProxySettings } from "./kinds";
+import { providerOf } from "./providerOf";
+import type { ProxySettings } from "./providers";
 
 /** By proxy. A server that is yet to be bought is none of them. */
 export async function findEndpoints(
   proxies: readonly ProxySettings[],
   labels: Record<string, string>,
 ): Promise<ReadonlyMap<string, SshEndpoint>> {
-  const kinds = [...new Set(proxies.map(kindOf))];
+  const providers = [...new Set(proxies.map(providerOf))];
   const found = await Promise.all(
-    kinds.map((kind) =>
-      kind.findEndpoints(
-        proxies.filter((proxy) => kindOf(proxy) === kind),
+    providers.map((provider) =>
+      provider.findEndpoints(
+        proxies.filter((proxy) => providerOf(proxy) === provider),
         labels,
       ),
     ),

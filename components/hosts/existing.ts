@@ -1,5 +1,5 @@
 // A machine that the operator has already, in any place and with anything else on it. It is reached with the operator's
-// own key, and keeps what was on it; what we do there is undone when the proxy goes. What all such kinds have in common.
+// own key, and keeps what was on it; what we do there is undone when the proxy goes. What such hosts have in common.
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { Platform } from "../platforms/platform";
@@ -18,9 +18,9 @@ import {
   unixUser,
   wholeNumber,
 } from "../settings/values";
-import type { Host, HostArgs, HostKind, HostProperties } from "./host";
+import type { Host, HostArgs, HostProvider, HostProperties } from "./host";
 
-/** Keys of an entry, but for those that are the kind's own: host, and closed with its default. */
+/** Keys of an entry, but for those that are the provider's own: host, and closed with its default. */
 export const existingKeys = {
   ...anyProxy,
   ssh: object("how to reach the machine over SSH", {
@@ -42,12 +42,12 @@ export type ExistingProxy<Name extends string = string> = z.output<
   z.ZodObject<typeof existingKeys & { closed: typeof flag }>
 > & { readonly host: Name };
 type ExistingMemory<Name extends string> = z.output<z.ZodObject<typeof existingMemory>> & { readonly host: Name };
-export type ExistingKind<Name extends string> = HostKind<ExistingProxy<Name>, ExistingMemory<Name>>;
+export type ExistingProvider<Name extends string> = HostProvider<ExistingProxy<Name>, ExistingMemory<Name>>;
 
-/** All of a kind but its name, schema and remembered. */
+/** All of a provider but its name and schemas. */
 export const existingMachine = <Name extends string>(
   platform: Platform,
-): Omit<ExistingKind<Name>, "name" | "schema" | "remembered"> => ({
+): Omit<ExistingProvider<Name>, "name" | "schema" | "snapshotSchema"> => ({
   token: undefined,
   operatorKey: true,
   reverseDns: false,
@@ -68,7 +68,7 @@ export const existingMachine = <Name extends string>(
       ),
     ),
   open: (name, args, opts) => new ExistingHost(name, { ...args, platform }, opts),
-  remember: ({ host, ssh, gone }) => ({ host, hostKey: keyWithoutComment(ssh.hostKey), gone }),
+  snapshot: ({ host, ssh, gone }) => ({ host, hostKey: keyWithoutComment(ssh.hostKey), gone }),
   identity: ({ hostKey, gone }) => ({ id: hostKey, gone }),
   immutableChanges: (_name, was, is) =>
     was.gone || was.hostKey === is.hostKey

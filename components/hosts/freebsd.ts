@@ -3,15 +3,15 @@ import { z } from "zod";
 import { freebsd as platform } from "../platforms/freebsd";
 import { object } from "../settings/object";
 import { flag } from "../settings/values";
-import { existingKeys, existingMachine, existingMemory, type ExistingKind } from "./existing";
+import { existingKeys, existingMachine, existingMemory, type ExistingProvider } from "./existing";
 
-export const freebsd: ExistingKind<"freebsd"> = {
+export const freebsd: ExistingProvider<"freebsd"> = {
   name: "freebsd",
   schema: object("a proxy on an existing FreeBSD machine", {
     ...existingKeys,
     host: z.literal("freebsd"),
     closed: flag.default(true),
   }),
-  remembered: z.object({ host: z.literal("freebsd"), ...existingMemory }),
+  snapshotSchema: z.object({ host: z.literal("freebsd"), ...existingMemory }),
   ...existingMachine(platform),
 };

@@ -13,7 +13,14 @@ import { object } from "../settings/object";
 import { HETZNER_TOKEN } from "../settings/token";
 import { clockTime, flag, labels, port, slug } from "../settings/values";
 import { renderCloudInit, STANDARD_SSH_PORT } from "./cloudInit";
-import { addThenRemove, type SshEndpoint, type Host, type HostArgs, type HostKind, type HostProperties } from "./host";
+import {
+  addThenRemove,
+  type SshEndpoint,
+  type Host,
+  type HostArgs,
+  type HostProvider,
+  type HostProperties,
+} from "./host";
 import { fromHetzner } from "./hetznerApi";
 import type { ManagementKey } from "./managementKey";
 
@@ -33,17 +40,17 @@ type HetznerProxy = z.output<typeof schema>;
 
 const remembered = z.object({ host: z.literal("hetzner"), location: z.string() });
 
-export const hetzner: HostKind<HetznerProxy, z.output<typeof remembered>> = {
+export const hetzner: HostProvider<HetznerProxy, z.output<typeof remembered>> = {
   name: "hetzner",
   schema,
   token: HETZNER_TOKEN,
   operatorKey: false,
   reverseDns: true,
-  remembered,
+  snapshotSchema: remembered,
   properties: hetznerProperties,
   findEndpoints: hetznerEndpoints,
   open: (name, args, opts) => new HetznerHost(name, args, opts),
-  remember: ({ host, location }) => ({ host, location }),
+  snapshot: ({ host, location }) => ({ host, location }),
   identity: () => undefined,
   immutableChanges: (name, was, is) =>
     was.location === is.location

@@ -1,5 +1,5 @@
-// What a proxy needs of the machine under it, whoever owns that, and what the program knows of a kind of
-// host. The rest of the program knows no more of it: a new kind is one file beside this one, and a line in kinds.ts.
+// What a proxy needs of the machine under it, whoever owns that, and what the program knows of a provider of
+// host. The rest of the program knows no more of it: a new provider is one file beside this one, and a line in providers.ts.
 import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import type { AllowedPorts } from "../filter/cloudFirewall";
@@ -34,7 +34,7 @@ export interface Host extends pulumi.Resource {
   readonly rebootTime: string | undefined;
 }
 
-/** Arguments of every kind of host. */
+/** Arguments of every provider. */
 export interface HostArgs<Settings> {
   readonly settings: Settings;
   /** The proxy's own DNS name. */
@@ -54,10 +54,10 @@ export interface HostArgs<Settings> {
 }
 
 /**
- * A kind of host. `Entry`: the settings of a proxy on such a host; `Machine`: what is remembered of it from
+ * Where hosts come from. `Entry`: the settings of a proxy on such a host; `Machine`: what is remembered of it from
  * one run to the next, in the stack's output `lastRun`, so that an older one must stay readable.
  */
-export interface HostKind<
+export interface HostProvider<
   Entry extends AnyProxy = AnyProxy,
   Machine extends { readonly host: string } = { readonly host: string },
 > {
@@ -70,15 +70,15 @@ export interface HostKind<
   readonly operatorKey: boolean;
   /** Reverse DNS of its addresses is ours to set. */
   readonly reverseDns: boolean;
-  readonly remembered: SchemaOf<Machine>;
+  readonly snapshotSchema: SchemaOf<Machine>;
 
-  // Methods, not properties that hold functions: only so do kinds with different entries fit into one table.
+  // Methods, not properties that hold functions: only so do providers with different entries fit into one table.
 
   properties(entry: Entry): HostProperties;
   /** Where SSH is on the hosts that exist, by proxy; one that is yet to be bought is left out. `labels` mark the stack. */
   findEndpoints(entries: readonly Entry[], labels: Record<string, string>): Promise<ReadonlyMap<string, SshEndpoint>>;
   open(name: string, args: HostArgs<Entry>, opts: pulumi.ComponentResourceOptions): Host;
-  remember(entry: Entry): Machine;
+  snapshot(entry: Entry): Machine;
   /** Undefined for a machine that is deleted with its proxy. */
   identity(machine: Machine): Identity | undefined;
   /** Faults of changes that a proxy cannot follow while it exists, by key of its entry. */

@@ -3,15 +3,15 @@ import { z } from "zod";
 import { debian } from "../platforms/debian";
 import { object } from "../settings/object";
 import { flag } from "../settings/values";
-import { existingKeys, existingMachine, existingMemory, type ExistingKind } from "./existing";
+import { existingKeys, existingMachine, existingMemory, type ExistingProvider } from "./existing";
 
-export const linux: ExistingKind<"linux"> = {
+export const linux: ExistingProvider<"linux"> = {
   name: "linux",
   schema: object("a proxy on an existing Linux machine", {
     ...existingKeys,
     host: z.literal("linux"),
     closed: flag.default(false),
   }),
-  remembered: z.object({ host: z.literal("linux"), ...existingMemory }),
+  snapshotSchema: z.object({ host: z.literal("linux"), ...existingMemory }),
   ...existingMachine(debian),
 };

@@ -1,5 +1,5 @@
 // The SSH key with which this program logs in to the servers that it bought: one for the stack, since providers refuse the
-// same key a second time. Each kind of host registers it at its own.
+// same key a second time. Each provider registers it at its own.
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { sshKeyPair } from "../tunnel/keys";

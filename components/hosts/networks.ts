@@ -1,6 +1,6 @@
 // Which network each proxy is in: if all are in one, one outage takes all of them.
-import type { ProxySettings } from "./kinds";
-import { propertiesOf } from "./kindOf";
+import type { ProxySettings } from "./providers";
+import { propertiesOf } from "./providerOf";
 
 /** A message when all of several published proxies are known to be in one autonomous system. */
 export function networkAdvice(published: readonly ProxySettings[]): string | undefined {

@@ -16,7 +16,7 @@ export type Applied =
   | {
       readonly ok: false;
       /** It was not tried, since what it requires has failed; the reason is reported there. */
-      readonly held: boolean;
+      readonly skipped: boolean;
       /** Why it failed: a message; empty where only some sets did. */
       readonly reason: string;
       /** Why single sets failed, by name. */
@@ -30,8 +30,8 @@ export interface Failure {
 }
 
 export const WELL: Applied = { ok: true };
-export const HELD: Applied = { ok: false, held: true, reason: "", failed: {} };
-export const failedWith = (reason: string): Applied => ({ ok: false, held: false, reason, failed: {} });
+export const SKIPPED: Applied = { ok: false, skipped: true, reason: "", failed: {} };
+export const failedWith = (reason: string): Applied => ({ ok: false, skipped: false, reason, failed: {} });
 
 /** `said`: what came out of the frame (frame.ts), which reports a failure as `failed REASON`. */
 export function parseApplied(said: string): Applied {
@@ -49,14 +49,14 @@ export function parseApplied(said: string): Applied {
   }
   const { data: parsed } = answer.safeParse(data);
   if (!parsed) return failedWith("its answer lacks something");
-  return parsed.ok ? parsed : { ...parsed, held: false };
+  return parsed.ok ? parsed : { ...parsed, skipped: false };
 }
 
 /** The same for one set of an independent document. */
 export function appliedSet(whole: Applied, set: string): Applied {
-  if (whole.ok || whole.held) return whole;
+  if (whole.ok || whole.skipped) return whole;
   const reason = whole.failed[set];
   if (reason !== undefined) return failedWith(reason);
   // The document as a whole failed, which is reported once, and not for each of its sets.
-  return whole.reason === "" ? WELL : HELD;
+  return whole.reason === "" ? WELL : SKIPPED;
 }

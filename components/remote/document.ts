@@ -26,14 +26,14 @@ export interface SetOptions {
   /** Seconds within which a new connection must confirm it, or the host goes back. */
   readonly guarded?: number | undefined;
   /** The other end of what this set belongs to cannot follow now: another set than `live` waits until it can. */
-  readonly held?: boolean | undefined;
+  readonly keep?: boolean | undefined;
   /** Digest of the set that is in place on the host; undefined where there is none, or it is not known. */
   readonly live?: string | undefined;
 }
 
 /** The lines by which a set comes in, or by which it stays as it is. */
-export function setLines(name: string, set: HostSet, { guarded, held = false, live }: SetOptions = {}): string[] {
+export function setLines(name: string, set: HostSet, { guarded, keep = false, live }: SetOptions = {}): string[] {
   const { text, digest } = bundle(set);
-  if (held && live !== digest) return [`keep ${name}`];
+  if (keep && live !== digest) return [`keep ${name}`];
   return [`set ${name}${guarded === undefined ? "" : ` guarded ${guarded}`}`, ...text.slice(0, -1).split("\n")];
 }

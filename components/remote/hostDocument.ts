@@ -4,7 +4,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { StillThere } from "../hosts/ssh";
 import { generationOf, type HostStatus } from "../hosts/status";
-import { failedWith, HELD, parseApplied, WELL, type Applied } from "./applied";
+import { failedWith, SKIPPED, parseApplied, WELL, type Applied } from "./applied";
 import type { HostDocumentText } from "./document";
 import { framed } from "./frame";
 import { apply, bring, type Become } from "./hostctl";
@@ -26,10 +26,10 @@ export interface DocumentHost {
   /** A value that changes when the machine is another one, and all must be installed again. */
   readonly machine?: pulumi.Input<string> | undefined;
   /**
-   * silent: the machine exists and cannot be reached: nothing is run on it in this run; a later run catches up.
-   * gone: neither now nor when the resource goes, since the machine never comes back.
+   * for now: nothing is run on it in this run; a later run catches up.
+   * permanently: neither now nor when the resource goes, since the machine never comes back.
    */
-  readonly absent: "silent" | "gone" | undefined;
+  readonly unreachable: "for now" | "permanently" | undefined;
   /** It is not the machine that could not be reached, but one that takes its place in this run. */
   readonly replaced: pulumi.Output<boolean>;
   /** What this very machine said of itself at the beginning of the run; undefined where it was not asked, or is a new one. */
@@ -109,7 +109,7 @@ export function hostCommand(
   opts: pulumi.CustomResourceOptions,
 ): { readonly resource: command.remote.Command; readonly result: pulumi.Output<Applied> } {
   const ready = allWentWell(requires);
-  const able = host.absent === undefined ? pulumi.output(true) : host.replaced;
+  const able = host.unreachable === undefined ? pulumi.output(true) : host.replaced;
   const lost = pulumi.all([ready, able, pending, host.there]).apply(async ([go, can, now, there]) => {
     if (pulumi.runtime.isDryRun() || !host.stillThere || !(go && can && now && there)) return false;
     return !(await host.stillThere());
@@ -135,8 +135,8 @@ export function hostCommand(
       // up, which may well answer at the same address.
       deleteBeforeReplace: true,
       dependsOn: requires.flatMap((each) => each.resource ?? []),
-      ...(host.absent ? { ignoreChanges: WHAT_RUNS } : {}),
-      ...(host.absent === "gone" ? { retainOnDelete: true } : {}),
+      ...(host.unreachable ? { ignoreChanges: WHAT_RUNS } : {}),
+      ...(host.unreachable === "permanently" ? { retainOnDelete: true } : {}),
     },
   );
   // The provider takes what a host says for a secret, since the connection is one; a preview would then show no line of
@@ -146,12 +146,12 @@ export function hostCommand(
       ? resource.stdout.apply((stdout) => outcome(stdout, ""))
       : pulumi.all([resource.stdout, resource.create]).apply(([stdout, create]) => outcome(stdout, create ?? "")),
   );
-  const result = host.absent
+  const result = host.unreachable
     ? pulumi.all([said, able]).apply(([known, can]) => (known.ok || can ? known : WELL))
     : pulumi.runtime.isDryRun()
       ? // Apart from what was said, which is not known of what is going to run.
         pending.apply((now) => (now ? pulumi.output<Applied>(WELL) : said))
-      : pulumi.all([ready, lost, said]).apply(([go, no, known]) => (no ? LOST : go ? known : HELD));
+      : pulumi.all([ready, lost, said]).apply(([go, no, known]) => (no ? LOST : go ? known : SKIPPED));
   return { resource, result };
 }
 

@@ -1,7 +1,7 @@
 // From the raw settings to checked ones, or to all faults at once. Pure.
 import { proxyDnsName } from "../dns/proxyDnsName";
 import type { z } from "zod";
-import { kindOf, propertiesOf } from "../hosts/kindOf";
+import { providerOf, propertiesOf } from "../hosts/providerOf";
 import { planFaults } from "../tunnel/addressPlan";
 import { rangeText, type PortRange } from "../ports";
 import { setFromFile } from "./agent";
@@ -26,7 +26,7 @@ export function checkSettings(raw: Record<string, unknown>): Checked {
 /** What has to be logged in with, as far as these settings can be read. */
 export function neededTokens(raw: Record<string, unknown>): Token[] {
   const { proxies, dns } = readableParts(raw);
-  const bought = proxies.flatMap((proxy) => (proxy?.whole && kindOf(proxy.whole).token) ?? []);
+  const bought = proxies.flatMap((proxy) => (proxy?.whole && providerOf(proxy.whole).token) ?? []);
   // What cannot be read may well be at Hetzner Cloud, the default in all that can be had there.
   const hetznerToo =
     proxies.length === 0 || proxies.some((proxy) => !proxy?.whole) || !dns || dns.provider === "hetzner";
@@ -41,7 +41,7 @@ export function operatorKeys(
 ): { key: string; given: boolean; what: string }[] {
   const { proxies, relay, tunnel } = readableParts(raw);
   const relayToo = !relay || relay.ssh !== undefined || (tunnel !== "none" && relay.setup === "ssh");
-  const hostsToo = proxies.some((proxy) => proxy?.whole && kindOf(proxy.whole).operatorKey);
+  const hostsToo = proxies.some((proxy) => proxy?.whole && providerOf(proxy.whole).operatorKey);
   return [
     ...(relayToo ? [{ key: "relaySshKey", given: relayKey !== undefined, what: "the relay" }] : []),
     ...(hostsToo

@@ -1,6 +1,6 @@
 // What may be in the stack's settings: keys, kinds and defaults. Pure; cross-checks are in check.ts.
 import { z } from "zod";
-import { KINDS } from "../hosts/kinds";
+import { PROVIDERS } from "../hosts/providers";
 import { dnsSchema } from "./dnsSchema";
 import { list, object } from "./object";
 import {
@@ -57,15 +57,15 @@ const relay = object("the relay", {
   ipv6: publicAddress(6, "2001:db8::20").optional(),
 });
 
-type EntrySchema = (typeof KINDS)[number]["schema"];
+type EntrySchema = (typeof PROVIDERS)[number]["schema"];
 
-const proxy = z.discriminatedUnion("host", KINDS.map(({ schema }) => schema) as [EntrySchema, ...EntrySchema[]], {
+const proxy = z.discriminatedUnion("host", PROVIDERS.map(({ schema }) => schema) as [EntrySchema, ...EntrySchema[]], {
   error: (issue) => {
     const { input } = issue;
     if (input === null || typeof input !== "object" || Array.isArray(input))
       return `${shown(input)} is not a proxy. Give it the keys name, host, and those of its kind of host.`;
     const { host } = input as { host?: unknown };
-    const kinds = KINDS.map(({ name }) => `"${name}"`).join(", ");
+    const kinds = PROVIDERS.map(({ name }) => `"${name}"`).join(", ");
     return host === undefined
       ? `is missing. Use one of ${kinds}.`
       : `${shown(host)} is not a kind of host. Use one of ${kinds}.`;
@@ -114,5 +114,5 @@ export const settingsSchema = object("the settings", {
 
 export type Settings = z.output<typeof settingsSchema>;
 export type RelaySettings = Settings["relay"];
-export type { ProxySettings } from "../hosts/kinds";
+export type { ProxySettings } from "../hosts/providers";
 export type TunnelSettings = z.output<typeof tunnelKeys>;

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { formatRange, type Range } from "../../components/addresses";
 import { checkSettings } from "../../components/settings/check";
-import { KINDS } from "../../components/hosts/kinds";
+import { PROVIDERS } from "../../components/hosts/providers";
 import { DNS_PROVIDERS } from "../../components/settings/dnsSchema";
 import { USAGE } from "../../scripts/lab/cli";
 import { readPins } from "../../scripts/toolchain/versions";
@@ -25,7 +25,7 @@ const entries: Record<string, Record<string, unknown>> = {
 const zones: Record<string, Record<string, unknown>> = {
   rfc2136: { server: "192.0.2.53", tsig: { name: "chatmail-proxy" } },
 };
-const shapes = KINDS.flatMap(({ name }) =>
+const shapes = PROVIDERS.flatMap(({ name }) =>
   DNS_PROVIDERS.map((provider) => ({
     mailDomain: "chat.example.org",
     relay: { ssh },

@@ -7,7 +7,7 @@ import { inTheProject } from "../../projectProgram";
 export interface LeaveArgs {
   /** The proxy's name, or "relay". */
   readonly name: string;
-  readonly host: Pick<DocumentHost, "ssh" | "machine" | "absent">;
+  readonly host: Pick<DocumentHost, "ssh" | "machine" | "unreachable">;
   /** Command line that is run there. */
   readonly command: string;
 }
@@ -17,7 +17,7 @@ export function leaveCommand(
   { name, host, command: line }: LeaveArgs,
   opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
-  const { ssh, machine, absent } = host;
+  const { ssh, machine, unreachable } = host;
   const job = pulumi.jsonStringify({
     name,
     login: {
@@ -38,6 +38,6 @@ export function leaveCommand(
       ...(machine === undefined ? {} : { triggers: [machine] }),
     },
     // A replacement happens when the machine is another one, which may well answer at the same address.
-    { ...opts, deleteBeforeReplace: true, ...(absent === "gone" ? { retainOnDelete: true } : {}) },
+    { ...opts, deleteBeforeReplace: true, ...(unreachable === "permanently" ? { retainOnDelete: true } : {}) },
   );
 }

@@ -1,4 +1,4 @@
-import { appliedSet, failedWith, HELD, parseApplied, WELL } from "../../../components/remote/applied";
+import { appliedSet, failedWith, SKIPPED, parseApplied, WELL } from "../../../components/remote/applied";
 import { frame, framed } from "../../../components/remote/frame";
 
 describe("the answer of a command", () => {
@@ -9,7 +9,7 @@ describe("the answer of a command", () => {
     ['{"ok":false,"reason":"the disk is full"}', failedWith("the disk is full")],
     [
       '{"ok":false,"reason":"","failed":{"tunnel-hel1":"the disk is full"}}',
-      { ok: false, held: false, reason: "", failed: { "tunnel-hel1": "the disk is full" } },
+      { ok: false, skipped: false, reason: "", failed: { "tunnel-hel1": "the disk is full" } },
     ],
     ["failed its answer arrived cut off", failedWith("its answer arrived cut off")],
     ["", failedWith("it ended without a word")],
@@ -27,7 +27,7 @@ describe("the answer of a command", () => {
 });
 
 describe("the outcome of one set of several", () => {
-  const partly = { ok: false, held: false, reason: "", failed: { "keys-a": "the disk is full" } } as const;
+  const partly = { ok: false, skipped: false, reason: "", failed: { "keys-a": "the disk is full" } } as const;
 
   it("is its own", () => {
     expect(appliedSet(partly, "keys-a")).toEqual(failedWith("the disk is full"));
@@ -35,9 +35,9 @@ describe("the outcome of one set of several", () => {
     expect(appliedSet(WELL, "keys-a")).toEqual(WELL);
   });
 
-  it("is held back where the document as a whole failed, which is told once", () => {
-    expect(appliedSet(failedWith("no network"), "keys-a")).toEqual(HELD);
-    expect(appliedSet(HELD, "keys-a")).toEqual(HELD);
+  it("is skipped back where the document as a whole failed, which is told once", () => {
+    expect(appliedSet(failedWith("no network"), "keys-a")).toEqual(SKIPPED);
+    expect(appliedSet(SKIPPED, "keys-a")).toEqual(SKIPPED);
     expect(appliedSet({ ...partly, reason: "no network" }, "keys-a")).toEqual(failedWith("the disk is full"));
   });
 });

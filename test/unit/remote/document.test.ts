@@ -64,7 +64,7 @@ describe("a document", () => {
 describe("a set in a document", () => {
   it("is one of what the document brings in, unless it is kept", () => {
     const own = { files: [{ path: "/etc/a", mode: "0644", content: "set other\nkeep other\n" }] };
-    const lines = [...setLines("tunnel", set, { held: true }), ...setLines("filter", own, { guarded: 60 })];
+    const lines = [...setLines("tunnel", set, { keep: true }), ...setLines("filter", own, { guarded: 60 })];
     expect(document("config", [...lines, ...setLines("upgrades", set)]).sets).toEqual(["filter", "upgrades"]);
   });
 
@@ -75,9 +75,9 @@ describe("a set in a document", () => {
   });
 
   it("stays as it is where its other end cannot follow, unless it is there already", () => {
-    expect(setLines("tunnel", set, { held: true, live: "f".repeat(64) })).toEqual(["keep tunnel"]);
-    expect(setLines("tunnel", set, { held: true })).toEqual(["keep tunnel"]);
-    expect(setLines("tunnel", set, { held: true, live: digest })).toEqual(setLines("tunnel", set));
-    expect(setLines("tunnel", set, { held: false, live: "f".repeat(64) })).toEqual(setLines("tunnel", set));
+    expect(setLines("tunnel", set, { keep: true, live: "f".repeat(64) })).toEqual(["keep tunnel"]);
+    expect(setLines("tunnel", set, { keep: true })).toEqual(["keep tunnel"]);
+    expect(setLines("tunnel", set, { keep: true, live: digest })).toEqual(setLines("tunnel", set));
+    expect(setLines("tunnel", set, { keep: false, live: "f".repeat(64) })).toEqual(setLines("tunnel", set));
   });
 });

@@ -2,7 +2,7 @@
 // the program comes to know of it stands here.
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { addThenRemove, type Host, type HostArgs, type HostKind } from "../../components/hosts/host";
+import { addThenRemove, type Host, type HostArgs, type HostProvider } from "../../components/hosts/host";
 import { debian } from "../../components/platforms/debian";
 import { anyProxy } from "../../components/settings/anyProxy";
 import { object } from "../../components/settings/object";
@@ -21,7 +21,7 @@ const schema = object("a proxy on a rented server", {
 const remembered = z.object({ host: z.literal("rented"), contract: z.string(), place: z.string() });
 type Entry = z.output<typeof schema>;
 
-export const rented: HostKind<Entry, z.output<typeof remembered>> = {
+export const rented: HostProvider<Entry, z.output<typeof remembered>> = {
   name: "rented",
   schema,
   token: {
@@ -31,7 +31,7 @@ export const rented: HostKind<Entry, z.output<typeof remembered>> = {
   },
   operatorKey: false,
   reverseDns: false,
-  remembered,
+  snapshotSchema: remembered,
   properties: ({ ipv4, contract }) => ({
     sshPort: SSH_PORT,
     platform: debian,
@@ -60,7 +60,7 @@ export const rented: HostKind<Entry, z.output<typeof remembered>> = {
       ),
     ),
   open: (name, args, opts) => new RentedHost(name, args, opts),
-  remember: ({ host, contract, place }) => ({ host, contract, place }),
+  snapshot: ({ host, contract, place }) => ({ host, contract, place }),
   identity: ({ contract }) => ({ id: contract, gone: false }),
   immutableChanges: (name, was, is) =>
     was.place === is.place ? [] : [{ key: "place", text: `was "${was.place}" until now. ${addThenRemove(name)}` }],

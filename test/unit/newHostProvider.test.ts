@@ -1,17 +1,19 @@
-// A fourth kind of host is one file (rentedKind.ts) and one line in the table, which this file adds; nothing else is told.
-import type { HostKind } from "../../components/hosts/host";
+// A fourth kind of host is one file (rentedHost.ts) and one line in the table, which this file adds; nothing else is told.
+import type { HostProvider } from "../../components/hosts/host";
 import type { ProxySettings } from "../../components/settings";
 import { networkAdvice } from "../../components/hosts/networks";
 import { findEndpoints } from "../../components/hosts/endpoints";
 import { checkSettings } from "../../components/settings/check";
-import { rented } from "./rentedKind";
+import { rented } from "./rentedHost";
 import { aStack, HOST_KEY, type StackCase } from "./aStack";
 import type { Run } from "./engine";
 import { setIn } from "./hostsAfter";
 
-jest.mock("../../components/hosts/kinds", () => {
-  const { KINDS } = jest.requireActual<typeof import("../../components/hosts/kinds")>("../../components/hosts/kinds");
-  return { KINDS: [...KINDS, jest.requireActual<typeof import("./rentedKind")>("./rentedKind").rented] };
+jest.mock("../../components/hosts/providers", () => {
+  const { PROVIDERS } = jest.requireActual<typeof import("../../components/hosts/providers")>(
+    "../../components/hosts/providers",
+  );
+  return { PROVIDERS: [...PROVIDERS, jest.requireActual<typeof import("./rentedHost")>("./rentedHost").rented] };
 });
 
 const COMMAND = "command:remote:Command";
@@ -187,11 +189,11 @@ describe("a change of a fourth kind's host", () => {
   });
 });
 
-describe("the table of kinds", () => {
+describe("the table of providers", () => {
   it("takes none that lacks a part", () => {
     const partial: Omit<typeof rented, "findEndpoints"> = rented;
     // @ts-expect-error The type check fails where this is no error.
-    const kinds: readonly HostKind[] = [partial];
-    expect(kinds).toEqual([rented]);
+    const providers: readonly HostProvider[] = [partial];
+    expect(providers).toEqual([rented]);
   });
 });
