@@ -11,7 +11,7 @@ import { liveDigest, type HostStatus } from "./hosts/status";
 import { rebootTime } from "./platforms/unattendedUpgrades";
 import { freeLines, proxyRequest, statusOf, stillThereOf, wanLine, type HostSeen } from "./look";
 import { proxyMark, stackMark } from "./ownerMark";
-import { checkFromOutside, type OutsideViews, type HealthCheck } from "./health/healthCheck";
+import { checkFromOutside, patienceFor, type OutsideViews, type HealthCheck } from "./health/healthCheck";
 import type { RelayEnds, TunnelEnd } from "./relaySetup";
 import { failedWith, WELL, type Applied, type Failure } from "./remote/applied";
 import { document, setLines } from "./remote/document";
@@ -126,17 +126,16 @@ export class ProxySetup {
     const config = this.bringConfig(machine, secrets, [host, ...(relayEnd ? [relayEnd] : [])], host);
     const confirmed = this.confirmConfig(machine, config);
 
+    const known = this.knownView(machine, [host, config], relayEnd, confirmed);
     this.outside = checkFromOutside(args.healthCheck, {
       ipv4: this.ipv4,
       ipv6: this.ipv6,
       ports: args.shared.ports,
       mailDomain: args.shared.mailDomain,
-      retry: this.replaced(machine).apply(
-        (other) => (other || this.unreachable(machine) === undefined) && !(mode.kind === "tunnel" && mode.relay.manual),
-      ),
+      patience: this.patience(machine, known),
       after: [confirmed],
     });
-    this.inside = this.viewOfRelay(machine, [host, config], relayEnd, confirmed);
+    this.inside = this.viewOfRelay(machine, known);
     this.failures = failuresOf([
       [`${name}-server`, firstContact],
       [`${name}-host`, host],
@@ -437,33 +436,62 @@ export class ProxySetup {
   }
 
   /**
-   * That of the confirmation where the proxy was written to in this run, else that of the look at its beginning. Where that is
-   * of before a change (of the relay's end alone, say, or one that failed), the proxy is asked once more.
+   * That of the confirmation where the proxy was written to in this run, else that of the look at its beginning; none where that
+   * is of before a change (of the relay's end alone, say, or one that failed).
    */
-  private viewOfRelay(
+  private knownView(
     machine: Host,
     documents: readonly [HostDocument, HostDocument],
     relayEnd: TunnelEnd | undefined,
     confirmed: Requirement,
-  ): ProxySetup["inside"] {
-    const { fresh, askAgain } = this.args;
-    // What it saw in an earlier run may be out of date.
-    if (this.unreachable(machine) !== undefined) return pulumi.output<InsideView | "not asked">("not asked");
+  ): pulumi.Output<KnownView> {
+    const { fresh } = this.args;
     return pulumi
       .all([
         pulumi.all(documents.map(({ generation }) => generation)),
         relayEnd ? relayEnd.untouched : true,
         confirmed.result,
         this.there(machine),
-        this.outside,
       ])
-      .apply(async ([generations, untouched, result, status]) => {
-        const confirmedView = generations[1] === fresh && result.ok ? result.view : undefined;
+      .apply(([generations, untouched, result, status]) => {
+        const lines = generations[1] === fresh && result.ok ? result.view : undefined;
         const stale = (generations.includes(fresh) || !untouched) && !pulumi.runtime.isDryRun();
-        const lines = confirmedView ?? (stale ? statusOf(await askAgain?.()) : status)?.view;
-        return lines ? parseInsideView(lines.join("\n")) : "not asked";
+        return lines
+          ? { lines, waited: true, stale: false }
+          : { lines: stale ? undefined : (status?.view ?? undefined), waited: false, stale };
       });
   }
+
+  /** For how long an answer from outside is waited for, in ms. */
+  private patience(machine: Host, known: pulumi.Output<KnownView>): pulumi.Output<number> {
+    const { mode } = this.args;
+    // A person sets the relay up in their own time.
+    if (pulumi.runtime.isDryRun() || (mode.kind === "tunnel" && mode.relay.manual)) return pulumi.output(0);
+    return pulumi.all([known, this.replaced(machine)]).apply(([{ lines, waited }, other]) => {
+      if (!other && this.unreachable(machine) !== undefined) return 0;
+      return patienceFor({ view: lines && parseInsideView(lines.join("\n")), waited });
+    });
+  }
+
+  /** A proxy of which nothing is known any more is asked once more, when it has been checked from outside. */
+  private viewOfRelay(machine: Host, known: pulumi.Output<KnownView>): ProxySetup["inside"] {
+    const { askAgain } = this.args;
+    // What it saw in an earlier run may be out of date.
+    if (this.unreachable(machine) !== undefined) return pulumi.output<InsideView | "not asked">("not asked");
+    return pulumi.all([known, this.outside]).apply(async ([{ lines, stale }]) => {
+      const view = lines ?? (stale ? statusOf(await askAgain?.())?.view : undefined);
+      return view ? parseInsideView(view.join("\n")) : "not asked";
+    });
+  }
+}
+
+/** What a proxy said in this run of what it sees of the relay. */
+interface KnownView {
+  readonly lines: readonly string[] | undefined;
+  /** It had waited for the relay to call. */
+  readonly waited: boolean;
+  /** Something was changed since it was asked. */
+  readonly stale: boolean;
 }
 
 const failuresOf = (steps: readonly (readonly [string, Requirement])[]): pulumi.Output<Failure[]> =>

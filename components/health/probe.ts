@@ -31,8 +31,8 @@ export interface ProbeTarget {
   readonly mailDomain: string;
   /** Ports that begin as one of the well-known ports does; a relay may serve them elsewhere. */
   readonly opensLike?: Readonly<Record<number, number>>;
-  /** Whether to try again until something answers; by default yes. */
-  readonly retry?: boolean;
+  /** For how long to try again until something answers, in ms. */
+  readonly patience?: number;
 }
 
 export interface ProbeTimeouts {

@@ -116,11 +116,11 @@ describe("a proxy of which one document fails", () => {
   });
 
   it("does not keep the run waiting for its answer", async () => {
-    const retries: Record<string, boolean | undefined> = {};
+    const patience: Record<string, number | undefined> = {};
     await failing("deb1-config", {
-      outside: (target) => ((retries[target.address] = target.retry), noneAnswers(target)),
+      outside: (target) => ((patience[target.address] = target.patience), noneAnswers(target)),
     });
-    expect(retries).toMatchObject({ [deb1.ipv4]: false, "203.0.113.120": true });
+    expect(patience).toMatchObject({ [deb1.ipv4]: 0, "203.0.113.120": 10_000 });
   });
 
   it.each(["deb1-host", "deb1-config", "deb1-confirm"])(
