@@ -36,12 +36,15 @@ async function outboundLines(
   ask: AskHost,
 ): Promise<readonly string[]> {
   const first = statusOf(seen)?.outbound ?? [];
-  if (settings.egress.length === 0 || pulumi.runtime.isDryRun()) return first;
-  // Its mail may leave through tunnels that this run has changed, or that have come up since: machines may just have restarted.
+  if (pulumi.runtime.isDryRun() || settings.relay.outboundCheck === false) return first;
+  const failed = told(first, "fault").length > 0;
   const changed = relay && (await outputValue(relay.touched));
-  if (!changed && told(first, "fault").length === 0) return first;
-  const again = await askRelay(settings, outboundRequest(settings.relay.outboundCheck, EGRESS_HEARD_WITHIN), ask);
-  return statusOf(again)?.outbound ?? first;
+  // Where mail leaves through tunnels, this run may have changed those, and they may have come up since: machines may just have
+  // restarted. Else only what did not work can be other by now: a run that was cut off may have left rules that this one took away.
+  const again = settings.egress.length > 0 ? changed || failed : changed && failed;
+  if (!again) return first;
+  const now = await askRelay(settings, outboundRequest(settings.relay.outboundCheck, EGRESS_HEARD_WITHIN), ask);
+  return statusOf(now)?.outbound ?? first;
 }
 
 const told = (lines: readonly string[], word: "fault" | "warning"): string[] =>

@@ -760,6 +760,17 @@ describe("the check of the relay's own way out", () => {
     expect([up.run.errors, up.questions]).toEqual([[], [`relay;${CHECK}`, `${CHECK} 15`]]);
   });
 
+  it("is made again where it failed, and this run has changed the relay since: a run that was cut off may have left its rules", async () => {
+    const stack = { outbound: [`fault ${FAULT}`], again: { [RELAY.ssh.host]: { outbound: [] } } };
+    const { run, questions } = await asking(stack);
+    expect([run.errors, questions]).toEqual([[], [`relay;${CHECK}`, `${CHECK} 15`]]);
+    const unchanged = await asking({ ...stack, after: run });
+    expect([unchanged.run.errors.join(), unchanged.questions]).toEqual([
+      expect.stringContaining(`  - relay: ${FAULT}\n`),
+      [`relay;${CHECK}`],
+    ]);
+  });
+
   it("is a fault when it fails, with everything else done", async () => {
     const run = await aStack({ outbound: [`fault ${FAULT}`] });
     expect(run.errors).toEqual([expect.stringContaining(`  - relay: ${FAULT}\n`)]);
@@ -788,6 +799,8 @@ describe("the check of the relay's own way out", () => {
   it("can be switched off", async () => {
     const { questions } = await asking({ settings: { relay: { ...RELAY, outboundCheck: false } } });
     expect(questions).toEqual(["relay"]);
+    const egress = await asking({ settings: { relay: { ...RELAY, outboundCheck: false }, egress: "hel1" } });
+    expect(egress.questions).toEqual(["relay"]);
   });
 });
 
