@@ -182,12 +182,15 @@ export interface PageFacts {
 
 /** The stack output `readme`, in Markdown. */
 export function readmePage({ stack, mailDomain, proxies, published, advice, script, stackMark }: PageFacts): string {
-  const state = ({ families, publish }: ProxyReport) => {
-    if (!families.some(({ verdict }) => verdict.healthy)) return "does not work";
-    if (publish) return "works, published";
-    return families.some(({ address }) => published.includes(address))
-      ? "works, still published: there is no other"
-      : "works, drained";
+  const wrong = findings(proxies).faults;
+  const state = ({ families, publish, failures }: ProxyReport) => {
+    const works = families.some(({ verdict }) => verdict.healthy);
+    const inDns = families.some(({ address }) => published.includes(address));
+    return [
+      ...(failures.length > 0 ? ["set-up failed"] : []),
+      works ? "works" : "does not work",
+      inDns ? (publish || !works ? "published" : "still published: there is no other") : "not published",
+    ].join(", ");
   };
   const address = ({ families }: ProxyReport, family: Family) =>
     families.find((each) => each.family === family)?.address ?? "none";
@@ -201,6 +204,7 @@ export function readmePage({ stack, mailDomain, proxies, published, advice, scri
     ),
     "",
     `The mail domain's A and AAAA hold: ${published.join(", ") || "nothing of this stack"}.`,
+    ...(wrong.length > 0 ? ["", "## What is wrong", ...wrong.map((fault) => `- ${fault}`)] : []),
     "",
     "## What to do next",
     ...(advice.length > 0 ? advice.map((line) => `- ${line}`) : ["- Nothing."]),

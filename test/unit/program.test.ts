@@ -621,7 +621,7 @@ describe("the mail domain's records", () => {
   it("do not hold a proxy that is drained, which goes on working", async () => {
     const run = await aStack({ proxies: ["hel1", { name: "ash1", host: "hetzner", location: "ash", publish: false }] });
     expect(values(run.one(RRSET, "mail-domain-A"))).toHaveLength(1);
-    expect(run.outputs.readme).toMatch(/\| ash1 \|.*\| works, drained \|/);
+    expect(run.outputs.readme).toMatch(/\| ash1 \|.*\| works, not published \|/);
   });
 
   it("make other names that point at the old address worth a word", async () => {

@@ -115,6 +115,16 @@ describe("a proxy of which one document fails", () => {
     expect(values(run.one(RRSET, "mail-domain-AAAA"))).toEqual(["2001:db8:c000:78::1"]);
   });
 
+  it("is named with its step and reason in the stack's own page too, beside what it does for mail all the same", async () => {
+    const works = await failing("deb1-confirm", { outside: allAnswer });
+    expect(works.outputs.readme).toMatch(/\| deb1 \|.*\| set-up failed, works, (not )?published \|/);
+    expect(works.outputs.readme).toContain(`## What is wrong\n- deb1: its set-up failed at deb1-confirm: ${REASON}\n`);
+    const dead = await failing("deb1-config", { outside: noneAnswers });
+    expect(dead.outputs.readme).toMatch(/\| deb1 \|.*\| set-up failed, does not work, not published \|/);
+    expect(dead.outputs.readme).toMatch(/\n- hel1 \(203\.0\.113\.120\): .+\n/);
+    expect((await aStack({ proxies: ["hel1", deb1] })).outputs.readme).not.toContain("What is wrong");
+  });
+
   it("does not keep the run waiting for its answer", async () => {
     const patience: Record<string, number | undefined> = {};
     await failing("deb1-config", {
