@@ -49,8 +49,9 @@ heard() {
 	done
 }
 
-# speaks_first PORT: a mail server greets there. By TLS, and on the web, the client has the first word, and is not waited for.
-speaks_first() { case $1 in 80 | 443 | 465 | 993 | 995) return 1 ;; esac; }
+# speaks_first PORT: a mail server greets there. Elsewhere the client has the first word (TLS, the web), or it is not known who has:
+# nobody is waited for.
+speaks_first() { case $1 in 25 | 143 | 587) return 0 ;; *) return 1 ;; esac; }
 
 # Seconds since the last handshake; a very high number when there was none.
 handshake_age() {

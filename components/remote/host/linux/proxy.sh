@@ -1,10 +1,12 @@
 # shellcheck shell=sh
 # What `through` asks on Linux.
 
-# bash's own TCP: no more than what every Debian has. The first line tells a mail server from something else.
+# bash's own TCP: no more than what every Debian has. The first line tells a mail server from something else. 4 s: two SYNs may get
+# lost; a port that is about to be opened is silent till then, and each look waits for it.
 greeting() {
+	if speaks_first "$3"; then first_line=3; else first_line=0; fi
 	# shellcheck disable=SC2016,SC2154 # expanded by the inner shell; $found is the directory of `through`
-	timeout 8 bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1; line=; [ "$3" = 0 ] || IFS= read -r -t "$3" -u 3 line; printf "open %s\n" "${line%$(printf "\r")}"' - "$2" "$3" "$(if speaks_first "$3"; then echo 3; else echo 0; fi)" 2>/dev/null >"$found/$3.$1.line" ||
+	timeout $((4 + first_line)) bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1; line=; [ "$3" = 0 ] || IFS= read -r -t "$3" -u 3 line; printf "open %s\n" "${line%$(printf "\r")}"' - "$2" "$3" "$first_line" 2>/dev/null >"$found/$3.$1.line" ||
 		[ -s "$found/$3.$1.line" ] || echo shut >"$found/$3.$1.line"
 	printf 'port %s %s ' "$3" "$1"
 	head -n 1 "$found/$3.$1.line"
