@@ -104,6 +104,9 @@ set_status() { printf '%s %s %s %s\n' "$2" "$3" "$(date +%s)" "${4:-}${5:+ $5}" 
 # finished SET: all of what is in next/ was brought in before, to the end.
 finished() { [ -f "$(set_dir "$1")/status" ] && read -r word digest _rest <"$(set_dir "$1")/status" && [ "$word $digest" = "confirmed $(cat "$(set_dir "$1")/next/digest")" ]; }
 
+# in_place SET: nothing is to be done for it, and what runs on it goes on undisturbed.
+in_place() { finished "$1" && [ -z "$(drift_of "$1")" ]; }
+
 # unfinished SET: an earlier run did not come to its end, or there was none.
 unfinished() { ! grep -qs '^confirmed ' "$(set_dir "$1")/status"; }
 
@@ -129,6 +132,7 @@ bring_set() {
 }
 
 bring_in() {
+	! in_place "$1" || return 0
 	# What an earlier run stored, and was cut off before it could restart what reads it, counts as changed too.
 	finished "$1" || changed=yes
 	! unfinished "$1" || changes=all
@@ -144,7 +148,7 @@ bring_in() {
 arm_set() {
 	lock
 	receive "$1"
-	if finished "$1" && [ -z "$(drift_of "$1")" ]; then
+	if in_place "$1"; then
 		say "$1: in force"
 		return 0
 	fi

@@ -1,5 +1,5 @@
 // Documents on Linux: brought in as a whole, recorded, confirmed over another connection. In a scratch directory under dash.
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { bundle } from "../../../components/remote/bundle";
 import { digestIn, documentOf } from "./aDocument";
@@ -29,7 +29,6 @@ describe("a document", () => {
       "nft -c -f /work/check/1",
       "nft -c -f /work/check/1",
       "nft -f /state/sets/one/live/1",
-      "systemctl daemon-reload",
       "systemctl -q enable one.service",
       "systemctl reset-failed one.service",
       "systemctl restart one.service",
@@ -39,6 +38,23 @@ describe("a document", () => {
     expect(record("tunnels@p@s")).toBe(`${digestIn(text)} 2026-11-29T17:00:00.000Z applied\n`);
     expect(host.read("state/documents/tunnels@p@s.sets")).toBe("one\ntwo\nthree\n");
     expect(readdirSync(join(host.dir, "run"))).toEqual([]);
+  });
+
+  it("leaves alone what is in place already, and brings in what is not, or is not as it was", () => {
+    const both = (rules: string) =>
+      documentOf(
+        "tunnels@p@s",
+        ["one", host.set("one", ["one.service", "two.service"])],
+        ["other", host.set("other", [], rules)],
+      );
+    host.apply("tunnels@p@s", "g1", both("delete table inet other\n"));
+    expect(host.asked).toContain("systemctl -q enable one.service two.service");
+    host.apply("tunnels@p@s", "g2", both("delete table inet other\n# new\n"));
+    expect(host.asked.join("\n")).not.toMatch(/(enable|restart) .*one\.service/);
+    expect(host.asked.join("\n")).toContain("nft -f /state/sets/other/live/1");
+    rmSync(join(host.dir, "etc/one.nft"));
+    host.apply("tunnels@p@s", "g3", both("delete table inet other\n# new\n"));
+    expect(host.asked).toContain("systemctl restart one.service");
   });
 
   const changed = (text: string) => text.replace("delete table inet one", "delete table inet two");
@@ -303,7 +319,6 @@ describe("a guarded set", () => {
     expect(host.asked).toEqual([
       "systemctl -q is-active chatmail-proxy-revert-filter.timer",
       "systemctl stop chatmail-proxy-revert-filter.timer",
-      "systemctl daemon-reload",
       "systemctl -q enable a.service",
       "systemctl reset-failed a.service",
       "systemctl restart a.service",

@@ -116,12 +116,17 @@ reads_changes() {
 	return 1
 }
 
-# start_units SET: enabled; restarted where a file that it reads has changed. What a unit once set up may be gone, though systemd takes it
-# for active.
+# start_units SET: enabled, all at once, since systemd reads all units again each time; restarted where a file that it reads has
+# changed. What a unit once set up may be gone, though systemd takes it for active.
 start_units() {
-	systemctl daemon-reload
+	set -- "$(set_dir "$1")/live/units"
+	if [ ! -s "$1" ]; then
+		systemctl daemon-reload
+		return 0
+	fi
+	# shellcheck disable=SC2046 # a word each
+	run systemctl -q enable $(cat "$1") >&2
 	while read -r unit; do
-		run systemctl -q enable "$unit" >&2
 		if { [ -n "$changed" ] && reads_changes "$unit"; } || ! systemctl -q is-active "$unit"; then
 			# Several tunnels that change at once restart what they share more often than systemd allows by itself.
 			systemctl reset-failed "$unit" 2>/dev/null || true
@@ -132,7 +137,7 @@ start_units() {
 		else
 			heal_unit "$unit" || fail "what $unit set up is not there any more, and could not be put back; see the lines above, and: journalctl -u $unit"
 		fi
-	done <"$(set_dir "$1")/live/units"
+	done <"$1"
 }
 
 revert_unit() { printf 'chatmail-proxy-revert-%s' "$1"; }
