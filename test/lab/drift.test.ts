@@ -17,7 +17,7 @@ const CHANGES: Record<"hel1" | "relay", readonly (readonly [what: string, script
   hel1: [
     [
       "a unit stopped and disabled",
-      "systemctl -q disable --now chatmail-proxy-heal.timer",
+      "systemctl -q disable --now chatmail-proxy-heal.timer; systemctl -q stop chatmail-proxy-heal.service",
       /chatmail-proxy-heal\.timer is not enabled; chatmail-proxy-heal\.timer is not running/,
     ],
     [

@@ -58,7 +58,7 @@ it("up --target brings in one proxy's part alone", async () => {
   for (const host of ["hel1", "ash1"])
     await the.sh(
       host,
-      "systemctl -q stop chatmail-proxy-heal.timer; nft insert rule inet chatmail_proxy forward ip daddr 192.0.2.99 drop",
+      "systemctl -q stop chatmail-proxy-heal.timer chatmail-proxy-heal.service; nft insert rule inet chatmail_proxy forward ip daddr 192.0.2.99 drop",
     );
   const output = succeeded(await the.up(undefined, { flags: ["--target", "**::hel1*"] }));
   expect(output).not.toMatch(/ash1-\S+ updated/);

@@ -64,10 +64,10 @@ describe("from a captured proxy", () => {
     ).split("\n");
     relay = { ipv4, ipv6, proxy4, proxy6 };
     // A captor owns the host: its own rules are gone, and whatever it likes is routed into the tunnel.
-    // Whoever has captured it lets nothing put back what they changed.
+    // Whoever has captured it lets nothing put back what they changed, nor what is at it just now.
     await the.sh(
       "hel1",
-      "systemctl stop chatmail-proxy-heal.timer; nft delete table inet chatmail_proxy; wg set wg-relay peer $(wg show wg-relay peers) allowed-ips 0.0.0.0/0,::/0; ip route add 192.168.77.0/24 dev wg-relay; ip -6 route add 2001:db8:77::/64 dev wg-relay",
+      "systemctl stop chatmail-proxy-heal.timer chatmail-proxy-heal.service; nft delete table inet chatmail_proxy; wg set wg-relay peer $(wg show wg-relay peers) allowed-ips 0.0.0.0/0,::/0; ip route add 192.168.77.0/24 dev wg-relay; ip -6 route add 2001:db8:77::/64 dev wg-relay",
     );
     await the.lab.control.setHome({ ipv6: true });
     await waitFor("the tunnel", 30, () => reaches(relay.ipv4, 993));
