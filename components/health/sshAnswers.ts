@@ -13,6 +13,8 @@ export async function sshAnswersFromHere(host: string, port: number, within = 10
       };
       socket.setTimeout(4000, () => done(false));
       socket.on("error", () => done(false));
+      // Without an error, and the timeout goes with it: as by an sshd that is just being restarted.
+      socket.on("close", () => done(false));
       // A machine in trouble may still accept connections that nobody serves.
       socket.once("data", (data) => done(data.toString("latin1").startsWith("SSH-")));
     });
