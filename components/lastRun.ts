@@ -11,7 +11,7 @@ type MachineSchema = (typeof PROVIDERS)[number]["snapshotSchema"];
 
 const machine = z.discriminatedUnion(
   "host",
-  PROVIDERS.map(({ snapshotSchema: remembered }) => remembered) as [MachineSchema, ...MachineSchema[]],
+  PROVIDERS.map(({ snapshotSchema }) => snapshotSchema) as [MachineSchema, ...MachineSchema[]],
 );
 
 const lastRun = z.object({

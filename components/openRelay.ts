@@ -75,8 +75,8 @@ export async function openRelay(
     if (!pulumi.runtime.isDryRun()) throw operatorError(text);
     await pulumi.log.warn(`${text}. Until then pulumi up changes nothing.`);
   }
-  const silent = reason !== undefined && known;
-  if (silent) {
+  const unreachable = reason !== undefined && known;
+  if (unreachable) {
     await pulumi.log.warn(
       `${where} cannot be reached by SSH from here (${reason}), so this run changes nothing on it, nor in the proxies' tunnels and packet filters, which have to fit it. Run pulumi up again when it can.`,
     );
@@ -87,7 +87,7 @@ export async function openRelay(
   const relay = new RelaySetup(place.relayComponent(), place.relay, {
     settings: reachable,
     privateKey: relaySshPrivateKey,
-    unreachable: silent,
+    unreachable,
     there,
     stillThere: stillThereOf(seen),
     fresh,

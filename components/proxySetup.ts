@@ -11,7 +11,13 @@ import { liveDigest, type HostStatus } from "./hosts/status";
 import { rebootTime } from "./platforms/unattendedUpgrades";
 import { freeLines, proxyRequest, statusOf, stillThereOf, wanLine, type HostSeen } from "./look";
 import { proxyMark, stackMark } from "./ownerMark";
-import { checkFromOutside, patienceFor, type OutsideViews, type HealthCheck } from "./health/healthCheck";
+import {
+  checkFromOutside,
+  patienceFor,
+  type OutsideViews,
+  type HealthCheck,
+  type SeenInside,
+} from "./health/healthCheck";
 import type { RelayEnds, TunnelEnd } from "./relaySetup";
 import { failedWith, WELL, type Applied, type Failure } from "./remote/applied";
 import { document, setLines } from "./remote/document";
@@ -158,7 +164,7 @@ export class ProxySetup {
   }
 
   private tunnelIsUp(there: HostStatus | undefined): boolean {
-    return there?.view ? parseInsideView(there.view.join("\n")).tunnel === "up" : false;
+    return viewIn(there?.view)?.tunnel === "up";
   }
 
   private get relayUnreachable(): boolean {
@@ -454,11 +460,10 @@ export class ProxySetup {
         this.there(machine),
       ])
       .apply(([generations, untouched, result, status]) => {
-        const lines = generations[1] === fresh && result.ok ? result.view : undefined;
+        const confirmedView = viewIn(generations[1] === fresh && result.ok ? result.view : undefined);
+        if (confirmedView) return { view: confirmedView, waited: true, stale: false };
         const stale = (generations.includes(fresh) || !untouched) && !pulumi.runtime.isDryRun();
-        return lines
-          ? { lines, waited: true, stale: false }
-          : { lines: stale ? undefined : (status?.view ?? undefined), waited: false, stale };
+        return { view: stale ? undefined : viewIn(status?.view), waited: false, stale };
       });
   }
 
@@ -467,10 +472,9 @@ export class ProxySetup {
     const { mode } = this.args;
     // A person sets the relay up in their own time.
     if (pulumi.runtime.isDryRun() || (mode.kind === "tunnel" && mode.relay.manual)) return pulumi.output(0);
-    return pulumi.all([known, this.replaced(machine)]).apply(([{ lines, waited }, other]) => {
-      if (!other && this.unreachable(machine) !== undefined) return 0;
-      return patienceFor({ view: lines && parseInsideView(lines.join("\n")), waited });
-    });
+    return pulumi
+      .all([known, this.replaced(machine)])
+      .apply(([seen, other]) => (!other && this.unreachable(machine) !== undefined ? 0 : patienceFor(seen)));
   }
 
   /** A proxy of which nothing is known any more is asked once more, when it has been checked from outside. */
@@ -478,21 +482,23 @@ export class ProxySetup {
     const { askAgain } = this.args;
     // What it saw in an earlier run may be out of date.
     if (this.unreachable(machine) !== undefined) return pulumi.output<InsideView | "not asked">("not asked");
-    return pulumi.all([known, this.outside]).apply(async ([{ lines, stale }]) => {
-      const view = lines ?? (stale ? statusOf(await askAgain?.())?.view : undefined);
-      return view ? parseInsideView(view.join("\n")) : "not asked";
-    });
+    return pulumi
+      .all([known, this.outside])
+      .apply(
+        async ([{ view, stale }]) =>
+          view ?? (stale ? viewIn(statusOf(await askAgain?.())?.view) : undefined) ?? "not asked",
+      );
   }
 }
 
 /** What a proxy said in this run of what it sees of the relay. */
-interface KnownView {
-  readonly lines: readonly string[] | undefined;
-  /** It had waited for the relay to call. */
-  readonly waited: boolean;
+interface KnownView extends SeenInside {
   /** Something was changed since it was asked. */
   readonly stale: boolean;
 }
+
+const viewIn = (lines: readonly string[] | null | undefined): InsideView | undefined =>
+  lines ? parseInsideView(lines.join("\n")) : undefined;
 
 const failuresOf = (steps: readonly (readonly [string, Requirement])[]): pulumi.Output<Failure[]> =>
   pulumi.all(steps.map(([, { result }]) => result)).apply((results) =>

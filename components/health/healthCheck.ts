@@ -7,15 +7,18 @@ import type { InsideView } from "../remote/facts";
 import { probe, type ProbeTarget } from "./probe";
 import type { OutsideView } from "./verdict";
 
+/** An address to check, and for how long to try again until something answers, in ms. */
+export type HealthTarget = ProbeTarget & { readonly patience: number };
+
 /** Checks one address from outside. */
-export type HealthCheck = (target: ProbeTarget) => Promise<OutsideView>;
+export type HealthCheck = (target: HealthTarget) => Promise<OutsideView>;
 
 /** Checks with real connections from this machine. */
 export const healthCheckFromHere: HealthCheck = (target) =>
   probe(
     target,
     // A preview reports the present state, and waits for nothing.
-    pulumi.runtime.isDryRun() ? { attempt: 3000, total: 0 } : { attempt: 5000, total: target.patience ?? LONGEST },
+    pulumi.runtime.isDryRun() ? { attempt: 3000, total: 0 } : { attempt: 5000, total: target.patience },
   );
 
 /** After a change a tunnel comes up within seconds; a relay that has just restarted may take 15. */

@@ -31,8 +31,6 @@ export interface ProbeTarget {
   readonly mailDomain: string;
   /** Ports that begin as one of the well-known ports does; a relay may serve them elsewhere. */
   readonly opensLike?: Readonly<Record<number, number>>;
-  /** For how long to try again until something answers, in ms. */
-  readonly patience?: number;
 }
 
 export interface ProbeTimeouts {

@@ -36,13 +36,13 @@ export const existingKeys = {
   gone: flag.default(false),
 };
 
-export const existingMemory = { hostKey: z.string(), gone: z.boolean() };
+export const existingSnapshot = { hostKey: z.string(), gone: z.boolean() };
 
 export type ExistingProxy<Name extends string = string> = z.output<
   z.ZodObject<typeof existingKeys & { closed: typeof flag }>
 > & { readonly host: Name };
-type ExistingMemory<Name extends string> = z.output<z.ZodObject<typeof existingMemory>> & { readonly host: Name };
-export type ExistingProvider<Name extends string> = HostProvider<ExistingProxy<Name>, ExistingMemory<Name>>;
+type ExistingSnapshot<Name extends string> = z.output<z.ZodObject<typeof existingSnapshot>> & { readonly host: Name };
+export type ExistingProvider<Name extends string> = HostProvider<ExistingProxy<Name>, ExistingSnapshot<Name>>;
 
 /** All of a provider but its name and schemas. */
 export const existingMachine = <Name extends string>(

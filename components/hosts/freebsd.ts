@@ -3,7 +3,7 @@ import { z } from "zod";
 import { freebsd as platform } from "../platforms/freebsd";
 import { object } from "../settings/object";
 import { flag } from "../settings/values";
-import { existingKeys, existingMachine, existingMemory, type ExistingProvider } from "./existing";
+import { existingKeys, existingMachine, existingSnapshot, type ExistingProvider } from "./existing";
 
 export const freebsd: ExistingProvider<"freebsd"> = {
   name: "freebsd",
@@ -12,6 +12,6 @@ export const freebsd: ExistingProvider<"freebsd"> = {
     host: z.literal("freebsd"),
     closed: flag.default(true),
   }),
-  snapshotSchema: z.object({ host: z.literal("freebsd"), ...existingMemory }),
+  snapshotSchema: z.object({ host: z.literal("freebsd"), ...existingSnapshot }),
   ...existingMachine(platform),
 };

@@ -38,15 +38,15 @@ const schema = object("a proxy on a server to buy", {
 });
 type HetznerProxy = z.output<typeof schema>;
 
-const remembered = z.object({ host: z.literal("hetzner"), location: z.string() });
+const snapshotSchema = z.object({ host: z.literal("hetzner"), location: z.string() });
 
-export const hetzner: HostProvider<HetznerProxy, z.output<typeof remembered>> = {
+export const hetzner: HostProvider<HetznerProxy, z.output<typeof snapshotSchema>> = {
   name: "hetzner",
   schema,
   token: HETZNER_TOKEN,
   operatorKey: false,
   reverseDns: true,
-  snapshotSchema: remembered,
+  snapshotSchema,
   properties: hetznerProperties,
   findEndpoints: hetznerEndpoints,
   open: (name, args, opts) => new HetznerHost(name, args, opts),

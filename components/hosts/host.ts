@@ -1,5 +1,5 @@
 // What a proxy needs of the machine under it, whoever owns that, and what the program knows of a provider of
-// host. The rest of the program knows no more of it: a new provider is one file beside this one, and a line in providers.ts.
+// hosts. The rest of the program knows no more of it: a new provider is one file beside this one, and a line in providers.ts.
 import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import type { AllowedPorts } from "../filter/cloudFirewall";

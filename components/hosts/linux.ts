@@ -3,7 +3,7 @@ import { z } from "zod";
 import { debian } from "../platforms/debian";
 import { object } from "../settings/object";
 import { flag } from "../settings/values";
-import { existingKeys, existingMachine, existingMemory, type ExistingProvider } from "./existing";
+import { existingKeys, existingMachine, existingSnapshot, type ExistingProvider } from "./existing";
 
 export const linux: ExistingProvider<"linux"> = {
   name: "linux",
@@ -12,6 +12,6 @@ export const linux: ExistingProvider<"linux"> = {
     host: z.literal("linux"),
     closed: flag.default(false),
   }),
-  snapshotSchema: z.object({ host: z.literal("linux"), ...existingMemory }),
+  snapshotSchema: z.object({ host: z.literal("linux"), ...existingSnapshot }),
   ...existingMachine(debian),
 };

@@ -2,6 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import main from "../../index";
 import type { OutsideView } from "../../components/health/verdict";
+import type { HealthTarget } from "../../components/health/healthCheck";
 import type { ProbeTarget } from "../../components/health/probe";
 import type { DnsWorld } from "../../components/dns/openZone";
 import type { Agent } from "../../components/settings/agent";
@@ -31,7 +32,7 @@ export interface StackCase {
   /** Record sets in the zone. */
   readonly rrsets?: readonly Record<string, unknown>[];
   /** What the operator's machine sees; by default every port answers. */
-  readonly outside?: (target: ProbeTarget) => OutsideView;
+  readonly outside?: (target: HealthTarget) => OutsideView;
   /** Reverse DNS by address; others cannot be asked after. */
   readonly reverse?: Readonly<Record<string, string[]>>;
   /** What names are on the operator's machine; others are unknown there. */

@@ -18,10 +18,10 @@ const schema = object("a proxy on a rented server", {
   place: slug("a place", "ams").default("ams"),
   ipv4: publicAddress(4, "203.0.113.77"),
 });
-const remembered = z.object({ host: z.literal("rented"), contract: z.string(), place: z.string() });
+const snapshotSchema = z.object({ host: z.literal("rented"), contract: z.string(), place: z.string() });
 type Entry = z.output<typeof schema>;
 
-export const rented: HostProvider<Entry, z.output<typeof remembered>> = {
+export const rented: HostProvider<Entry, z.output<typeof snapshotSchema>> = {
   name: "rented",
   schema,
   token: {
@@ -31,7 +31,7 @@ export const rented: HostProvider<Entry, z.output<typeof remembered>> = {
   },
   operatorKey: false,
   reverseDns: false,
-  snapshotSchema: remembered,
+  snapshotSchema,
   properties: ({ ipv4, contract }) => ({
     sshPort: SSH_PORT,
     platform: debian,

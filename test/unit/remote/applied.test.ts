@@ -35,7 +35,7 @@ describe("the outcome of one set of several", () => {
     expect(appliedSet(WELL, "keys-a")).toEqual(WELL);
   });
 
-  it("is skipped back where the document as a whole failed, which is told once", () => {
+  it("is skipped where the document as a whole failed, which is told once", () => {
     expect(appliedSet(failedWith("no network"), "keys-a")).toEqual(SKIPPED);
     expect(appliedSet(SKIPPED, "keys-a")).toEqual(SKIPPED);
     expect(appliedSet({ ...partly, reason: "no network" }, "keys-a")).toEqual(failedWith("the disk is full"));
