@@ -110,8 +110,8 @@ const SECONDS: Readonly<Record<string, number>> = {
 export const expectedSeconds = (file: string, bytes: number): number => SECONDS[file] ?? bytes / 40;
 
 /**
- * How many labs are up at once: each wants a core and, with its machines, up to 3 GB of memory. One more would save a fifth of
- * the time and keep the cores so busy that answers come late, which some tests wait for.
+ * How many labs are up at once: three on two cores, since much of a lab's time is waiting. With its machines, each wants up to
+ * 3 GB of memory.
  */
 export const lanesFor = (cores: number, bytes: number): number =>
-  Math.max(1, Math.min(2, cores, Math.floor(bytes / 3e9)));
+  Math.max(1, Math.min(3, Math.floor(cores * 1.5), Math.floor(bytes / 3e9)));

@@ -111,9 +111,15 @@ describe("the order of the lab's files", () => {
 });
 
 describe("lanesFor", () => {
-  it("is two where two labs find a core and memory each, else one", () => {
-    expect([lanesFor(2, 24e9), lanesFor(16, 64e9), lanesFor(1, 24e9), lanesFor(2, 4e9), lanesFor(1, 1e9)]).toEqual([
-      2, 2, 1, 1, 1,
-    ]);
+  it("is three on two cores with memory for each, else fewer", () => {
+    const machines: [number, number][] = [
+      [2, 24e9],
+      [16, 64e9],
+      [2, 8e9],
+      [1, 24e9],
+      [2, 4e9],
+      [1, 1e9],
+    ];
+    expect(machines.map(([cores, bytes]) => lanesFor(cores, bytes))).toEqual([3, 3, 2, 1, 1, 1]);
   });
 });
