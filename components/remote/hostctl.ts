@@ -17,6 +17,7 @@ const PARTS: Record<System, readonly string[]> = {
       "system",
       "kernel",
       "ready",
+      "wireguard",
       "heal",
       "nftables",
       "packages",

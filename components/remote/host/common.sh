@@ -6,6 +6,9 @@
 # Put before every path of a host. Empty; tests put a scratch directory here.
 ROOT=
 
+NEWLINE=$(printf '\n_')
+NEWLINE=${NEWLINE%_}
+
 say() { printf 'chatmail-proxy: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
@@ -17,9 +20,10 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # write_file MODE PATH: stdin becomes the file in one step; a reader sees the old or the new one, never a half.
 write_file() {
 	[ ! -d "$2" ] || fail "$2 is a directory, and a file of ours should go there; move it out of the way"
-	if ! make_dir "$(dirname "$2")" || ! new=$(mktemp "$2.XXXXXX"); then fail "could not write $2; is the disk full?"; fi
+	if ! make_dir "${2%/*}" || ! new=$(mktemp "$2.XXXXXX"); then fail "could not write $2; is the disk full?"; fi
 	# Each step by itself: where this is called from within a condition, set -e does not hold.
-	if cat >"$new" && chmod "$1" "$new" && mv -f "$new" "$2"; then return 0; fi
+	# 600 is what mktemp makes.
+	if cat >"$new" && { [ "$1" = 600 ] || chmod "$1" "$new"; } && mv -f "$new" "$2"; then return 0; fi
 	rm -f "$new"
 	fail "could not write $2, which is as it was; is the disk full?"
 }

@@ -2,7 +2,7 @@
 # shellcheck disable=SC2154 # work is from document.sh
 # What there is on this host, asked by every run before it decides anything: one JSON object on one line (read by
 # hosts/status.ts). Changes nothing. What differs from what was brought in is told by sentences, set by set. The system defines
-# drift_in_force STORED-COPY PATH (of a file that means more than its text), drift_of_unit UNIT, system_name, needs_reboot (a
+# drift_in_force STORED-COPY PATH (of a file that means more than its text), drift_of_units UNIT..., system_name, needs_reboot (a
 # sentence where it does), tracked (a line `tracked NOW MOST`, where that is known), and redirected (what others' rules take).
 
 # status [REQUEST]: the request is lines, with ";" between them; on stdin where it is no argument.
@@ -15,9 +15,10 @@ status() {
 		[ "$(state_of "${dir##*/}")" != confirmed ] || drift_of "${dir##*/}" >"$work/drift.${dir##*/}" &
 	done
 	ask 0
+	healed=$(last_healed)
 	printf '{"version":2,"system":%s,"owner":%s,"drift":%s,"sets":{%s},"documents":{%s},"healed":%s,"lastHealed":%s,%s,"reboot":%s,"clock":%s,"disk":%s,"tracked":%s}\n' \
 		"$(json_string "$(system_name)")" "$(json_string "$(cat "$STATE/stack" 2>/dev/null)")" "$({ drift_of_hostctl; drift_of_keys; } | json_list)" \
-		"$(status_of_sets)" "$(status_of_documents)" "$(healed_count)" "$(json_string "$(tail -n 1 "$STATE/healed" 2>/dev/null)")" \
+		"$(status_of_sets)" "$(status_of_documents)" "${healed%% *}" "$(json_string "${healed#0}")" \
 		"$(answers)" "$(json_string "$(needs_reboot)")" "$(date +%s)" "$(disk)" "$(json_string "$(tracked | sed 's/^tracked //')")"
 }
 
@@ -56,6 +57,7 @@ disk() {
 # `answers`. Lines that are not known are a newer program's.
 ask() {
 	: >"$work/conflicts"
+	! grep -q -e '^wan-of' -e '^through ' "$work/request" || (wan) >"$work/wans" 2>/dev/null </dev/null || rm -f "$work/wans"
 	if grep -q '^free ' "$work/request"; then
 		conflicts <"$work/request" >"$work/conflicts" &
 		redirected <"$work/request" >"$work/redirected" 2>/dev/null &
@@ -64,7 +66,7 @@ ask() {
 		# shellcheck disable=SC2086 # words on purpose
 		case $word in
 		through) through "$1" $rest >"$work/view" </dev/null & ;;
-		wan-of) (wan $rest) >"$work/wan" 2>"$work/wan.said" </dev/null || : >"$work/wan.failed" & ;;
+		wan-of) (wan_once $rest) >"$work/wan" 2>"$work/wan.said" </dev/null || : >"$work/wan.failed" & ;;
 		relay) relay_facts >"$work/relay" </dev/null & ;;
 		outbound) way_out $rest >"$work/outbound" </dev/null & ;;
 		esac
@@ -75,6 +77,9 @@ ask() {
 		sed 's/^chatmail-proxy: //' "$work/wan.said" >>"$work/conflicts"
 	fi
 }
+
+# wan_once [INTERFACE...]: as wan, by what `ask` has found already: several answers need it.
+wan_once() { if [ $# = 0 ] && [ -f "$work/wans" ]; then cat "$work/wans"; else wan "$@"; fi; }
 
 answers() {
 	printf '"conflicts":%s' "$(list_of conflicts '[]')"
@@ -99,9 +104,9 @@ drift_of() {
 	while read -r drift_number drift_mode drift_path; do
 		drift_of_file "$drift_live/$drift_number" "$drift_mode" "$drift_path" </dev/null
 	done <"$drift_live/index"
-	while read -r drift_unit; do
-		drift_of_unit "$drift_unit" </dev/null
-	done <"$drift_live/units"
+	# shellcheck disable=SC2046 # a word each
+	set -- $(cat "$drift_live/units")
+	[ $# = 0 ] || drift_of_units "$@"
 }
 
 # drift_of_file STORED-COPY MODE PATH
@@ -122,10 +127,12 @@ put_back() {
 	shift
 	say "putting back: $put_back_what"
 	run "$@" </dev/null >&2 || return 1
+	put_back_last=$(last_healed)
 	{
 		tail -n 49 "$STATE/healed" 2>/dev/null || true
-		printf '%s %s %s\n' "$(($(healed_count) + 1))" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$put_back_what"
+		printf '%s %s %s\n' "$((${put_back_last%% *} + 1))" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$put_back_what"
 	} | write_file 600 "$STATE/healed"
 }
 
-healed_count() { tail -n 1 "$STATE/healed" 2>/dev/null | awk '{ count = $1 + 0 } END { print count + 0 }'; }
+# last_healed: the last of these lines, whose first word is their number; 0 where there is none.
+last_healed() { tail -n 1 "$STATE/healed" 2>/dev/null | grep '^[0-9]' || echo 0; }

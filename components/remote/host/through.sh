@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # work is from document.sh
-# What a proxy sees of the relay. How a port is asked (greeting), whether mail gets out (out_by), what others' firewalls
+# What a proxy sees of the relay. What its ports say (greetings), whether mail gets out (out_by), what others' firewalls
 # drop (firewalls), which answers leave by a wrong line (astray) and how many connections are tracked (tracked) is the system's
 # business.
 
@@ -20,14 +20,11 @@ through() {
 			return 0
 		}
 		heard "$interface" "$seconds" || true
-		printf 'handshake %s\n' "$(handshake_age "$interface")"
-		wg show "$interface" endpoints | awk '{ print "endpoint", $2 }'
+		printf 'handshake %s\n' "$age"
+		wg show "$interface" endpoints | while read -r _peer endpoint; do echo "endpoint $endpoint"; done
 	fi
 	found=$(mktemp -d "$work/through.XXXXXX")
-	for port in "$@"; do
-		[ "$relay4" = - ] || greeting 4 "$relay4" "$port" >"$found/$port.4" &
-		[ "$relay6" = - ] || greeting 6 "$relay6" "$port" >"$found/$port.6" &
-	done
+	greetings "$(mktemp -d "$work/greetings.XXXXXX")" "$relay4" "$relay6" "$@" >"$found/ports" &
 	if [ "$server" != - ]; then
 		out_by 4 "$server" >"$found/out.4" &
 		out_by 6 "$server" >"$found/out.6" &
@@ -39,10 +36,13 @@ through() {
 	tracked
 }
 
-# heard INTERFACE SECONDS: the other side has called lately, or does so within this time.
+# heard INTERFACE SECONDS: the other side has called lately, or does so within this time. $age is then that of the last handshake.
 heard() {
 	waited=0
-	until [ "$(handshake_age "$1")" -lt 180 ]; do
+	while
+		age=$(handshake_age "$1")
+		[ "$age" -ge 180 ]
+	do
 		[ "$waited" -lt "$2" ] || return 1
 		sleep 1
 		waited=$((waited + 1))
@@ -55,6 +55,8 @@ speaks_first() { case $1 in 25 | 143 | 587) return 0 ;; *) return 1 ;; esac; }
 
 # Seconds since the last handshake; a very high number when there was none.
 handshake_age() {
-	last=$(wg show "$1" latest-handshakes 2>/dev/null | awk 'NR == 1 { print $2 }')
-	if [ "${last:-0}" = 0 ]; then echo 999999; else echo $(($(date +%s) - last)); fi
+	last=$(wg show "$1" latest-handshakes 2>/dev/null) || last=
+	# shellcheck disable=SC2086 # words on purpose
+	set -- $last
+	if [ "${2:-0}" = 0 ]; then echo 999999; else echo $(($(date +%s) - $2)); fi
 }

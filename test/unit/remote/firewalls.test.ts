@@ -16,7 +16,7 @@ const printing = (output: string) => script(`cat <<'END'\n${output}\nEND`);
 const TUNNEL = "wg-relay 10.213.1.2 fd6d::2";
 
 /** Of the program's own: nothing drops, one interface to the internet, a tunnel. */
-const USUAL = { nft: "", wan: "wan eth0 0", wg: "51820" };
+const USUAL = { nft: "", wan_once: "wan eth0 0", wg: "51820" };
 
 /** What is said of a host with these commands on it: name and what it prints, or a script. */
 function found(commands: Record<string, string>, host = `proxy ${TUNNEL}`): readonly string[] {
@@ -146,7 +146,7 @@ it.each([
 });
 
 it("opens firewalld's zone of each interface towards the internet", () => {
-  const [told = ""] = found({ ...FIREWALLD, wan: "wan eth0 0\nwan eth1 0" }, `proxy ${TUNNEL}`);
+  const [told = ""] = found({ ...FIREWALLD, wan_once: "wan eth0 0\nwan eth1 0" }, `proxy ${TUNNEL}`);
   expect(told.match(/--zone=\w+ --add-port/g)).toEqual(["--zone=public --add-port", "--zone=dmz --add-port"]);
 });
 

@@ -8,13 +8,17 @@ import { bundle } from "../../../components/remote/bundle";
 import { hostctlProgram } from "../../../components/remote/hostctl";
 import { answerOf } from "./aDocument";
 
+/** systemctl, as far as it is asked about several units at once: all of them are as they should be. `otherwise`: what it does else. */
+export const ALL_IS_WELL = (otherwise: string) =>
+  `case "$1" in is-enabled | is-active) word=enabled; [ "$1" = is-enabled ] || word=active; shift; for unit; do echo $word; done ;; *) ${otherwise} ;; esac`;
+
 export class LinuxHost {
   readonly dir = mkdtempSync(join(tmpdir(), "linux-host-"));
 
   constructor() {
     for (const place of ["bin", "lib", "system"]) mkdirSync(join(this.dir, place));
-    for (const name of ["nft", "sysctl", "systemctl", "systemd-run"])
-      this.stub(name, `echo "${name} $*" >>"${this.dir}/log"`);
+    for (const name of ["nft", "sysctl", "systemd-run"]) this.stub(name, `echo "${name} $*" >>"${this.dir}/log"`);
+    this.stub("systemctl", ALL_IS_WELL(`echo "systemctl $*" >>"${this.dir}/log"`));
     this.bring("hostctl");
   }
 

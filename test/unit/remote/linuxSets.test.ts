@@ -280,7 +280,7 @@ describe("a tunnel on a relay", () => {
   const TUNNEL = ["wg-quick@wg-hel1.service", "watch@wg-hel1.service"];
 
   beforeEach(() => {
-    stub("wg", `[ "$3" != peers ] || echo PEER=`);
+    stub("wg", `[ "$3" != allowed-ips ] || printf 'PEER=\\t\\n'`);
     stub("ip", "");
     restarted({});
   });
@@ -326,7 +326,7 @@ describe("a tunnel on a proxy", () => {
     writeFileSync(hostctl, readFileSync(hostctl, "utf8").replace(/^ROOT=.*/m, `ROOT=${dir}/wireguard`));
     stub(
       "wg",
-      `case "$*" in "show wg-relay peers") echo "${has.includes("peer") ? "PEER=" : ""}" ;; *latest-handshakes) echo "PEER= 0" ;; esac`,
+      `case "$*" in *allowed-ips) printf '${has.includes("peer") ? PEER : ""}' ;; *latest-handshakes) echo "PEER= 0" ;; esac`,
     );
     stub(
       "ip",
@@ -334,6 +334,7 @@ describe("a tunnel on a proxy", () => {
     );
     return run(verb, verb === "heal" ? "" : set.text).filter((line) => /^ip|restart/.test(line));
   };
+  const PEER = "PEER=\\t10.213.0.2/32 fd00::2/128\\n";
   const whole = ["peer", "up", "10.213.0.1/32", "fd00::1/128", "10.213.0.2/32", "fd00::2/128"];
 
   it("is left alone where all of it is there", () => {
@@ -366,12 +367,21 @@ describe("a tunnel on a proxy", () => {
   const said = () => host.spawn(["status"]).stdout;
   const status = () => parseHostStatus(said());
 
-  it("counts what it gets back, and not what could not be put back", () => {
+  it("loses a peer that it was not given, and whoever that is can send nothing more", () => {
     healed(whole, "install tunnel");
+    writeFileSync(join(dir, "peers"), "PEER=\t10.213.0.2/32 fd00::2/128\nOTHER=\t10.99.0.1/32\n");
     stub(
       "wg",
-      `case "$*" in "show wg-relay peers") echo PEER= ;; *allowed-ips) printf 'PEER=\\t10.213.0.2/32 fd00::2/128\\n' ;; esac`,
+      `case "$*" in *allowed-ips) cat "${dir}/peers" ;; *remove) echo "wg $*" >>"${dir}/log"; sed -i /OTHER/d "${dir}/peers" ;; esac`,
     );
+    expect(driftIn(said())).toContain("wg-relay knows another peer than the one that was set");
+    expect(run("heal").filter((line) => line.startsWith("wg"))).toEqual(["wg set wg-relay peer OTHER= remove"]);
+    expect(run("heal").filter((line) => line.startsWith("wg"))).toEqual([]);
+  });
+
+  it("counts what it gets back, and not what could not be put back", () => {
+    healed(whole, "install tunnel");
+    stub("wg", `case "$*" in *allowed-ips) printf '${PEER}' ;; esac`);
     stub("ip", `case "$*" in *" show "*"::1/128"*) ;; *" show "*) echo there ;; *) [ ! -f "${dir}/no-ipv6" ] ;; esac`);
     writeFileSync(join(dir, "no-ipv6"), "");
     run("heal");
@@ -389,7 +399,7 @@ describe("a tunnel on a proxy", () => {
     const roamed = (age: number) => {
       stub(
         "wg",
-        `case "$*" in *latest-handshakes) echo "PEER= $(($(date +%s) - ${age}))" ;; *endpoints) printf 'PEER=\\t203.0.113.6:51820\\n' ;; *allowed-ips) printf 'PEER=\\t10.213.0.2/32 fd00::2/128\\n' ;; "show wg-relay peers") echo PEER= ;; "set "*) echo "wg $*" >>"${dir}/log" ;; esac`,
+        `case "$*" in *latest-handshakes) echo "PEER= $(($(date +%s) - ${age}))" ;; *endpoints) printf 'PEER=\\t203.0.113.6:51820\\n' ;; *allowed-ips) printf '${PEER}' ;; "set "*) echo "wg $*" >>"${dir}/log" ;; esac`,
       );
       return [
         driftIn(said()).filter((each) => /sends to/.test(each)),
@@ -414,7 +424,7 @@ describe("a tunnel on a proxy", () => {
     stub("ping", `echo "ping $*" >>"${dir}/log"`);
     stub(
       "wg",
-      `case "$*" in *latest-handshakes) echo "PEER= $(date +%s)" ;; *endpoints) printf 'PEER=\\t%s\\n' "$(cat "${dir}/endpoint")" ;; "set "*) echo "wg $*" >>"${dir}/log" ;; "show wg-relay peers") echo PEER= ;; esac`,
+      `case "$*" in *latest-handshakes) echo "PEER= $(date +%s)" ;; *endpoints) printf 'PEER=\\t%s\\n' "$(cat "${dir}/endpoint")" ;; "set "*) echo "wg $*" >>"${dir}/log" ;; *allowed-ips) printf '${PEER}' ;; esac`,
     );
     writeFileSync(join(dir, "endpoint"), "198.51.100.20:40000\n");
     run("heal");
@@ -704,7 +714,7 @@ it("is not held up by a lock whose holder is dead, or is another program by now"
   for (const holder of ["999999999", String(process.pid)]) {
     symlinkSync(holder, join(dir, "run/chatmail-proxy.lock"));
     run("install tunnel", set("tunnel").text);
-    expect(readdirSync(join(dir, "run"))).toEqual([]);
+    expect(readdirSync(join(dir, "run")).filter((name) => name.includes("lock"))).toEqual([]);
   }
 });
 

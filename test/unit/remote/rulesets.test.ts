@@ -24,7 +24,7 @@ function dropping(printed: string, host: keyof typeof HOSTS = "proxy", iptables 
       nft,
       "iptables-legacy-save": saved("ip"),
       "ip6tables-legacy-save": saved("ip6"),
-      wan: "wan eth0 0",
+      wan_once: "wan eth0 0",
       wg: "51820",
       ...(iptables ? { iptables: "" } : {}),
     };

@@ -36,7 +36,8 @@ drift_in_force() {
 	esac
 }
 
-drift_of_unit() {
-	[ "$1" != pf ] || return 0
-	service "$1" onestatus >/dev/null 2>&1 || echo "the service $1 is not running"
+drift_of_units() {
+	for drift_unit in "$@"; do
+		[ "$drift_unit" = pf ] || service "$drift_unit" onestatus >/dev/null 2>&1 </dev/null || echo "the service $drift_unit is not running"
+	done
 }

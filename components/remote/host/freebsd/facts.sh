@@ -103,7 +103,7 @@ redirected_here() {
 	asked=$(cat)
 	if ! pf_is_on || ! printf '%s\n' "$asked" | grep -Eq '^free (tcp|udp) '; then return 0; fi
 	# shellcheck disable=SC2046 # a word each
-	for device in $( (wan $(printf '%s\n' "$asked" | sed -n 's/^wan-of//p')) 2>/dev/null | awk '{ print $2 }'); do
+	for device in $( (wan_once $(printf '%s\n' "$asked" | sed -n 's/^wan-of//p')) 2>/dev/null | awk '{ print $2 }'); do
 		printf '%s\n' "$asked" | awk -v device="$device" -v tag="$ANCHOR" '
 			$1 == "free" && ($2 == "tcp" || $2 == "udp") {
 				sub(/-/, ":", $3)

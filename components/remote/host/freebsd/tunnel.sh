@@ -68,7 +68,20 @@ tunnel_is_up() {
 	knows_relay && routed inet "$RELAY_IPV4" && routed inet6 "$RELAY_IPV6"
 }
 
-# nc of the base system. The first line tells a mail server from something else.
+# greetings DIRECTORY IPV4 IPV6 PORT...: what each port says, `port PORT FAMILY shut` or `... open FIRST-LINE`, by both addresses
+# ("-" is none). DIRECTORY is empty.
+greetings() {
+	lines_in=$1 greet4=$2 greet6=$3
+	shift 3
+	for port in "$@"; do
+		[ "$greet4" = - ] || greeting 4 "$greet4" "$port" >"$lines_in/$port.4" &
+		[ "$greet6" = - ] || greeting 6 "$greet6" "$port" >"$lines_in/$port.6" &
+	done
+	wait
+	cat "$lines_in"/*
+}
+
+# greeting FAMILY ADDRESS PORT: by nc of the base system. The first line tells a mail server from something else.
 greeting() {
 	if nc -z -w 5 "$2" "$3" >/dev/null 2>&1 </dev/null; then
 		line=

@@ -25,7 +25,9 @@ wan() {
 relay_facts() {
 	have ip || fail "this relay has no ip command; install iproute2"
 	for file in "$ETC"/*.conf; do
-		[ ! -f "$file" ] || printf 'ours %s %s\n' "$(basename "$file" .conf)" "$(sed -n 's/^STACK=//p' "$file")"
+		[ -f "$file" ] || continue
+		name=${file##*/}
+		printf 'ours %s %s\n' "${name%.conf}" "$(sed -n 's/^STACK=//p' "$file")"
 	done
 	turn
 	firewalls relay
@@ -36,16 +38,16 @@ relay_facts() {
 		ip -o route get "$internet" 2>/dev/null | sed -n 's/.* src \([^ ]*\).*/source \1/p'
 	done
 	for family in 4 6; do
-		ip -"$family" route show table all 2>/dev/null | sed -n 's/^\(unicast \)\{0,1\}\([0-9a-f.:/]*\) .*dev \([^ ]*\).*/route \3 \2/p'
-		ip -"$family" route show table all 2>/dev/null | sed -n 's/.* dev \([^ ]*\).* table \([^ ]*\).*/table \1 \2/p' | sort -u
+		ip -"$family" route show table all 2>/dev/null | sed -n 'h
+			s/^\(unicast \)\{0,1\}\([0-9a-f.:/]*\) .*dev \([^ ]*\).*/route \3 \2/p
+			g
+			s/.* dev \([^ ]*\).* table \([^ ]*\).*/table \1 \2/p' | awk '!($0 in said) { said[$0]; print }'
 		ip -"$family" rule show | sed 's/^/rule /'
 	done
 	six_off=$(ipv_six_off)
 	echo "ipv6 ${six_off:+off }${six_off:-on}"
 	if have postconf; then
-		for key in mynetworks smtpd_client_connection_count_limit inet_protocols; do
-			printf 'postfix %s %s\n' "$key" "$(postconf -hx "$key" 2>/dev/null | tr '\n' ' ')"
-		done
+		postconf -x mynetworks smtpd_client_connection_count_limit inet_protocols 2>/dev/null | sed -n 's/^\([a-z_]*\) = */postfix \1 /p'
 	fi
 }
 

@@ -41,7 +41,7 @@ packets_of() {
 	shift 4
 	# shellcheck disable=SC2086 # a word each
 	[ $# != 0 ] || set -- $MAIL_PORTS
-	wans=$(wan | awk '{ print $2 }')
+	wans=$(wan_once | awk '{ print $2 }')
 	if [ "$tunnel" != - ]; then towards=$tunnel own_port=$(wg show "$tunnel" listen-port); else towards=$wans; fi
 	for device in $wans; do
 		if [ "$tunnel" != - ]; then
@@ -71,7 +71,9 @@ both_families() { printf '%s family=4\n%s family=6\n' "$1" "$1"; }
 # Of a relay; the first look comes before there is one.
 tunnels_here() {
 	for file in "$ETC"/wg-*.conf; do
-		[ ! -f "$file" ] || basename "$file" .conf
+		[ -f "$file" ] || continue
+		name=${file##*/}
+		echo "${name%.conf}"
 	done | grep . || echo 'wg-?'
 }
 
@@ -102,7 +104,7 @@ by_firewalld() {
 	fi
 	all=
 	zone=public
-	for device in $(wan | awk '{ print $2 }'); do
+	for device in $(wan_once | awk '{ print $2 }'); do
 		zone=$(firewall-cmd --get-zone-of-interface="$device" 2>/dev/null) || zone=$(firewall-cmd --get-default-zone)
 		[ "$2" = - ] || all="$all$permanent --zone=$zone --add-port=$(wg show "$2" listen-port)/udp && "
 		all="$all$permanent --zone=$zone --add-interface=$device && "

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2154 # peers and conf_... are from wireguard.sh
 # What is really there of what we set up, and putting back what is not. Of a oneshot unit (wg-quick's, our filter's) systemd
 # knows only that it once ended well.
 
@@ -53,20 +54,20 @@ heal_forwarding() {
 # heal_tunnel INTERFACE: brought up again where it is gone or knows no other end. Else only what it lacks is put back, and what
 # works goes on working meanwhile.
 heal_tunnel() {
-	conf=$WIREGUARD/$1.conf
-	[ -f "$conf" ] || return 0
+	[ -f "$WIREGUARD/$1.conf" ] || return 0
 	! being_set_up "$1" || return 0
-	if ! wg show "$1" peers 2>/dev/null | grep -qxF "$(conf_values "$conf" PublicKey)"; then
+	read_conf "$WIREGUARD/$1.conf"
+	if ! read_peers "$1" || ! knows_peer; then
 		systemctl reset-failed "wg-quick@$1.service" 2>/dev/null || true
 		put_back "the tunnel's interface $1, which is gone, or knows no other end any more" systemctl restart "wg-quick@$1.service"
 		return
 	fi
-	heal_peer "$1" "$conf"
+	heal_peer "$1"
 	[ -n "$(ip -o link show dev "$1" up 2>/dev/null)" ] || put_back "$1, which was down" ip link set dev "$1" up || true
-	for address in $(missing_addresses "$1" "$conf"); do
+	for address in $(missing_addresses "$1"); do
 		put_back "the address $address on $1" ip -"$(family_of "$address")" address add "$address" dev "$1" || true
 	done
-	for network in $(missing_routes "$1" "$conf"); do
+	for network in $(missing_routes "$1"); do
 		put_back "the route to $network by $1" ip -"$(family_of "$network")" route add "$network" dev "$1" || true
 	done
 }
@@ -74,25 +75,26 @@ heal_tunnel() {
 # being_set_up INTERFACE: wg-quick is at work on it just now. What it finds there already, it takes for a fault.
 being_set_up() { case $(systemctl is-active "wg-quick@$1.service") in activating | deactivating) return 0 ;; *) return 1 ;; esac }
 
-# heal_peer INTERFACE CONF: what its only other end may send, and where it is.
+# heal_peer INTERFACE: its only other end, what that may send, and where it is.
 heal_peer() {
-	healed_peer=$(conf_values "$2" PublicKey)
-	if other_networks "$1" "$2"; then
-		put_back "what $1 takes from its peer" wg set "$1" peer "$healed_peer" allowed-ips "$(conf_values "$2" AllowedIPs | tr '\n' ',' | sed 's/,$//')" || true
+	case $peers in
+	*"$NEWLINE"*)
+		for other in $(other_peers); do put_back "$1, which had a peer more" wg set "$1" peer "$other" remove || true; done
+		read_peers "$1" || true
+		;;
+	esac
+	if other_networks; then
+		put_back "what $1 takes from its peer" wg set "$1" peer "$conf_peer" allowed-ips "$(printf '%s' "$conf_networks" | tr ' ' ,)" || true
 	fi
-	if other_endpoint "$1" "$2"; then
-		put_back "where $1 sends to" wg set "$1" peer "$healed_peer" endpoint "$(conf_values "$2" Endpoint)" || true
+	if other_endpoint "$1"; then
+		put_back "where $1 sends to" wg set "$1" peer "$conf_peer" endpoint "$conf_endpoint" || true
 	fi
 }
-
-# conf_values FILE KEY: a value a line.
-conf_values() { sed -n "/^$2 = /{s///;s/ //g;s/,/\\n/g;p}" "$1"; }
-
-family_of() { case $1 in *:*) echo 6 ;; *) echo 4 ;; esac; }
 
 # call INTERFACE: this proxy calls the relay where it last called from. A home router lets that in, since the relay has never
 # stopped sending to us.
 call() {
 	give_endpoint "$1" || return 0
-	ping -n -q -c 1 -W 1 "$(conf_values "$WIREGUARD/$1.conf" AllowedIPs | sed -n '1s/\/.*//p')" >/dev/null 2>&1 || true
+	read_conf "$WIREGUARD/$1.conf"
+	ping -n -q -c 1 -W 1 "${conf_networks%%/*}" >/dev/null 2>&1 || true
 }

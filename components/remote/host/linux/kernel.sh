@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Settings of the kernel that are not a file's in sysctl.d: what we set, and what was there before.
 
+# By a program: dash's own `read` asks for a character at a time, and the kernel answers such a file's first one alone.
 kernel_value() { cat "$(setting_file "$1")" 2>/dev/null; }
 
 # ipv_six_off: what in this kernel keeps a tunnel's interface from carrying IPv6; nothing where nothing does. No address is needed

@@ -1,16 +1,53 @@
 # shellcheck shell=sh
 # What `through` asks on Linux.
 
-# bash's own TCP: no more than what every Debian has. The first line tells a mail server from something else. 4 s: two SYNs may get
-# lost; a port that is about to be opened is silent till then, and each look waits for it.
-greeting() {
-	if speaks_first "$3"; then first_line=3; else first_line=0; fi
-	# shellcheck disable=SC2016,SC2154 # expanded by the inner shell; $found is the directory of `through`
-	timeout $((4 + first_line)) bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1; line=; [ "$3" = 0 ] || IFS= read -r -t "$3" -u 3 line; printf "open %s\n" "${line%$(printf "\r")}"' - "$2" "$3" "$first_line" 2>/dev/null >"$found/$3.$1.line" ||
-		[ -s "$found/$3.$1.line" ] || echo shut >"$found/$3.$1.line"
-	printf 'port %s %s ' "$3" "$1"
-	head -n 1 "$found/$3.$1.line"
-	rm -f "$found/$3.$1.line"
+# greetings DIRECTORY IPV4 IPV6 PORT...: what each port says, `port PORT FAMILY shut` or `... open FIRST-LINE`, by both addresses
+# ("-" is none). DIRECTORY is empty. The first line tells a mail server from something else.
+greetings() {
+	lines_in=$1 greet4=$2 greet6=$3
+	shift 3
+	greeting='' silent=''
+	for port in "$@"; do
+		if speaks_first "$port"; then greeting="$greeting $port"; else silent="$silent $port"; fi
+	done
+	# shellcheck disable=SC2086 # words on purpose
+	{
+		first_lines 3 $greeting &
+		first_lines 0 $silent &
+	}
+	wait
+	for port in "$@"; do
+		for family in 4 6; do
+			if [ "$family" = 4 ]; then address=$greet4; else address=$greet6; fi
+			[ "$address" != - ] || continue
+			said=shut
+			[ ! -f "$lines_in/$port.$family" ] || IFS= read -r said <"$lines_in/$port.$family" || true
+			printf 'port %s %s %s\n' "$port" "$family" "$said"
+		done
+	done
+}
+
+# first_lines SECONDS PORT...: waits so long for a first line. By bash's own TCP, which every Debian has, and one bash for all. 4 s
+# for a connection: two SYNs may get lost; a port that is about to be opened is silent till then, and each look waits for it.
+first_lines() {
+	[ $# -gt 1 ] || return 0
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	timeout $((4 + $1)) bash -c '
+		directory=$1 cr=$2 addresses="$3 $4" seconds=$5
+		shift 5
+		for port do
+			family=4
+			for address in $addresses; do
+				[ "$address" = - ] || (
+					exec 3<>"/dev/tcp/$address/$port" || exit
+					line=
+					[ "$seconds" = 0 ] || IFS= read -r -t "$seconds" -u 3 line
+					printf "open %s\n" "${line%"$cr"}" >"$directory/$port.$family"
+				) &
+				family=6
+			done
+		done
+		wait' - "$lines_in" "$(printf '\r')" "$greet4" "$greet6" "$@" 2>/dev/null || true
 }
 
 # Does another mail server's port 25 answer from here? Families that this host or that server has not are no answer.

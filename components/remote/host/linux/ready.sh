@@ -17,7 +17,14 @@ ready() {
 setting_file() {
 	case $1 in
 	*/*) printf '%s/sys/%s' "$PROC" "$1" ;;
-	*) printf '%s/sys/%s' "$PROC" "$(printf '%s' "$1" | tr . /)" ;;
+	*)
+		setting_path=$PROC/sys setting_rest=$1.
+		while [ -n "$setting_rest" ]; do
+			setting_path=$setting_path/${setting_rest%%.*}
+			setting_rest=${setting_rest#*.}
+		done
+		echo "$setting_path"
+		;;
 	esac
 }
 

@@ -186,6 +186,7 @@ uninstall() {
 	systemctl -q disable --now chatmail-proxy-filter.service 2>/dev/null || true
 	admin_keys </dev/null
 	purge_added
+	rm -f "$RUN"/chatmail-proxy.table.*
 	rm -rf "$UNITS"/chatmail-proxy-*.service "$UNITS"/chatmail-proxy-*.timer "$NFTABLES"
 	forget_networkd
 	systemctl daemon-reload

@@ -41,6 +41,7 @@ unload_file() {
 	case $3 in
 	*.nft)
 		table=$(table_of "$1")
+		rm -f "$RUN/chatmail-proxy.table.$table"
 		if nft list table inet "$table" >/dev/null 2>&1; then run nft delete table inet "$table"; fi
 		;;
 	/etc/sysctl.d/*)

@@ -25,7 +25,7 @@ redirected() {
 	udp=$(printf '%s\n' "$asked" | sed -n 's/^free udp //p' | paste -sd , - | sed 's/,/, /g')
 	[ -n "$tcp$udp" ] || return 0
 	# shellcheck disable=SC2046 # a word each
-	devices=$( (wan $(printf '%s\n' "$asked" | sed -n 's/^wan-of//p')) 2>/dev/null | awk '{ printf "%s\"%s\"", (NR > 1 ? ", " : ""), $2 }')
+	devices=$( (wan_once $(printf '%s\n' "$asked" | sed -n 's/^wan-of//p')) 2>/dev/null | awk '{ printf "%s\"%s\"", (NR > 1 ? ", " : ""), $2 }')
 	{
 		printf 'set mail_ports {\n elements = { %s }\n' "$tcp"
 		[ -z "$udp" ] || printf 'set udp_ports {\n elements = { %s }\n' "$udp"

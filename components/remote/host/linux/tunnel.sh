@@ -135,10 +135,6 @@ put_all_back() {
 	is_locked || heal_filters || true
 }
 
-# received INTERFACE: bytes that have come from the other side, WireGuard's own packets counted. Where echo is filtered there,
-# nothing answers the ping but WireGuard itself: whoever got a packet and has none to send says so within 10 s, by an empty one.
-received() { wg show "$1" transfer 2>/dev/null | awk 'NR == 1 { print $2 + 0; said = 1 } END { if (!said) print 0 }'; }
-
 # load_filters: all our rules, at boot and whenever somebody may have flushed everything.
 load_filters() {
 	result=0

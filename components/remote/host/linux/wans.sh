@@ -43,6 +43,7 @@ wan_ways() {
 ways_of() {
 	relay=$(relay_of "$1")
 	[ -n "$relay" ] || return 0
+	read_wans
 	there=$(global_addresses "$1")
 	! several_ways "$1" "$there" || ways_from "$1" "$there" | while read -r device _gateway table address; do
 		priority=$(priority_of "$1" "$table")
@@ -59,7 +60,7 @@ several_ways() {
 	[ "$({ way "$1" | grep . || echo none; ways_from "$1" "$2"; } | awk '{ print $1, $2 }' | sort -u | wc -l)" -gt 1 ] || ways_at_random "$1"
 }
 
-ways_at_random() { ip -o -"$1" route show default | grep -q nexthop; }
+ways_at_random() { case $(ip -o -"$1" route show default) in *nexthop*) return 0 ;; *) return 1 ;; esac }
 
 # ways_from FAMILY ADDRESSES: DEVICE GATEWAY TABLE ADDRESS of those that a rule leads out by an interface of ours towards the internet.
 ways_from() {
@@ -76,27 +77,36 @@ way() {
 	case $1 in 4) internet=1.1.1.1 ;; *) internet=2606:4700:4700::1111 ;; esac
 	way_family=$1
 	shift
-	ip -o -"$way_family" route get "$internet" "$@" 2>/dev/null | awk '
-		{
-			device = ""; gateway = "-"; table = "main"
-			for (i = 1; i < NF; i++) {
-				if ($i == "dev") device = $(i + 1)
-				if ($i == "via") gateway = $(i + 1)
-				if ($i == "table") table = $(i + 1)
-			}
-			if (device != "" && device != "lo") print device, gateway, table
-		}' || true
+	# shellcheck disable=SC2046 # a word each
+	set -- $(ip -o -"$way_family" route get "$internet" "$@" 2>/dev/null || true)
+	way_device='' way_gateway=- way_table=main
+	while [ $# -gt 1 ]; do
+		case $1 in
+		dev) way_device=$2 ;;
+		via) way_gateway=$2 ;;
+		table) way_table=$2 ;;
+		esac
+		shift
+	done
+	case $way_device in '' | lo) ;; *) echo "$way_device $way_gateway $way_table" ;; esac
 }
 
-global_addresses() { ip -o -"$1" addr show scope global | awk '$2 != "wg-relay" && !/ temporary / { sub(/\/.*/, "", $4); print $4 }'; }
+global_addresses() {
+	ip -o -"$1" addr show scope global | while read -r _number device _family address more; do
+		case "$device $more" in 'wg-relay '* | *' temporary '*) ;; *) echo "${address%%/*}" ;; esac
+	done
+}
 
 # Read from our own rules: where they lead, and from which interfaces.
 relay_of() {
 	case $1 in 4) nat=ip ;; *) nat=ip6 ;; esac
-	sed -n "s/.* dnat $nat to //p" "$ETC/proxy.nft" 2>/dev/null | head -n 1
+	sed -n "/.* dnat $nat to /{s///p;q;}" "$ETC/proxy.nft" 2>/dev/null || true
 }
 
-is_wan() { sed -n 's/^[[:space:]]*iifname { \(.*\) } fib daddr .*/\1/p' "$ETC/proxy.nft" 2>/dev/null | head -n 1 | grep -qF "\"$1\""; }
+# is_wan DEVICE: on $our_wans, which read_wans has read.
+is_wan() { case $our_wans in *"\"$1\""*) return 0 ;; *) return 1 ;; esac }
+
+read_wans() { our_wans=$(sed -n '/^[[:space:]]*iifname { \(.*\) } fib daddr .*/{s//\1/p;q;}' "$ETC/proxy.nft" 2>/dev/null) || our_wans=; }
 
 # priority_of FAMILY TABLE: that of the first rule that sends to this table by the sender.
 priority_of() {
@@ -188,6 +198,7 @@ ways_of_rules() {
 # astray INTERFACE ("-" without a tunnel): an address, a sentence each, at which answers of the relay's leave by another line than
 # this machine's own: routes that hold for some senders alone, or a way that the owner has made by something else than a rule.
 astray() {
+	read_wans
 	for family in 4 6; do
 		relay=$(relay_of "$family")
 		[ -n "$relay" ] || continue
@@ -197,7 +208,8 @@ astray() {
 		for address in $(global_addresses "$family"); do
 			own=$(way "$family" from "$address")
 			is_wan "${own%% *}" || continue
-			mark=$(awk -v address="$address" '$2 == address { print $7 }' "$STATE/wans" 2>/dev/null) || mark=
+			mark=
+			[ ! -f "$STATE/wans" ] || mark=$(awk -v address="$address" '$2 == address { print $7 }' "$STATE/wans")
 			taken=$(way "$family" from "$relay" iif "$from" mark "${mark:-0}")
 			taken=${taken:-$(way "$family")}
 			[ "${taken%% *}" = "${own%% *}" ] || echo "firewall the relay's answers at $address leave by $(named_interface "$taken"), and those of the proxy itself by ${own%% *}: its routes hold for this sender alone (ip -$family route show table all). Lead there by a rule instead (ip -$family rule add from $address lookup TABLE), which is then followed for the relay's answers too"
