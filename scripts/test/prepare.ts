@@ -14,8 +14,9 @@ const NEEDED_BY_TESTS: readonly Need[] = [
   {
     package: "busybox",
     files: ["/usr/bin/busybox", "/bin/busybox"],
-    for: "running FreeBSD's host program under a shell and tools that are not Debian's",
+    for: "running FreeBSD's host program with tools that are not GNU's",
   },
+  { package: "original-awk", files: ["/usr/bin/original-awk"], for: "the same, with FreeBSD's awk" },
   { package: "hcloud-cli", files: ["/usr/bin/hcloud"], for: "trying the fake API with the vendor's own client" },
   {
     package: "python3-hcloud",

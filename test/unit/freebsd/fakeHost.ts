@@ -19,15 +19,15 @@ import type { Bundle } from "../../../components/remote/bundle";
 import { HOSTCTL, hostctlProgram, MAKE_PLACE } from "../../../components/remote/hostctl";
 import { answerOf, documentOf } from "../remote/aDocument";
 
-/** A shell to run hostctl with: its path as `#!` takes it, and tools that go before the system's own. */
+/** What hostctl runs under: a shell, as `#!` takes it, and what stands in for Debian's own tools. */
 export interface Shell {
   readonly interpreter: string;
   /** busybox, whose applets stand in for GNU's tools. */
-  readonly tools?: string;
+  readonly tools: string;
+  readonly awk: string;
 }
 
 const TOOLS = [
-  "awk",
   "basename",
   "cat",
   "chmod",
@@ -80,7 +80,8 @@ export class FakeHost {
       "tools",
     ])
       mkdirSync(join(this.dir, dir), { recursive: true });
-    for (const tool of shell.tools ? TOOLS : []) symlinkSync(shell.tools as string, join(this.dir, "tools", tool));
+    for (const tool of TOOLS) symlinkSync(shell.tools, join(this.dir, "tools", tool));
+    symlinkSync(shell.awk, join(this.dir, "tools/awk"));
     for (const [path, content] of Object.entries(files)) this.write(path, content);
     this.set(
       "interfaces/em0",

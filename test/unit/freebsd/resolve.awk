@@ -72,7 +72,7 @@ function skip(text,    i, n, w, names) {
 	gsub(/[{}"]/, " ", text)
 	n = split(text, w, " ")
 	for (i = 4; i <= n; i++) names = names " " w[i]
-	print names == " none" ? "set skip on none" : "set skip on {" names " }"
+	print (names == " none" ? "set skip on none" : "set skip on {" names " }")
 }
 
 # Lists before an arrow are rules of their own.
