@@ -58,8 +58,9 @@ export class LabApi {
       ipv4Range: CLOUD.ipv4,
       ipv6Range: CLOUD.ipv6,
       nameServers: HETZNER_NAME_SERVERS.map((name) => `${name}.`),
-      // The real limit would stop a day of tests, not a mistake.
+      // The real limits would stop a day of tests, and a fleet of 16 proxies, and not a mistake.
       rateLimit: 100_000,
+      limits: { servers: 40, primary_ips: 80 },
       log: (entry) => appendFileSync(logFile(dirs, "api"), `${JSON.stringify(entry)}\n`),
       onTrouble: (what, error) =>
         say(`Hetzner API: ${what}: ${error instanceof Error ? error.message : String(error)}`),
