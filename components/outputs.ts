@@ -54,8 +54,9 @@ export function stackOutputs(facts: OutputFacts): StackOutputs {
   return { outputs, secrets };
 }
 
-function lastRunOf({ settings, before, well, failed, script }: OutputFacts): LastRun {
+function lastRunOf({ settings, before, faults, failed, script }: OutputFacts): LastRun {
   const now = snapshotOf(settings);
+  const well = faults.length === 0;
   return {
     ...(well ? now : snapshotAfterFailure(before, now)),
     failed: [...failed],
@@ -65,12 +66,13 @@ function lastRunOf({ settings, before, well, failed, script }: OutputFacts): Las
   };
 }
 
-function page({ settings, records, reports, advice, script }: OutputFacts): pulumi.Input<string> {
+function page({ settings, records, reports, faults, advice, script }: OutputFacts): pulumi.Input<string> {
   if (!reports) return pulumi.unknown as string;
   return readmePage({
     stack: pulumi.getStack(),
     mailDomain: settings.mailDomain,
     proxies: reports,
+    faults,
     published: records.published,
     advice,
     script,

@@ -137,7 +137,7 @@ export interface RunFindings {
 
 /**
  * Reports all findings. Faults are logged as an error, not thrown: everything is made and recorded, and `fail` makes the run
- * fail nevertheless. True when there are none. In a preview they are warnings: an error there would stop the `up` that is to fix them.
+ * fail nevertheless. In a preview they are warnings: an error there would stop the `up` that is to fix them. The faults.
  */
 export async function reportFindings({
   proxies,
@@ -146,7 +146,7 @@ export async function reportFindings({
   unknownAddresses,
   advice,
   fail,
-}: RunFindings): Promise<boolean> {
+}: RunFindings): Promise<string[]> {
   const found = findings(proxies);
   const { warnings } = found;
   // Failing also keeps the engine from deleting what those addresses belong to.
@@ -158,20 +158,22 @@ export async function reportFindings({
       : [];
   const faults = [...found.faults, ...onRelay.map((fault) => `relay: ${fault}`), ...kept];
   for (const warning of [...warnings, ...advice]) await pulumi.log.warn(warning);
-  if (faults.length === 0) return true;
+  if (faults.length === 0) return faults;
   if (pulumi.runtime.isDryRun()) {
     await pulumi.log.warn(faultMessage(faults, published, true));
-    return false;
+    return faults;
   }
   await pulumi.log.error(faultMessage(faults, published, false));
   fail();
-  return false;
+  return faults;
 }
 
 export interface PageFacts {
   readonly stack: string;
   readonly mailDomain: string;
   readonly proxies: readonly ProxyReport[];
+  /** What is wrong, of the relay too: messages. */
+  readonly faults: readonly string[];
   readonly published: readonly string[];
   readonly advice: readonly string[];
   /** The script that sets the relay up, where a person runs one. */
@@ -181,8 +183,16 @@ export interface PageFacts {
 }
 
 /** The stack output `readme`, in Markdown. */
-export function readmePage({ stack, mailDomain, proxies, published, advice, script, stackMark }: PageFacts): string {
-  const wrong = findings(proxies).faults;
+export function readmePage({
+  stack,
+  mailDomain,
+  proxies,
+  faults,
+  published,
+  advice,
+  script,
+  stackMark,
+}: PageFacts): string {
   const state = ({ families, publish, failures }: ProxyReport) => {
     const works = families.some(({ verdict }) => verdict.healthy);
     const inDns = families.some(({ address }) => published.includes(address));
@@ -204,7 +214,7 @@ export function readmePage({ stack, mailDomain, proxies, published, advice, scri
     ),
     "",
     `The mail domain's A and AAAA hold: ${published.join(", ") || "nothing of this stack"}.`,
-    ...(wrong.length > 0 ? ["", "## What is wrong", ...wrong.map((fault) => `- ${fault}`)] : []),
+    ...(faults.length > 0 ? ["", "## What is wrong", ...faults.map((fault) => `- ${fault}`)] : []),
     "",
     "## What to do next",
     ...(advice.length > 0 ? advice.map((line) => `- ${line}`) : ["- Nothing."]),

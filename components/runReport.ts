@@ -33,8 +33,8 @@ export interface WholeRun {
 }
 
 export interface RunReport {
-  /** There was no fault. */
-  readonly well: boolean;
+  /** What is wrong: messages. */
+  readonly faults: readonly string[];
   /** Undefined in a preview of what is new. */
   readonly reports: readonly ProxyReport[] | undefined;
   readonly advice: readonly string[];
@@ -66,7 +66,7 @@ export async function reportRun(run: WholeRun): Promise<RunReport> {
     ...leftBehind(before, settings, stackMark()),
     ...scriptChanged(before?.script, newest, failed, interruptions),
   ];
-  const well = await reportFindings({
+  const faults = await reportFindings({
     proxies: faultyOnes(situation),
     onRelay: run.onRelay,
     published: records.published,
@@ -75,7 +75,7 @@ export async function reportRun(run: WholeRun): Promise<RunReport> {
     fail: world.fail,
   });
   return {
-    well,
+    faults,
     reports: allKnown(health) ? reports : undefined,
     advice: [...lines, ...reverse.notes],
     failed,

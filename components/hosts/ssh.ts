@@ -143,7 +143,10 @@ function refusedLogin(
   offered: string | undefined,
 ): NotReached {
   if (offered !== undefined)
-    return notReached("hostKey", `another host key is there (${offered}) than the one that is set`);
+    return notReached(
+      "hostKey",
+      `another host key is there (${offered}) than the one that is set (${fingerprint(keyOf(hostKey))}); on the machine itself this one is shown by: ssh-keygen -lf /etc/ssh/ssh_host_${nameOf(hostKey)}_key.pub`,
+    );
   if (message.includes("no matching host key format"))
     return notReached("hostKey", `no host key of the type that is set (${hostKey.trim().split(/\s+/)[0]}) is there`);
   if (level === "client-authentication") return notReached("login", `${user} is not let in: ${withoutDot(message)}`);
@@ -197,8 +200,8 @@ function configOf(
   timeout: number,
   refused: (fingerprint: string) => void,
 ): ConnectConfig {
-  const [type = "", key = ""] = hostKey.trim().split(/\s+/);
-  const pinned = Buffer.from(key, "base64");
+  const [type = ""] = hostKey.trim().split(/\s+/);
+  const pinned = keyOf(hostKey);
   return {
     // Ours, so that an open connection does not keep the process alive.
     sock: socket,
@@ -214,6 +217,11 @@ function configOf(
     ...(privateKey === undefined ? { agent } : { privateKey: withoutPkcs8(privateKey) }),
   };
 }
+
+const keyOf = (hostKey: string): Buffer => Buffer.from(hostKey.trim().split(/\s+/)[1] ?? "", "base64");
+
+/** As OpenSSH names its file: ed25519, ecdsa or rsa. */
+const nameOf = (hostKey: string): string => /ed25519|ecdsa|rsa/.exec(hostKey)?.[0] ?? "ed25519";
 
 /** As `ssh-keygen -l` shows it. */
 const fingerprint = (key: Buffer): string =>

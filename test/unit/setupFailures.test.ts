@@ -304,6 +304,7 @@ describe("a host that answers the look and dies before it is written to", () => 
     const settings = { tunnel: { keyGeneration: 2 } };
     const run = await aStack({ proxies, settings, after: first, dying: [RELAY] });
     expect(run.errors).toEqual([expect.stringContaining(`  - relay: its set-up failed at relay-host: ${DIED}\n`)]);
+    expect(run.outputs.readme).toContain(`- relay: its set-up failed at relay-host: ${DIED}\n`);
     expect(held(run)).toEqual([
       "deb1-config",
       "deb1-confirm",

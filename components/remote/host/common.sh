@@ -110,9 +110,7 @@ is_locked() { holder=$(readlink "$(lock_of)" 2>/dev/null) && is_hostctl "$holder
 free() {
 	taken=$(conflicts)
 	[ -z "$taken" ] || {
-		# The first has the last word.
-		printf '%s\n' "$taken" | sed 1d | while read -r sentence; do say "$sentence"; done
-		fail "$(printf '%s\n' "$taken" | head -n 1)"
+		fail "$(printf '%s\n' "$taken" | sed '$!s/$/; /' | tr -d '\n')"
 	}
 }
 

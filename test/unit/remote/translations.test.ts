@@ -93,7 +93,7 @@ function refused(printed: Printed, ours = "proxy-udp", broken: readonly string[]
 const foreseen = (printed: Printed, broken: readonly string[] = []): string =>
   onHost(
     printed,
-    `wan() { echo "wan eth0 1"; }; printf '%s\\n' ${MAIL_PORTS.map((port) => `'free tcp ${port}'`).join(" ")} 'free udp 3478-3478' wan-of | redirected`,
+    `wan_once() { echo "wan eth0 1"; }; printf '%s\\n' ${MAIL_PORTS.map((port) => `'free tcp ${port}'`).join(" ")} 'free udp 3478-3478' wan-of | redirected`,
     broken,
   ).stdout.trim();
 
