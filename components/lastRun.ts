@@ -94,7 +94,11 @@ export function snapshotAfterFailure(before: LastRun | undefined, now: Snapshot)
 export async function readLastRun(relay: string): Promise<Before | undefined> {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
   const answer = (await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name })) as { outputs?: unknown };
-  const all = (answer.outputs ?? {}) as Record<string, unknown>;
+  return lastRunIn((answer.outputs ?? {}) as Record<string, unknown>, relay);
+}
+
+/** The same in outputs that are there already. Pure. */
+export function lastRunIn(all: Readonly<Record<string, unknown>>, relay: string): Before | undefined {
   const data = [all, ...Object.values(all)]
     .flatMap((each) => outputs.safeParse(each).data ?? [])
     .find((each) => each.relay === relay);

@@ -21,6 +21,8 @@ export type Answer =
 export interface PortAnswer {
   readonly port: number;
   readonly answer: Answer;
+  /** Milliseconds until the port's own protocol was spoken, where it was. */
+  readonly ms?: number;
 }
 
 export interface ProbeTarget {
@@ -48,9 +50,15 @@ export async function probe(
 ): Promise<PortAnswer[]> {
   const deadline = Date.now() + timeouts.total;
   const answers = new Map<number, Answer>();
+  const took = new Map<number, number>();
+  const askOnce = async (port: number) => {
+    const began = performance.now();
+    answers.set(port, await ask(target, port, timeouts.attempt));
+    took.set(port, Math.round(performance.now() - began));
+  };
   for (let attemptsLeft = 2; ;) {
     const open = target.ports.filter((port) => answers.get(port)?.kind !== "answered");
-    await Promise.all(open.map(async (port) => answers.set(port, await ask(target, port, timeouts.attempt))));
+    await Promise.all(open.map(askOnce));
     const kinds = [...answers.values()].map(({ kind }) => kind);
     // "No route" is the error on a machine that lacks the family, and also a router's answer for a dead target: this
     // machine's own routes tell which of the two it is.
@@ -60,7 +68,11 @@ export async function probe(
     if (kinds.includes("answered") && attemptsLeft-- === 0) break;
     await pause(1000);
   }
-  return target.ports.map((port) => ({ port, answer: answers.get(port) as Answer }));
+  return target.ports.map((port) => {
+    const answer = answers.get(port) as Answer;
+    const ms = took.get(port);
+    return { port, answer, ...(answer.kind === "answered" && ms !== undefined && { ms }) };
+  });
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

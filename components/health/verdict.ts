@@ -28,6 +28,8 @@ export interface Unreached {
   readonly silent: boolean;
   /** Why: a message. */
   readonly unreachable: string;
+  /** Nothing was to be changed anyway. */
+  readonly onlyLooked?: boolean;
 }
 
 /** `onRelay`: others' firewalls there that may drop what comes through the tunnel: messages. */
@@ -106,7 +108,7 @@ function unreachableProxy({ answered, unreached, notFromHere, errors }: Evidence
   if (answered.length > 0 || !unreached || notFromHere) return undefined;
   return failed([
     unreached.silent
-      ? "neither the relay's ports nor the proxy's own SSH answer: is the machine up? Nothing was changed on it in this run"
+      ? `neither the relay's ports nor the proxy's own SSH answer: is the machine up?${unchanged(unreached, " N")}`
       : `the relay's ports do not answer, and ${sshText(unreached)}`,
     ...errors,
   ]);
@@ -125,16 +127,22 @@ function silentRelay(
   onRelay: readonly string[],
 ): FamilyVerdict | undefined {
   if (answered.length > 0 || !view || openInside.size > 0) return undefined;
-  // A tunnel that has worked until now may have been cut here, when the relay came from another port.
+  const last = (view.handshakeAge ?? 0) > LONG_AGO ? ` (it last called ${view.handshakeAge} s ago)` : "";
   const why = `the relay answers none of the ports ${throughWhat} over IPv${family}`;
   if (view.ports.some((seen) => seen.family !== family && seen.open))
     return { ...failed([]), notOffered: true, notes: [`${why}, so no IPv${family} address is published`] };
   return failed([
-    `${why}: are postfix, dovecot and nginx running there?`,
+    // A tunnel that has worked until now may have been cut here, when the relay came from another port.
+    last === ""
+      ? `${why}: are postfix, dovecot and nginx running there?`
+      : `${why}${last}: does its network still let UDP out to the tunnel's port, is it up, and are postfix, dovecot and nginx running there?`,
     ...onRelay,
     ...(view.tunnel === "none" ? [] : view.firewalls),
   ]);
 }
+
+/** Seconds. An end of a tunnel that is used shakes hands every two minutes; only three minutes without one count as silence. */
+const LONG_AGO = 135;
 
 /** This machine cannot check: what the proxy itself sees decides. */
 function notCheckable({ family, notFromHere, view, openInside, unreached }: Evidence): FamilyVerdict | undefined {
@@ -143,7 +151,7 @@ function notCheckable({ family, notFromHere, view, openInside, unreached }: Evid
     ? `the proxy itself reaches the relay on ${portList([...openInside])}`
     : "and the proxy was not asked";
   const neither = unreached
-    ? ["neither can its ports be looked at from here, nor does its SSH answer: nothing was changed on it in this run"]
+    ? [`neither can its ports be looked at from here, nor does its SSH answer${unchanged(unreached, ": n")}`]
     : [];
   return withFaults(neither, {
     ...passed([`IPv${family} is not checkable from here (this machine has no IPv${family}); ${known}`]),
@@ -218,10 +226,14 @@ const ERRORS: Readonly<Record<string, (family: Family) => string>> = {
   EPERM: () => "a firewall of this machine forbids it, or the proxy's provider does",
 };
 
-const sshText = ({ silent, unreachable }: Unreached): string =>
-  silent
-    ? "its SSH does not answer from here (adminNetworks, a ban by fail2ban, a limit on new connections such as `ufw limit`, sshd?), so nothing was changed on it in this run"
-    : `its SSH cannot be used from here: ${unreachable}. Nothing was changed on it in this run`;
+const sshText = (unreached: Unreached): string =>
+  unreached.silent
+    ? `its SSH does not answer from here (adminNetworks, a ban by fail2ban, a limit on new connections such as \`ufw limit\`, sshd?)${unchanged(unreached, ", so n")}`
+    : `its SSH cannot be used from here: ${unreached.unreachable}${unchanged(unreached, ". N")}`;
+
+/** `how` it follows, with the first letter of "nothing". */
+const unchanged = ({ onlyLooked }: Unreached, how: string): string =>
+  onlyLooked ? "" : `${how}othing was changed on it in this run`;
 
 const passed = (notes: string[]): FamilyVerdict => ({ healthy: true, notOffered: false, faults: [], notes });
 

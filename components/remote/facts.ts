@@ -6,6 +6,8 @@ import type { Family } from "../addresses";
 export interface InsideView {
   /** up: the relay has called (or there is no tunnel to wait for); silent: it never did. */
   readonly tunnel: "up" | "silent" | "none";
+  /** Seconds since the relay last called; undefined where it never did, and without a tunnel. */
+  readonly handshakeAge?: number;
   /** The public address from which the relay reaches the proxy. */
   readonly relayAddress: string | undefined;
   readonly ports: readonly {
@@ -13,7 +15,11 @@ export interface InsideView {
     readonly family: Family;
     readonly open: boolean;
     readonly greeting: string;
+    /** Milliseconds until it accepted; undefined where that is not known. */
+    readonly ms?: number;
   }[];
+  /** Bytes that have gone through the tunnel since its interface is there; undefined without one. */
+  readonly traffic?: { readonly received: number; readonly sent: number };
   /** Whether another mail server's port 25 answered the proxy, by address family. */
   readonly outbound: readonly { readonly family: Family; readonly open: boolean }[];
   /** What of others' firewalls and routes on the machine may be in the way: messages. */
@@ -50,17 +56,26 @@ export function parseWan(stdout: string): Wan[] {
 
 export function parseInsideView(stdout: string): InsideView {
   const handshake = rows(stdout, "handshake")[0]?.[0];
+  const age = Number(handshake);
+  const took = new Map(rows(stdout, "took").map(([port, of, ms]) => [`${port} ${of}`, Number(ms)]));
+  const [received, sent] = (rows(stdout, "traffic")[0] ?? []).map(Number);
   const family = (word: string | undefined): Family => (word === "6" ? 6 : 4);
   const endpoint = rows(stdout, "endpoint")[0]?.[0];
   return {
     tunnel: handshake === "none" ? "none" : Number(handshake ?? NONE) < NONE ? "up" : "silent",
+    ...(age < NONE && { handshakeAge: age }),
     relayAddress: endpoint && endpoint !== "(none)" ? endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "") : undefined,
-    ports: rows(stdout, "port").map(([port, of, state, ...greeting]) => ({
-      port: Number(port),
-      family: family(of),
-      open: state === "open",
-      greeting: greeting.join(" "),
-    })),
+    ports: rows(stdout, "port").map(([port, of, state, ...greeting]) => {
+      const ms = took.get(`${port} ${of}`);
+      return {
+        port: Number(port),
+        family: family(of),
+        open: state === "open",
+        greeting: greeting.join(" "),
+        ...(ms !== undefined && { ms }),
+      };
+    }),
+    ...(received !== undefined && sent !== undefined && { traffic: { received, sent } }),
     outbound: rows(stdout, "outbound").map(([of, state]) => ({ family: family(of), open: state === "open" })),
     firewalls: messages(stdout),
     tracked: rows(stdout, "tracked").map(([now, most]) => ({ now: Number(now), most: Number(most) }))[0],

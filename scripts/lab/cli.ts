@@ -24,6 +24,7 @@ export const USAGE = `usage: npm run lab [-- VERB]
   exec HOST -- CMD…      run a command on client, router, relay, operator, mx, deb1, vps or a proxy
   log HOST               a host's log; also of daemon, dns, api
   pulumi ARGS…           any pulumi command on the lab's stack
+  npm ARGS…              any npm script of the project on the lab's stack, such as: npm run status
   destroy                remove everything but the caches
 `;
 
@@ -34,7 +35,7 @@ export type Verb =
   | { readonly verb: "start"; readonly host: string }
   | { readonly verb: "images"; readonly image: string }
   | { readonly verb: "log"; readonly host: string }
-  | { readonly verb: "pulumi"; readonly args: readonly string[] }
+  | { readonly verb: "pulumi" | "npm"; readonly args: readonly string[] }
   | { readonly verb: "destroy" }
   | { readonly verb: "help" };
 
@@ -70,6 +71,7 @@ export function parseVerb(args: readonly string[]): Verb {
       if (rest.length !== 1 || rest[0] === undefined) throw new UsageError(`${verb} wants one host`);
       return { verb, host: rest[0] };
     case "pulumi":
+    case "npm":
       return { verb, args: rest };
     case "destroy":
       options(rest, {});
@@ -115,10 +117,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
     case "log":
       process.stdout.write(await hostLog(dirs, wish.host));
       return 0;
-    case "pulumi": {
+    case "pulumi":
+    case "npm": {
       const stack = stackModule();
       if (stack === undefined) throw new Error("this clone has no scripts/lab/stack.ts to run pulumi with");
-      return stack.stackPulumi(await currentLab(dirs), wish.args);
+      return stack.stackCommand(await currentLab(dirs), [wish.verb, ...wish.args]);
     }
     default:
       return unreachable(wish);

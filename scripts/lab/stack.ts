@@ -45,9 +45,9 @@ export async function stackDestroy(lab: LabHandle, progress: Progress): Promise<
   if (status !== 0) throw new Error("pulumi destroy failed; the lines above say why");
 }
 
-/** Any pulumi command on the stack; its exit status. */
-export async function stackPulumi(lab: LabHandle, args: readonly string[]): Promise<number> {
+/** Any command on the stack, as its operator would run it in the project's folder; its exit status. */
+export async function stackCommand(lab: LabHandle, argv: readonly string[]): Promise<number> {
   const quiet: Progress = { say: () => undefined, step: (_name, work) => work() };
-  const { status } = await (await openStack(lab, quiet)).pulumi(args);
+  const { status } = await (await openStack(lab, quiet)).command(argv);
   return status;
 }

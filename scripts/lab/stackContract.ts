@@ -21,8 +21,8 @@ export interface StackModule {
   stackUp(lab: LabHandle, options: StackOptions): Promise<Report>;
   /** pulumi destroy; the world is still there. */
   stackDestroy(lab: LabHandle, progress: Progress): Promise<void>;
-  /** Any pulumi command on the stack; its exit status. */
-  stackPulumi(lab: LabHandle, args: readonly string[]): Promise<number>;
+  /** Any command on the stack, as its operator would run it in the project's folder; its exit status. */
+  stackCommand(lab: LabHandle, argv: readonly string[]): Promise<number>;
 }
 
 /** Loaded only when it is wanted: it brings Pulumi's whole SDK along. require, since what takes the types off does not hook import(). */

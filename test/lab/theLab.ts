@@ -23,6 +23,8 @@ export interface TheLab {
   pulumi(...args: string[]): Promise<PulumiResult>;
   /** The same with variables in its environment. */
   pulumiWith(env: Readonly<Record<string, string>>, ...args: string[]): Promise<PulumiResult>;
+  /** An npm script of the project on the stack; its output, stdout and stderr together. */
+  npmRun(script: string, ...args: string[]): Promise<PulumiResult>;
   /** A shell command on a host; its output. Fails on an exit status other than 0 unless told "any". */
   sh(host: string, script: string, accept?: "any"): Promise<string>;
   /** A request to the fake Hetzner Cloud that must succeed. */
@@ -81,6 +83,10 @@ export async function theLab({ stack = true, proxies = ["hel1"], name }: LabOpti
       run("up", change, ["--yes", "--skip-preview", ...flags], options),
     preview: (change = () => undefined, flags = ["--diff"]) => run("preview", change, flags),
     pulumi: async (...args) => (await openStack(lab, quiet, undefined, name)).pulumi(args, { capture: true }),
+    npmRun: async (script, ...args) =>
+      (await openStack(lab, quiet, undefined, name)).command(["npm", "run", "-s", script, "--", ...args], {
+        capture: true,
+      }),
     pulumiWith: async (env, ...args) =>
       (await openStack(lab, quiet, undefined, name)).pulumi(args, { capture: true, env }),
     sh,

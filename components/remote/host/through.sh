@@ -21,6 +21,7 @@ through() {
 		}
 		heard "$interface" "$seconds" || true
 		printf 'handshake %s\n' "$age"
+		wg show "$interface" transfer | while read -r _peer got sent; do echo "traffic $got $sent"; done
 		wg show "$interface" endpoints | while read -r _peer endpoint; do echo "endpoint $endpoint"; done
 	fi
 	found=$(mktemp -d "$work/through.XXXXXX")

@@ -28,6 +28,8 @@ export interface LabStack {
   readonly workspace: Workspace;
   readonly toolchain: Toolchain;
   pulumi(args: readonly string[], options?: PulumiOptions): Promise<PulumiResult>;
+  /** Any command, where pulumi runs and as it does. */
+  command(argv: readonly string[], options?: PulumiOptions): Promise<PulumiResult>;
 }
 
 /** A stack, the lab's unless another is named, with its settings from `config`; without one, with those that it has, or the clone's own. */
@@ -38,7 +40,8 @@ export async function openStack(lab: LabHandle, progress: Progress, config?: str
     lab,
     workspace,
     toolchain,
-    pulumi: (args, options = {}) => inOperator(stack, [toolchain.pulumi, ...args], options),
+    pulumi: (args, options = {}) => stack.command([toolchain.pulumi, ...args], options),
+    command: (argv, options = {}) => inOperator(stack, argv, options),
   };
   if (workspace.secrets.length > 0) {
     const made = await inOperator(stack, [toolchain.pulumi, "stack", "init", name], { capture: true });

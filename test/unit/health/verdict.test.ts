@@ -45,6 +45,16 @@ describe("judge", () => {
     });
   });
 
+  it("asks after the tunnel too where the relay has not called for longer than a tunnel that is used goes without", () => {
+    const view = (handshakeAge: number) => ({ ...inside({ 4: [], 6: [] }), handshakeAge });
+    expect(judge(4, seen("silent"), view(150)).faults).toEqual([
+      "the relay answers none of the ports through the tunnel over IPv4 (it last called 150 s ago): does its network still let UDP out to the tunnel's port, is it up, and are postfix, dovecot and nginx running there?",
+    ]);
+    expect(judge(4, seen("silent"), view(60)).faults).toEqual([
+      "the relay answers none of the ports through the tunnel over IPv4: are postfix, dovecot and nginx running there?",
+    ]);
+  });
+
   it("names the relay's own firewall, which may drop what comes through the tunnel", () => {
     const none = inside({ 4: [], 6: [] });
     expect(judge(4, seen("silent"), none, ["ufw is active on the relay"]).faults).toEqual([
@@ -210,6 +220,7 @@ describe("parseInsideView", () => {
       ),
     ).toEqual({
       tunnel: "up",
+      handshakeAge: 12,
       relayAddress: "2001:db8::7",
       ports: [
         { port: 25, family: 4, open: true, greeting: "220 chat.example.org ESMTP" },

@@ -23,6 +23,7 @@ greetings() {
 			said=shut
 			[ ! -f "$lines_in/$port.$family" ] || IFS= read -r said <"$lines_in/$port.$family" || true
 			printf 'port %s %s %s\n' "$port" "$family" "$said"
+			[ ! -f "$lines_in/$port.$family.ms" ] || printf 'took %s %s %s\n' "$port" "$family" "$(cat "$lines_in/$port.$family.ms")"
 		done
 	done
 }
@@ -39,7 +40,9 @@ first_lines() {
 			family=4
 			for address in $addresses; do
 				[ "$address" = - ] || (
+					began=${EPOCHREALTIME/[.,]/}
 					exec 3<>"/dev/tcp/$address/$port" || exit
+					echo $(((${EPOCHREALTIME/[.,]/} - began) / 1000)) >"$directory/$port.$family.ms"
 					line=
 					[ "$seconds" = 0 ] || IFS= read -r -t "$seconds" -u 3 line
 					printf "open %s\n" "${line%"$cr"}" >"$directory/$port.$family"
