@@ -1,7 +1,6 @@
 // What is there now: the look at all hosts, what answers from outside, DNS and certificates. Asks all at once, reads only, and
 // never fails for what a host or the network does.
-import type { Family } from "../../components/addresses";
-import { familyOf } from "../../components/addresses";
+import { familyOf, type Family } from "../../components/addresses";
 import type { AskForName, NameAnswers } from "../../components/dns/answers";
 import type { ReverseLookup } from "../../components/dns/reverse";
 import type { CertificateView, LookAtCertificate } from "../../components/health/certificates";
@@ -48,43 +47,61 @@ export const askOnce: AskHost = (login, command, stdin) =>
 /** Ports that speak TLS from the first byte. */
 const TLS_PORTS = [443, 465, 993];
 
-export async function gather({ settings, before, managementKey }: KnownStack, world: StatusWorld): Promise<Found> {
+/** Milliseconds in which ports are tried alone. Logins keep this process busy, and would be taken for the time that a port takes. */
+const HEAD_START = 700;
+
+export async function gather(stack: KnownStack, world: StatusWorld): Promise<Found> {
   const at = world.now();
-  const { proxies, mailDomain, dns, ports } = settings;
-  const addresses = proxies.flatMap(({ name }) => before?.addresses[name] ?? []);
+  const { proxies, mailDomain, dns } = stack.settings;
+  const addresses = proxies.flatMap(({ name }) => stack.before?.addresses[name] ?? []);
+  const probing = probeAll(addresses, stack, world);
+  const [seen, outside, certificates, names, reverse] = await Promise.all([
+    Promise.race([probing, pause(HEAD_START)]).then(() => look(stack, world)),
+    probing,
+    probing.then((answers) => lookAtCertificates(answers, stack, world)),
+    world.answers(mailDomain, dns.zone),
+    Promise.all(addresses.map(async (address) => [address, await world.reverse(address)] as const)),
+  ]);
+  return { at, seen, outside, names, reverse: new Map(reverse), certificates };
+}
+
+async function look({ settings, before, managementKey }: KnownStack, world: StatusWorld): Promise<Seen> {
   const key = () => {
     if (!managementKey) throw new Error("the stack has servers that it bought, and no key for them");
     return managementKey;
   };
-  const look = async () => {
-    const endpoints = await knownEndpoints(proxies, managementKey ? (before?.addresses ?? {}) : {});
-    return lookAround({ settings, before, endpoints, key }, world.ask);
-  };
-  const reached = async () => {
-    const outside = await Promise.all(
-      addresses.map(async (address) => [address, await world.probe({ address, ports, mailDomain })] as const),
-    );
-    return { outside: new Map(outside), certificates: await certificates(outside) };
-  };
-  const certificates = (outside: readonly (readonly [string, readonly PortAnswer[]])[]) =>
-    Promise.all(
-      TLS_PORTS.filter((port) => ports.includes(port)).map(async (port) => {
-        const open = outside.find(([, answers]) =>
-          answers.some((each) => each.port === port && each.answer.kind === "answered"),
-        );
-        return { port, view: open && (await world.certificate(open[0], port, mailDomain)) };
-      }),
-    );
-  const reverse = async () =>
-    new Map(await Promise.all(addresses.map(async (address) => [address, await world.reverse(address)] as const)));
-  const [seen, { outside, certificates: shown }, names, pointers] = await Promise.all([
-    look(),
-    reached(),
-    world.answers(mailDomain, dns.zone),
-    reverse(),
-  ]);
-  return { at, seen, outside, names, reverse: pointers, certificates: shown };
+  const endpoints = await knownEndpoints(settings.proxies, managementKey ? (before?.addresses ?? {}) : {});
+  return lookAround({ settings, before, endpoints, key }, world.ask);
 }
+
+async function probeAll(
+  addresses: readonly string[],
+  { settings: { ports, mailDomain } }: KnownStack,
+  world: StatusWorld,
+): Promise<Found["outside"]> {
+  return new Map(
+    await Promise.all(
+      addresses.map(async (address) => [address, await world.probe({ address, ports, mailDomain })] as const),
+    ),
+  );
+}
+
+/** Each port's at the first address at which it answers: it is the relay's, by whatever proxy. */
+const lookAtCertificates = (
+  outside: Found["outside"],
+  { settings: { ports, mailDomain } }: KnownStack,
+  world: StatusWorld,
+): Promise<PortCertificate[]> =>
+  Promise.all(
+    TLS_PORTS.filter((port) => ports.includes(port)).map(async (port) => {
+      const open = [...outside].find(([, answers]) =>
+        answers.some((each) => each.port === port && each.answer.kind === "answered"),
+      );
+      return { port, view: open && (await world.certificate(open[0], port, mailDomain)) };
+    }),
+  );
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms).unref());
 
 /** Addresses by family, one of each. */
 export const byFamily = (addresses: readonly string[]): Partial<Record<Family, string>> =>
