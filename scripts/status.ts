@@ -14,8 +14,8 @@ import { inColour, plain, statusText } from "./status/text";
 
 const WORLD: StatusWorld = {
   ask: askOnce,
-  // Once: who asks for a picture of now waits for nobody.
-  probe: (target) => probe(target, { attempt: 4000, total: 0 }),
+  // Who asks for a picture of now waits for nobody.
+  probe: (target) => probe(target, { attempt: 3500, total: 0 }),
   answers: answersFromHere,
   reverse: reverseFromHere,
   certificate: certificateFromHere,

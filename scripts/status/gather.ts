@@ -50,6 +50,9 @@ const TLS_PORTS = [443, 465, 993];
 /** Milliseconds in which ports are tried alone. Logins keep this process busy, and would be taken for the time that a port takes. */
 const HEAD_START = 700;
 
+/** Milliseconds from one address to the next: all ports of all proxies lead to one relay. */
+const STEP = 40;
+
 export async function gather(stack: KnownStack, world: StatusWorld): Promise<Found> {
   const at = world.now();
   const { proxies, mailDomain, dns } = stack.settings;
@@ -81,9 +84,21 @@ async function probeAll(
 ): Promise<Found["outside"]> {
   return new Map(
     await Promise.all(
-      addresses.map(async (address) => [address, await world.probe({ address, ports, mailDomain })] as const),
+      addresses.map(async (address, i) => {
+        await pause(i * STEP);
+        return [address, await probeAgain({ address, ports, mailDomain }, world)] as const;
+      }),
     ),
   );
+}
+
+/** Where some ports answered, the silent ones are asked once more: a relay that many ask at once may be slow for a moment. */
+async function probeAgain(target: ProbeTarget, world: StatusWorld): Promise<readonly PortAnswer[]> {
+  const first = await world.probe(target);
+  const silent = first.filter(({ answer }) => answer.kind === "silent").map(({ port }) => port);
+  if (silent.length === 0 || !first.some(({ answer }) => answer.kind === "answered")) return first;
+  const second = new Map((await world.probe({ ...target, ports: silent })).map((each) => [each.port, each]));
+  return first.map((each) => second.get(each.port) ?? each);
 }
 
 /** Each port's at the first address at which it answers: it is the relay's, by whatever proxy. */

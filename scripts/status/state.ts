@@ -208,7 +208,7 @@ function zoneState(
           `zone: ${server} answers ${says(addresses)} for ${settings.mailDomain}, and the last run published ${says(wanted)}. A change takes its time to reach all servers; else run pulumi up`,
       ),
     ...(dead.length > 0
-      ? [`zone: ${dead.join(", ")} is in the records, and does not work: pulumi up takes it out`]
+      ? [`zone: the records hold what does not work: ${dead.join(", ")}. pulumi up takes it out`]
       : []),
   ];
   const remembers =

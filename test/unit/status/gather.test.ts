@@ -48,6 +48,29 @@ it("looks at hosts all the same while a port that is silent is waited for", asyn
   expect(found.seen.relay).toMatchObject({ reachable: false });
 });
 
+it("asks ports once more that are silent while others answer at the same address, and no address that is silent", async () => {
+  const asked: string[] = [];
+  const { outside } = await gather(
+    STACK,
+    world(asked, {
+      probe: ({ address, ports }) => {
+        asked.push(`${address} ${ports.join()}`);
+        const slow = address === ASH1[0] && ports.length > 1;
+        return Promise.resolve(
+          address === HEL1[0]
+            ? silent
+            : answering
+                .filter(({ port }) => ports.includes(port))
+                .map((each, i) => (slow && i === 0 ? { port: each.port, answer: { kind: "silent" } as const } : each)),
+        );
+      },
+    }),
+  );
+  expect(asked.filter((each) => each.startsWith(HEL1[0]))).toEqual([`${HEL1[0]} 25,443`]);
+  expect(asked.filter((each) => each.startsWith(ASH1[0]))).toEqual([`${ASH1[0]} 25,443`, `${ASH1[0]} 25`]);
+  expect(outside.get(ASH1[0])).toEqual(answering);
+});
+
 it("looks at a certificate where the port answers, and only at ports that are forwarded", async () => {
   const asked: string[] = [];
   const { certificates } = await gather(STACK, world(asked));

@@ -70,7 +70,7 @@ describe("a proxy", () => {
     expect(faults(status)).toEqual([
       "hel1 (203.0.113.1): neither the relay's ports nor the proxy's own SSH answer: is the machine up?",
       "hel1 (2001:db8::1): neither the relay's ports nor the proxy's own SSH answer: is the machine up?",
-      "zone: 203.0.113.1 (hel1), 2001:db8::1 (hel1) is in the records, and does not work: pulumi up takes it out",
+      "zone: the records hold what does not work: 203.0.113.1 (hel1), 2001:db8::1 (hel1). pulumi up takes it out",
     ]);
   });
 
