@@ -55,6 +55,8 @@ async function waiting<T>(what: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+// Until it is found out: an early end is no success.
+process.exitCode = NOT_KNOWN;
 main(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = NOT_KNOWN;

@@ -116,7 +116,7 @@ const lookAtCertificates = (
     }),
   );
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms).unref());
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Addresses by family, one of each. */
 export const byFamily = (addresses: readonly string[]): Partial<Record<Family, string>> =>
