@@ -258,6 +258,15 @@ export async function warnOfConflicts(seen: Seen, rows: readonly Row[]): Promise
   }
 }
 
+/** The sets that belong on a proxy, as far as is known: a host is one proxy, and all sets on it belong to this one. */
+export const proxySets = (status: Pick<HostStatus, "sets"> | undefined): string[] => [
+  ...new Set(["filter", ...Object.keys(status?.sets ?? {})]),
+];
+
+/** The sets that belong on the relay: the ends of these proxies' tunnels. */
+export const relaySets = (proxies: readonly string[]): string[] =>
+  proxies.flatMap((name) => [`keys-${name}`, `tunnel-${name}`]);
+
 /** Warns of what differs from what an earlier run brought in, in that host's row. */
 export async function warnOfDrift(
   seen: Seen,
@@ -277,12 +286,11 @@ export async function warnOfDrift(
     const when = pulumi.runtime.isDryRun() ? "pulumi up puts it back" : "This run puts it back";
     await pulumi.log.warn(`${where}: not as it was brought in (${drift.join("; ")}). ${when}.`, row);
   };
-  const ends = known.flatMap(({ name }) => [`keys-${name}`, `tunnel-${name}`]);
+  const ends = relaySets(known.map(({ name }) => name));
   await Promise.all([
     ...known.map((row) => {
       const status = statusOf(seen.proxies.get(row.name));
-      // A host is one proxy: all sets on it belong to this one.
-      return tell(row.name, status, row.component, [...new Set(["filter", ...Object.keys(status?.sets ?? {})])]);
+      return tell(row.name, status, row.component, proxySets(status));
     }),
     ...(before?.relay.setup === "ssh" && relay ? [tell("relay", statusOf(seen.relay), relay.component, ends)] : []),
   ]);

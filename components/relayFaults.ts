@@ -47,5 +47,6 @@ async function outboundLines(
   return statusOf(now)?.outbound ?? first;
 }
 
-const told = (lines: readonly string[], word: "fault" | "warning"): string[] =>
+/** The sentences of one kind in what a relay says of its way out. Pure. */
+export const told = (lines: readonly string[], word: "fault" | "warning"): string[] =>
   lines.flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []));

@@ -2,8 +2,9 @@
 import { proxyDnsName } from "../../components/dns/proxyDnsName";
 import type { CertificateView } from "../../components/health/certificates";
 import { clockOffset, events, troubles } from "../../components/hosts/remarks";
-import { driftOf, type HostStatus } from "../../components/hosts/status";
-import { refusal, statusOf, type HostSeen } from "../../components/look";
+import { driftOf } from "../../components/hosts/status";
+import { proxySets, refusal, relaySets, statusOf, type HostSeen } from "../../components/look";
+import { told } from "../../components/relayFaults";
 import { parseInsideView, parseRelayFacts } from "../../components/remote/facts";
 import { findings, reportOn } from "../../components/report";
 import type { ProxySettings } from "../../components/settings";
@@ -66,14 +67,14 @@ function proxyState({ settings, before }: KnownStack, entry: ProxySettings, foun
     onRelay: relay ? parseRelayFacts(relay.join("\n")).firewalls : [],
     failures: [],
   });
-  const told = findings([report]);
+  const { faults: wrong, warnings } = findings([report]);
   const answered = new Set(found.names.authoritative.flatMap((each) => each.addresses ?? []));
   const families = report.families.map(({ family, address, verdict }) => ({
     family,
     address,
     works: verdict.healthy,
     published: answered.has(address),
-    reverse: found.reverse.get(address) ? [...(found.reverse.get(address) ?? [])] : null,
+    reverse: found.reverse.get(address)?.slice() ?? null,
     ports: (found.outside.get(address) ?? []).map(({ port, answer, ms }) => ({
       port,
       answer: answer.kind,
@@ -82,14 +83,14 @@ function proxyState({ settings, before }: KnownStack, entry: ProxySettings, foun
     })),
   }));
   const works = families.some((each) => each.works);
-  const part = seen ? hostPart(seen, status ? driftOf(status, setsOf(status)) : [], found.at) : null;
+  const part = seen ? hostPart(seen, status ? driftOf(status, proxySets(status)) : [], found.at) : null;
   const faults = [
     ...(before?.proxies[name] === undefined
       ? [`${name}: it was never set up: run pulumi up`]
       : before.failed.includes(name)
         ? [`${name}: its set-up failed the last time, or has yet to begin: run pulumi up`]
         : []),
-    ...told.faults,
+    ...wrong,
     ...driftFaults(name, part),
     ...(status ? [...status.conflicts, ...(status.redirected ?? []), ...troubles(status, found.at)] : []).map(
       (fault) => `${name}: ${fault}`,
@@ -113,12 +114,9 @@ function proxyState({ settings, before }: KnownStack, entry: ProxySettings, foun
       : null,
     host: part,
     faults,
-    notes: [...told.warnings, ...(status ? events(status).map((event) => `${name}: ${event}`) : [])],
+    notes: [...warnings, ...(status ? events(status).map((event) => `${name}: ${event}`) : [])],
   };
 }
-
-/** A host is one proxy: all sets on it belong to this one. */
-const setsOf = (status: HostStatus) => [...new Set(["filter", ...Object.keys(status.sets)])];
 
 const driftFaults = (name: string, part: HostPart | null): string[] =>
   part && part.drift.length > 0
@@ -160,20 +158,19 @@ function relayState({ settings, before }: KnownStack, found: Found): StackStatus
   if (!seen) return { state: "well", host: null, faults: [], notes: ["it is not asked from here"] };
   const status = statusOf(seen);
   const names = settings.proxies.map(({ name }) => name).filter((name) => before?.proxies[name]);
-  const ends = settings.tunnel === "none" ? [] : names.flatMap((name) => [`keys-${name}`, `tunnel-${name}`]);
+  const ends = settings.tunnel === "none" ? [] : relaySets(names);
   const part = hostPart(seen, status ? driftOf(status, ends) : [], found.at);
-  const outbound = (word: string) =>
-    (status?.outbound ?? []).flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []));
+  const outbound = status?.outbound ?? [];
   const faults = [
     ...(seen.reachable ? [] : [`relay: its SSH cannot be used from here: ${seen.reason}`]),
     ...driftFaults("relay", part),
-    ...[...outbound("fault"), ...(status ? troubles(status, found.at) : [])].map((fault) => `relay: ${fault}`),
+    ...[...told(outbound, "fault"), ...(status ? troubles(status, found.at) : [])].map((fault) => `relay: ${fault}`),
   ];
   return {
     state: faults.length > 0 ? "degraded" : "well",
     host: part,
     faults,
-    notes: [...outbound("warning"), ...(status ? events(status) : [])].map((note) => `relay: ${note}`),
+    notes: [...told(outbound, "warning"), ...(status ? events(status) : [])].map((note) => `relay: ${note}`),
   };
 }
 
